@@ -1,0 +1,1 @@
+"""Typed clients: the Kubernetes API (`client.kubernetes`) and inference."""

@@ -1,0 +1,1 @@
+"""The kinds we serve and the views we take of Kubernetes' own: fields, defaults, validation, conditions. Pure."""

@@ -1,1 +1,1 @@
-"""The kinds we serve and the views we take of Kubernetes' own: fields, defaults, validation, conditions. Pure."""
+"""The kinds we serve, and views of Kubernetes' own: fields, defaults, validation, conditions. Pure."""

@@ -100,9 +100,7 @@ class Api(Protocol):
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> JsonObject: ...
 
-    async def list(
-        self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = ""
-    ) -> ObjectList:
+    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> ObjectList:
         """All objects of the kind (of all namespaces when `namespace` is empty), paged internally."""
         ...
 

@@ -1,0 +1,44 @@
+# `make run` sets up everything and runs the main job; `make test` sets up and passes the tests.
+.PHONY: run test check bench format imports clean help
+
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+
+help:
+	@echo "make run [ONCE=1]   start the platform, deploy the first example, send requests (ONCE=1: stop after the answers)"
+	@echo "make test           all tests (unit, reconcile, contract, e2e)"
+	@echo "make check          format, lint, types, import contracts, unit tests: under 90 s"
+	@echo "make bench          the model server against its peers"
+	@echo "make format         rewrite the sources in the project's format"
+
+run:
+	@sh scripts/environment.sh run
+	@.venv/bin/inferplane tour $(if $(ONCE),--once)
+
+test:
+	@sh scripts/environment.sh dev
+	$(PYTEST) tests
+
+check:
+	@sh scripts/environment.sh dev
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PYTEST) tests/unit tests/reconcile
+
+bench:
+	@sh scripts/environment.sh dev
+	$(PYTHON) -m bench.model_server
+
+format:
+	@sh scripts/environment.sh dev
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+
+imports:
+	@sh scripts/environment.sh dev
+	.venv/bin/lint-imports
+
+clean:
+	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Makes .venv, or brings it up to date; does nothing (in a few milliseconds) when nothing changed.
+# Usage: scripts/environment.sh [run|dev]    dev adds the tools for tests and checks.
+set -eu
+cd "$(dirname "$0")/.."
+want=${1:-run}
+venv=.venv
+stamp=$venv/.inferplane-$want
+sum=$(cat pyproject.toml constraints.txt scripts/environment.sh | cksum)
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$sum" ]; then exit 0; fi
+
+start=$(date +%s)
+if [ ! -x $venv/bin/python ]; then
+  for python in python3.13 python3.12 python3.11 python3; do
+    if command -v $python >/dev/null 2>&1 &&
+      $python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then break; fi
+    python=
+  done
+  if [ -z "$python" ]; then
+    echo "inferplane needs Python 3.11 or newer; none of python3.13, python3.12, python3.11, python3 is: install one and run this again" >&2
+    exit 1
+  fi
+  $python -m venv $venv || {
+    echo "could not make $venv with $python: install its venv module (on Debian: apt install python3-venv)" >&2
+    exit 1
+  }
+fi
+# uv resolves and installs in seconds what takes pip a minute; it is also what builds environments for pods.
+[ -x $venv/bin/uv ] || $venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+set -- --quiet --python $venv/bin/python --constraint constraints.txt --editable '.[sklearn]'
+[ "$want" = dev ] && set -- "$@" --group dev
+$venv/bin/uv pip install "$@"
+# An environment with the development tools is one for running, too.
+echo "$sum" >$venv/.inferplane-run
+echo "$sum" >"$stamp"
+count=$(ls -d $venv/lib/python3*/site-packages/*.dist-info | wc -l)
+version=$($venv/bin/python -c 'import platform; print(platform.python_version())')
+printf '● environment            %s, Python %s, %s packages   %s s\n' "$venv" "$version" "$count" "$(($(date +%s) - start))"

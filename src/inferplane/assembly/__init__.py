@@ -1,0 +1,1 @@
+"""One function per process. The only place that reads the environment and picks classes."""

@@ -20,7 +20,7 @@ _LOG_LIMIT = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a child is started. `announces`: it speaks the readiness protocol. `grace`: seconds between SIGTERM and KILL."""
+    """How a child is started. `announces`: it speaks the readiness protocol. `grace`: seconds until SIGKILL."""
 
     name: str
     command: list[str]

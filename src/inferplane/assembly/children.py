@@ -51,6 +51,7 @@ class Child:
             return None
         event = await pipe.wait()
         if event is None or event.event != "ready":
+            await self.stop()
             said = event.message if event else f"it ended without a word; see {self.recipe.log}"
             raise InferplaneError(f"the {self.recipe.name} process did not start: {said}")
         return event

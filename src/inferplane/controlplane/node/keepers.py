@@ -1,0 +1,277 @@
+"""The node's side of its keepers: starts them, connects to those that a former node left, asks them for processes.
+
+`Keepers` hides which keeper has a run and whether that keeper still lives: `start` and `signal` go out, and `on_event` is
+called with the id of each run whose record changed. A run whose keeper died is watched through a pidfd instead; its exit
+code is then unknown, as a kubelet's is after a container runtime lost it.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from inferplane.controlplane.node import procfs, runs
+from inferplane.controlplane.node.protocol import (
+    Announcement,
+    Close,
+    Event,
+    Exited,
+    Hello,
+    Launch,
+    Ready,
+    Request,
+    RunId,
+    Signal,
+    Start,
+    Started,
+    decode_announcement,
+    decode_event,
+    line,
+)
+from inferplane.kernel.errors import InferplaneError
+
+_SOCKET_PREFIX = "keeper-"
+_UNKNOWN_EXIT = 137
+
+
+class KeeperFailed(InferplaneError):
+    """A keeper could not be started, most often because a module to preload is not installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperSpec:
+    """`name` is unique among keepers that differ in anything. `preload` as in `inferplane.assembly.keeper`."""
+
+    name: str
+    preload: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Connection:
+    name: str
+    writer: asyncio.StreamWriter
+    hello: asyncio.Future[Hello]
+    reading: asyncio.Task[None] | None = None
+
+    def send(self, request: Request) -> None:
+        self.writer.write(line(request))
+
+
+@dataclass(slots=True)
+class Keepers:
+    """`sockets` and `logs` are directories. `environment` is what keeper processes get: PATH and alike, nothing of a pod."""
+
+    sockets: Path
+    logs: Path
+    environment: Mapping[str, str]
+    on_event: Callable[[RunId], None]
+    _connections: dict[str, _Connection] = field(default_factory=dict)
+    _starting: dict[str, asyncio.Task[_Connection]] = field(default_factory=dict)
+    _spawned: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _living: dict[RunId, str] = field(default_factory=dict)
+    _orphans: dict[RunId, tuple[Path, runs.Run, int]] = field(default_factory=dict)
+
+    async def adopt(self) -> None:
+        """Connects to every keeper that a former node left running; removes the sockets of those that ended."""
+        for path in sorted(self.sockets.glob(f"{_SOCKET_PREFIX}*.sock")):
+            name = path.stem.removeprefix(_SOCKET_PREFIX)
+            try:
+                await self._connect(name)
+            except (ConnectionRefusedError, FileNotFoundError):
+                path.unlink(missing_ok=True)
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self._connections)
+
+    async def ready(self, spec: KeeperSpec) -> None:
+        """Returns when the keeper of that spec is connected, starting it first if need be. Raises KeeperFailed."""
+        if spec.name in self._connections:
+            return
+        task = self._starting.get(spec.name)
+        if task is None:
+            task = self._starting[spec.name] = asyncio.create_task(self._spawn(spec), name=f"keeper-{spec.name}")
+            task.add_done_callback(lambda _: self._starting.pop(spec.name, None))
+        await asyncio.shield(task)
+
+    def start(self, launch: Launch, keeper: str) -> None:
+        """The keeper must be `ready`. The outcome comes as events; an unwritten record means that it never started."""
+        self._living[launch.id] = keeper
+        self._connections[keeper].send(Start(launch=launch))
+
+    def adopt_run(self, id: RunId, directory: Path, run: runs.Run) -> bool:
+        """Takes up a run without an exit from a former node's time; False when its process is gone for good."""
+        if run.keeper in self._connections and self._living.get(id) == run.keeper:
+            return True
+        if run.process is None or not procfs.alive(run.process):
+            return False
+        self._orphan(id, directory, run)
+        return True
+
+    def signal(self, id: RunId, number: int, directory: Path) -> None:
+        """To the run's process group; SIGKILL to all of its session. Does nothing when it ended already."""
+        if (keeper := self._living.get(id)) is not None and keeper in self._connections:
+            self._connections[keeper].send(Signal(id=id, number=number))
+        elif id in self._orphans:
+            _signal_orphan(self._orphans[id][1].process, number)
+
+    async def close(self) -> None:
+        """Ends all keepers; each waits for its last run. Call it when the runs have been stopped."""
+        for task in list(self._starting.values()):
+            task.cancel()
+        for connection in list(self._connections.values()):
+            connection.send(Close())
+        readers = [one.reading for one in self._connections.values() if one.reading is not None]
+        await asyncio.gather(*readers)
+        for process in self._spawned.values():
+            await asyncio.to_thread(process.wait)
+
+    async def leave(self) -> None:
+        """Disconnects and leaves keepers and runs to the next node."""
+        for task in list(self._starting.values()):
+            task.cancel()
+        for connection in list(self._connections.values()):
+            if connection.reading is not None:
+                connection.reading.cancel()
+            connection.writer.close()
+        for _, _, descriptor in self._orphans.values():
+            asyncio.get_running_loop().remove_reader(descriptor)
+            os.close(descriptor)
+
+    # --- one keeper ---------------------------------------------------------------------------------------------------
+
+    def _socket(self, name: str) -> Path:
+        return self.sockets / f"{_SOCKET_PREFIX}{name}.sock"
+
+    async def _spawn(self, spec: KeeperSpec) -> _Connection:
+        reading, writing = os.pipe()
+        command = [sys.executable, "-m", "inferplane.assembly.keeper"]
+        command += ["--socket", str(self._socket(spec.name)), "--name", spec.name]
+        command += [word for module in spec.preload for word in ("--preload", module)]
+        try:
+            with (self.logs / f"keeper-{spec.name}.log").open("ab") as log:
+                self._spawned[spec.name] = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env={**self.environment, "INFERPLANE_READY_FD": str(writing)},
+                    pass_fds=(writing,),
+                    start_new_session=True,
+                )
+        finally:
+            os.close(writing)
+        said = await _first_line(reading)
+        if said is None or said.event != "ready":
+            await asyncio.to_thread(self._spawned.pop(spec.name).wait)
+            message = said.message if said else f"it ended without a word; see {self.logs}/keeper-{spec.name}.log"
+            raise KeeperFailed(message)
+        return await self._connect(spec.name)
+
+    async def _connect(self, name: str) -> _Connection:
+        reader, writer = await asyncio.open_unix_connection(str(self._socket(name)))
+        connection = _Connection(name, writer, asyncio.get_running_loop().create_future())
+        connection.reading = asyncio.create_task(self._read(connection, reader), name=f"keeper-{name}-events")
+        await connection.hello
+        self._connections[name] = connection
+        return connection
+
+    async def _read(self, connection: _Connection, reader: asyncio.StreamReader) -> None:
+        try:
+            while text := await reader.readline():
+                self._heard(connection, decode_event(text))
+        except ConnectionError:
+            pass  # as if it had closed: it is gone either way
+        connection.writer.close()
+        if not connection.hello.done():
+            connection.hello.set_exception(ConnectionRefusedError(f"keeper {connection.name} closed its socket"))
+        await self._lost(connection)
+
+    def _heard(self, connection: _Connection, event: Event) -> None:
+        match event:
+            case Hello(runs=living):
+                self._living.update({id: connection.name for id in living})
+                if not connection.hello.done():
+                    connection.hello.set_result(event)
+            case Started(id=id) | Ready(id=id):
+                self.on_event(id)
+            case Exited(id=id):
+                self._living.pop(id, None)
+                self.on_event(id)
+
+    async def _lost(self, connection: _Connection) -> None:
+        """The keeper ended. Its runs may live: from now on we watch them ourselves."""
+        self._connections.pop(connection.name, None)
+        self._socket(connection.name).unlink(missing_ok=True)
+        if (process := self._spawned.pop(connection.name, None)) is not None:
+            await asyncio.to_thread(process.wait)
+        for id in [id for id, keeper in self._living.items() if keeper == connection.name]:
+            del self._living[id]
+            self.on_event(id)
+
+    # --- runs without a keeper ----------------------------------------------------------------------------------------
+
+    def _orphan(self, id: RunId, directory: Path, run: runs.Run) -> None:
+        if id in self._orphans or run.process is None:
+            return
+        try:
+            descriptor = os.pidfd_open(run.process.pid)
+        except ProcessLookupError:
+            self.on_event(id)
+            return
+        self._orphans[id] = (directory, run, descriptor)
+        asyncio.get_running_loop().add_reader(descriptor, self._orphan_ended, id)
+
+    def _orphan_ended(self, id: RunId) -> None:
+        _, _, descriptor = self._orphans.pop(id)
+        asyncio.get_running_loop().remove_reader(descriptor)
+        os.close(descriptor)
+        self.on_event(id)
+
+
+def lost_exit(directory: Path, run: runs.Run) -> runs.Run:
+    """Records that a run without a keeper has ended, with the code that a kubelet gives to a lost container."""
+    ended = runs.Exit(
+        code=_UNKNOWN_EXIT,
+        at=time.time(),
+        reason="ContainerStatusUnknown",
+        message="the process ended while its keeper was not running, so its exit code is unknown",
+    )
+    run = msgspec.structs.replace(run, exit=ended)
+    runs.write(directory, run)
+    return run
+
+
+def _signal_orphan(process: procfs.Identity | None, number: int) -> None:
+    if process is None or not procfs.alive(process):
+        return
+    if number == signal.SIGKILL:
+        procfs.kill_session(process)
+    else:
+        os.killpg(process.pid, number)
+
+
+async def _first_line(descriptor: int) -> Announcement | None:
+    """What the keeper announces; None when it ended first."""
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
+    )
+    try:
+        text = await reader.readline()
+    finally:
+        transport.close()
+    return decode_announcement(text) if text else None
+
+
+def stale(names: Sequence[str], wanted: Sequence[KeeperSpec]) -> list[str]:
+    """Keepers of former image tables, which no new run will use."""
+    keep = {spec.name for spec in wanted}
+    return [name for name in names if name not in keep]

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import TypeAlias
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
-JsonObject: TypeAlias = "dict[str, Json]"
+# Only the recursion is quoted, so that `JsonObject | None` can be written in annotations that are evaluated.
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
+JsonObject: TypeAlias = dict[str, "Json"]
 
 
 def object_at(value: Mapping[str, Json], *path: str) -> JsonObject:

@@ -1,0 +1,124 @@
+"""The informer cache: a kind's objects, decoded once, kept current by a reflector (`informers`).
+
+Controllers read from here and never from the API server. A cache is behind the server by a few milliseconds at most;
+what our own controllers wrote it knows at once (`writes`), so a reconcile never repeats its own last step.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+
+from inferplane.kernel.json import JsonObject, text_at
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Handler = Callable[[T | None, T | None], None]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """An object's name within its kind. `namespace` is "" for kinds without namespaces."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+def key_of(item: JsonObject) -> Key:
+    return Key(text_at(item, "metadata", "namespace"), text_at(item, "metadata", "name"))
+
+
+class _Index(Generic[T]):
+    """For each value of a function of the objects, the keys of the objects that have it."""
+
+    def __init__(self, values: Callable[[T], Iterable[str]]) -> None:
+        self._values = values
+        self._keys: dict[str, dict[Key, None]] = {}
+
+    def change(self, key: Key, old: T | None, new: T | None) -> None:
+        for value in () if old is None else self._values(old):
+            keys = self._keys.get(value, {})
+            keys.pop(key, None)
+            if not keys:
+                self._keys.pop(value, None)
+        for value in () if new is None else self._values(new):
+            self._keys.setdefault(value, {})[key] = None
+
+    def keys(self, value: str) -> Iterable[Key]:
+        return tuple(self._keys.get(value, ()))
+
+
+class Cache(Generic[T]):
+    """The current objects of one kind as views of type `T`. Values must not be changed by those who read them."""
+
+    def __init__(self, view: type[T]) -> None:
+        self._view = view
+        self._namespaces: dict[str, dict[str, T]] = {}
+        self._indexes: dict[str, _Index[T]] = {}
+        self._handlers: list[Handler[T]] = []
+
+    def get(self, key: Key) -> T | None:
+        return self._namespaces.get(key.namespace, {}).get(key.name)
+
+    def list(self, namespace: str = "") -> "list[T]":
+        """All objects of the namespace, or of all namespaces."""
+        if namespace:
+            return [*self._namespaces.get(namespace, {}).values()]
+        return [one for objects in self._namespaces.values() for one in objects.values()]
+
+    def add_index(self, name: str, values: Callable[[T], Iterable[str]]) -> None:
+        """Makes `matching(name, value)` answer with the objects for which `values` yields that value."""
+        if name in self._indexes:
+            return
+        index = self._indexes[name] = _Index(values)
+        for key, item in self._items():
+            index.change(key, None, item)
+
+    def matching(self, index: str, value: str) -> Sequence[T]:
+        found = (self.get(key) for key in self._indexes[index].keys(value))
+        return [one for one in found if one is not None]
+
+    def on_change(self, handler: Handler[T]) -> None:
+        """Calls `handler(old, new)` on every change; `old` is None for a new object, `new` for one that is gone.
+
+        What is already known is told at once, as new.
+        """
+        self._handlers.append(handler)
+        for _, item in self._items():
+            handler(None, item)
+
+    # --- for the reflector ------------------------------------------------------------------------------------------
+
+    def put(self, key: Key, item: JsonObject) -> None:
+        try:
+            new = msgspec.convert(item, self._view)
+        except msgspec.ValidationError as error:
+            # The last good value stays: taking it away would look like a deletion.
+            log.error("undecodable object view=%s key=%s error=%s", self._view.__name__, key, error)
+            return
+        self._change(key, new)
+
+    def drop(self, key: Key) -> None:
+        if self.get(key) is not None:
+            self._change(key, None)
+
+    def _change(self, key: Key, new: T | None) -> None:
+        objects = self._namespaces.setdefault(key.namespace, {})
+        old = objects.get(key.name)
+        if new is None:
+            del objects[key.name]
+        else:
+            objects[key.name] = new
+        for index in self._indexes.values():
+            index.change(key, old, new)
+        for handler in self._handlers:
+            handler(old, new)
+
+    def _items(self) -> Sequence[tuple[Key, T]]:
+        return [(Key(space, name), one) for space, items in self._namespaces.items() for name, one in items.items()]

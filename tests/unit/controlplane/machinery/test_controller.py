@@ -58,7 +58,7 @@ async def test_a_key_added_while_it_is_reconciled_runs_once_more_and_never_twice
     controller = Controller("test", reconcile, clock=FakeClock(), workers=4)
     controller.enqueue(A)
     async with running(controller):
-        await asyncio.sleep(0)
+        await started.wait()
         controller.enqueue(A)
         controller.enqueue(A)
         proceed.set()

@@ -1,0 +1,146 @@
+"""What the gateway shall do, as values: the plan makes them, `envoy` turns each into one xDS resource.
+
+Everything is frozen and compares by content, so "did it change?" is `==` and an unchanged value is never built twice.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PathKind(StrEnum):
+    EXACT = "Exact"
+    PREFIX = "PathPrefix"
+    REGEX = "RegularExpression"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One port. Its route table has the same name, and its virtual hosts are called NAME/HOST."""
+
+    name: str
+    port: int
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueMatch:
+    """A header or query parameter: equal to `value`, or matched as a whole by it when `regex`."""
+
+    name: str
+    value: str
+    regex: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """All parts must hold. A prefix matches whole path elements: /a matches /a/b and not /ab."""
+
+    path: str = "/"
+    kind: PathKind = PathKind.PREFIX
+    method: str = ""
+    headers: tuple[ValueMatch, ...] = ()
+    query: tuple[ValueMatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderEdits:
+    set: tuple[tuple[str, str], ...] = ()
+    add: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PathRewrite:
+    """Replace the whole path, or (`prefix`) only what the match's prefix covered. The query string stays."""
+
+    replacement: str
+    prefix: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a share of the requests goes. An empty `cluster` stands for a backend that does not exist (answers 500)."""
+
+    cluster: str
+    weight: int = 1
+    request: HeaderEdits = HeaderEdits()
+    response: HeaderEdits = HeaderEdits()
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """`timeout` and `try_timeout` in seconds; 0 is none."""
+
+    targets: tuple[Target, ...]
+    timeout: float = 0.0
+    try_timeout: float = 0.0
+    host: str = ""
+    path: PathRewrite | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    status: int = 302
+    scheme: str = ""
+    host: str = ""
+    port: int = 0
+    path: PathRewrite | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A fixed answer: `{"error": message}`."""
+
+    status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    match: Match
+    action: Forward | Redirect | Answer
+    request: HeaderEdits = HeaderEdits()
+    response: HeaderEdits = HeaderEdits()
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualHost:
+    """The routes of one host name on one port, most specific first. `domain` is `*`, `*.example.com` or a name."""
+
+    name: str
+    domain: str
+    routes: tuple[Route, ...]
+
+    @property
+    def clusters(self) -> frozenset[str]:
+        targets = (one for route in self.routes if isinstance(route.action, Forward) for one in route.action.targets)
+        return frozenset(one.cluster for one in targets if one.cluster)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One port of one Service. All options are part of `name`, so a cluster is added or removed, never changed."""
+
+    name: str
+    namespace: str
+    service: str
+    port: int
+    http2: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Where a cluster's replicas listen."""
+
+    cluster: str
+    endpoints: frozenset[Endpoint] = frozenset()
+
+
+def cluster_name(namespace: str, service: str, port: int, http2: bool) -> str:
+    return f"{namespace}/{service}:{port}" + ("/h2c" if http2 else "")

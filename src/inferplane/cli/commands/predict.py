@@ -1,0 +1,54 @@
+"""`inferplane predict NAME -d …`: one request to a service."""
+
+import sys
+
+import click
+
+from inferplane.cli.prediction import Answer, Target, http, path_of, protocol_of, read_body, refusal, send, target
+from inferplane.cli.session import Session, run
+from inferplane.cli.why.words import duration
+from inferplane.client.kubernetes.kinds import INFERENCE_SERVICE
+from inferplane.kernel.errors import InferplaneError
+from inferplane.kernel.json import text_at
+
+
+@click.command()
+@click.argument("name")
+@click.option("-d", "--data", required=True, help="The request: JSON, @FILE, or - for standard input.")
+@click.option("-n", "--namespace", help="Its namespace (default: default).")
+@click.option("--protocol", type=click.Choice(["v1", "v2"]), help="Default: v2 when the body has V2 inputs, else v1.")
+@click.option("--model", help="The model's name, when it is not the service's.")
+@click.pass_obj
+def predict(
+    session: Session, name: str, data: str, namespace: str | None, protocol: str | None, model: str | None
+) -> None:
+    """Send a request to a service, through the gateway, and print the answer.
+
+    \b
+      inferplane predict iris -d '{"instances": [[6.8, 2.8, 4.8, 1.4]]}'
+      inferplane predict iris -d @request-v2.json
+    """
+    stdin = sys.stdin.buffer.read() if data == "-" else None
+    body, value = read_body(data, stdin)
+    path = path_of(protocol or protocol_of(value), model or name)
+    where = session.namespace(namespace)
+    to, answer = run(_predict(session, name, where, path, body))
+    if answer.status >= 400:
+        option = "" if where == "default" else f" -n {where}"
+        raise InferplaneError(
+            f"{to.url}: {refusal(answer)}", fix=f"if the service is at fault: inferplane why {name}{option}"
+        )
+    click.echo(answer.body)
+    session.terminal.say(f"{duration(answer.seconds)}  POST {to.url}")
+
+
+async def _predict(session: Session, name: str, namespace: str, path: str, body: bytes) -> tuple[Target, Answer]:
+    async with session.api() as api:
+        service = await api.get(INFERENCE_SERVICE, name, namespace)
+    url = text_at(service, "status", "url")
+    if not url:
+        raise InferplaneError(f"inferenceservice/{name} has no URL yet", fix=f"see why: inferplane why {name}")
+    platform = None if session.foreign else session.platform()
+    to = target(url, path, platform.gateway if platform else "")
+    async with http() as client:
+        return to, await send(client, to, body)

@@ -1,0 +1,11 @@
+"""`inferplane version`"""
+
+from importlib.metadata import version as version_of
+
+import click
+
+
+@click.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(version_of("inferplane"))

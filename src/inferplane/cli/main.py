@@ -1,0 +1,120 @@
+"""`inferplane`: the words the user types.
+
+Each command lives in its own module under `commands`, imported when it is used, so that `--help` is quick. Errors made
+for the user are one line on standard error and exit code 1 (2 for wrong usage, 130 for Ctrl-C); `--debug` adds the
+traceback.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+from inferplane.kernel.errors import InferplaneError
+
+# name → (module under commands, attribute, what `--help` says): one line each, so that --help imports none of them.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("platform", "Start the platform: API server, controllers, node and gateway."),
+    "down": ("platform", "Stop the platform; what was applied is kept."),
+    "status": ("platform", "Say what runs and where it answers."),
+    "apply": ("apply", "Create or change what a YAML file describes, and wait until it serves."),
+    "get": ("get", "List objects, or show one."),
+    "delete": ("delete", "Delete objects by name or by file."),
+    "logs": ("logs", "Print what a service's processes write."),
+    "predict": ("predict", "Send a request to a service, through the gateway."),
+    "why": ("why", "Say in words why a service is not ready, and what to do."),
+    "kubeconfig": ("platform", "Print the path of the kubeconfig, for kubectl and other clients."),
+    "serve": ("serve", "Run one model server, without a platform."),
+    "tour": ("tour", "Start everything, deploy the first example and send it requests."),
+    "version": ("version", "Print the version."),
+}
+
+EPILOG = """\b
+First steps:
+  inferplane up -d
+  inferplane apply -f isvc.yaml
+  inferplane predict NAME -d '{"instances": [[6.8, 2.8, 4.8, 1.4]]}'
+  inferplane why NAME            when it is not ready
+"""
+
+
+class Lazy(click.Group):
+    """Knows its commands by name; imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"inferplane.cli.commands.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see  inferplane --help"
+            raise click.UsageError(f'there is no command "{args[0]}"; {hint}', ctx) from None
+
+
+@click.group(
+    cls=Lazy, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--kubeconfig", type=click.Path(path_type=Path, dir_okay=False), help="Talk to this cluster, not to the platform."
+)
+@click.option("--context", default="", help="The kubeconfig's context to use.")
+@click.version_option(package_name="inferplane", message="inferplane %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool, kubeconfig: Path | None, context: str) -> None:
+    """Model serving that speaks KServe: the same InferenceService on a laptop and on a cluster."""
+    if ctx.obj is not None:
+        return
+    from inferplane.assembly.home import home_from
+    from inferplane.cli.session import Session
+    from inferplane.cli.terminal import standard_terminal
+
+    # The one place of the command line that hands the environment on; `assembly.home` is who reads it.
+    ctx.obj = Session(home_from(os.environ), standard_terminal(), kubeconfig, context)
+
+
+def main(args: list[str] | None = None) -> None:
+    """The console script. Exits with the command's code."""
+    arguments = sys.argv[1:] if args is None else args
+    try:
+        code = cli.main(arguments, prog_name="inferplane", standalone_mode=False)
+    except InferplaneError as error:
+        code = _failed(str(error), "--debug" in arguments)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = 130
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has gone; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _failed(message: str, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(message, err=True)
+    return 1

@@ -1,0 +1,63 @@
+"""From "applied" to "Ready": which stages an InferenceService has reached, and whether waiting on makes sense.
+
+`stages` and `verdict` are pure; `commands.apply` and the tour watch the service and ask them after each change.
+"""
+
+from enum import Enum
+
+from inferplane.cli.why.causes import Cause, Kind
+from inferplane.cli.why.facts import Service
+from inferplane.cli.why.words import plural
+from inferplane.resources.meta import ConditionStatus, condition
+
+# What only a change of the spec, of the model or of the machine can cure: waiting on would be in vain.
+FINAL = frozenset(
+    {
+        Kind.PROCESS_DOWN,
+        Kind.STOPPED,
+        Kind.UNKNOWN_FORMAT,
+        Kind.NO_PROTOCOL,
+        Kind.RUNTIME_UNKNOWN,
+        Kind.RUNTIME_DISABLED,
+        Kind.INVALID_SPEC,
+        Kind.STORAGE,
+        Kind.IMAGE_NOT_RUNNABLE,
+        Kind.CANNOT_START,
+        Kind.MODEL_NOT_LOADED,
+        Kind.MISSING_LIBRARY,
+        Kind.CRASHING,
+        Kind.ROUTE_REFUSED,
+    }
+)
+
+
+class Verdict(Enum):
+    READY = "ready"
+    FAILED = "failed"
+    WAITING = "waiting"
+
+
+def stages(service: Service) -> list[str]:
+    """`applied`, `runtime kserve-sklearnserver`, `1 replica`, `Ready`, as far as it has come."""
+    status = service.status
+    reached = ["applied"]
+    if runtime := status.serving_runtime_name or status.cluster_serving_runtime_name:
+        reached.append(f"runtime {runtime}")
+    if copies := status.model_status.copies.total_copies:
+        reached.append(plural(copies, "replica"))
+    if is_ready(service):
+        reached.append("Ready")
+    return reached
+
+
+def is_ready(service: Service) -> bool:
+    """Ready, and said so of the spec that there is now."""
+    ready = condition(service.status.conditions, "Ready")
+    current = service.status.observed_generation >= service.metadata.generation
+    return current and ready is not None and ready.status is ConditionStatus.TRUE
+
+
+def verdict(service: Service, causes: tuple[Cause, ...]) -> Verdict:
+    if is_ready(service):
+        return Verdict.READY
+    return Verdict.FAILED if any(cause.kind in FINAL for cause in causes) else Verdict.WAITING

@@ -1,0 +1,173 @@
+"""From facts to an explanation. Pure: the same facts give the same words.
+
+A cause hides those that follow from it: a spec that fits no runtime has no pods, a pod that isn't ready has no
+endpoint. So the stages are tried in order (platform, spec, pods, routes), and the first that has a cause is told; a
+dead process of the platform is told in any case, since everything may follow from it.
+"""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from inferplane.cli.why.causes import Cause, Kind
+from inferplane.cli.why.facts import Facts, Node, Service
+from inferplane.cli.why.pod_causes import pod_causes
+from inferplane.cli.why.route_causes import route_cause
+from inferplane.cli.why.spec_causes import spec_cause
+from inferplane.cli.why.words import ago, plural
+from inferplane.resources.meta import ConditionStatus, condition
+
+STOP_ANNOTATION = "serving.kserve.io/stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`headline` says how the service is; `causes` is empty when it is fine."""
+
+    headline: str
+    causes: tuple[Cause, ...] = ()
+    log_pod: str = ""
+    log_lines: tuple[str, ...] = ()
+    next: str = ""
+
+    @property
+    def fine(self) -> bool:
+        return not self.causes
+
+
+def decide(facts: Facts) -> Explanation:
+    service = facts.service
+    if service is None:
+        return _not_found(facts)
+    causes = (*_processes(facts), *_stopped(service), *_why_not(facts, service))
+    if not causes:
+        return Explanation(_fine(facts, service))
+    pod = next((one.pod for one in causes if one.pod), "")
+    return Explanation(
+        headline=_headline(facts, service, causes),
+        causes=causes,
+        log_pod=pod,
+        log_lines=() if causes[0].kind is Kind.STARTING else facts.log_tails.get(pod, ()),
+        next=_next(facts, causes),
+    )
+
+
+def _not_found(facts: Facts) -> Explanation:
+    wanted = f"{facts.namespace}/{facts.name}"
+    same_name = [one for one in facts.other_services if one.endswith(f"/{facts.name}")]
+    near = same_name or get_close_matches(wanted, facts.other_services, n=1)
+    if near:
+        namespace, _, name = near[0].partition("/")
+        fix = f"did you mean {name} in namespace {namespace}?  inferplane why {name} -n {namespace}"
+    else:
+        fix = "apply one: inferplane apply -f FILE"
+    there = ", ".join(facts.other_services)
+    details = (f"there are: {there}",) if there else ("there is none yet",)
+    summary = f"there is no inferenceservice/{facts.name} in namespace {facts.namespace}"
+    return Explanation(summary, (Cause(Kind.NOT_FOUND, "", summary, details, fix),), next="inferplane get isvc -A")
+
+
+def _processes(facts: Facts) -> tuple[Cause, ...]:
+    dead = [one for one in facts.processes if not one.alive]
+    return tuple(
+        Cause(
+            Kind.PROCESS_DOWN,
+            one.name,
+            f"its process (pid {one.pid}) is down",
+            fix="inferplane up starts it again; its log is in  inferplane status  under home",
+        )
+        for one in dead
+    )
+
+
+def _stopped(service: Service) -> tuple[Cause, ...]:
+    if service.metadata.deleting:
+        return (Cause(Kind.DELETING, "service", "it is being deleted"),)
+    if service.metadata.annotations.get(STOP_ANNOTATION) == "true":
+        fix = f"remove the annotation  {STOP_ANNOTATION}"
+        return (Cause(Kind.STOPPED, "service", "it has been stopped on purpose", (f"{STOP_ANNOTATION}: true",), fix),)
+    return ()
+
+
+def _why_not(facts: Facts, service: Service) -> tuple[Cause, ...]:
+    ready = condition(service.status.conditions, "Ready")
+    if (ready is not None and ready.status is ConditionStatus.TRUE) or _stopped(service):
+        return ()
+    spec = spec_cause(facts)
+    if spec is not None:
+        return (spec,)
+    return tuple(_nodes(facts) + (pod_causes(facts) or _without_pods(facts, service)))
+
+
+def _nodes(facts: Facts) -> list[Cause]:
+    return [
+        Cause(Kind.NODE_NOT_READY, f"node/{node.metadata.name}", "it does not report", (message,) if message else ())
+        for node in facts.nodes
+        if (message := _trouble(node)) is not None
+    ]
+
+
+def _trouble(node: Node) -> str | None:
+    ready = condition(node.status.conditions, "Ready")
+    return None if ready is None or ready.status is ConditionStatus.TRUE else ready.message
+
+
+def _without_pods(facts: Facts, service: Service) -> list[Cause]:
+    """Nothing is wrong with any pod: either none could be made, or the way to them is not there yet."""
+    refused = [
+        Cause(Kind.REPLICAS_REFUSED, "predictor", f"its pods could not be made ({one.reason})", (one.message,))
+        for deployment in facts.deployments
+        for one in deployment.status.conditions
+        if one.type == "ReplicaFailure" and one.status is ConditionStatus.TRUE
+    ]
+    if refused:
+        return refused
+    if not facts.pods:
+        waits_for = "its pods" if facts.deployments else "the controller to choose a runtime and make its Deployment"
+        age = ago(service.metadata.creation_timestamp, facts.now)
+        return [
+            Cause(Kind.STARTING, "service", f"still starting{f', for {age}' if age else ''}: waiting for {waits_for}")
+        ]
+    route = route_cause(facts)
+    return [route] if route is not None else _conditions(service)
+
+
+def _conditions(service: Service) -> list[Cause]:
+    """The last resort: what the conditions say themselves."""
+    told = [
+        Cause(Kind.CONDITION, one.type, f"{one.status} ({one.reason})" if one.reason else one.status, (one.message,))
+        for one in service.status.conditions
+        if one.status is not ConditionStatus.TRUE and one.type not in {"Ready", "Stopped"} and one.severity != "Info"
+    ]
+    return told or [Cause(Kind.STARTING, "service", "its conditions are about to be updated; ask again")]
+
+
+def _headline(facts: Facts, service: Service, causes: tuple[Cause, ...]) -> str:
+    name = f"inferenceservice/{facts.name}"
+    ready = condition(service.status.conditions, "Ready")
+    if ready is not None and ready.status is ConditionStatus.TRUE:
+        return f"{name} says it is ready, but"
+    since = ready.last_transition_time if ready else None
+    age = ago(since or service.metadata.creation_timestamp, facts.now)
+    return f"{name} is not ready{f' for {age}' if age else ''}, because"
+
+
+def _fine(facts: Facts, service: Service) -> str:
+    replicas = sum(one.status.ready_replicas for one in facts.deployments)
+    status = service.status
+    runtime = status.serving_runtime_name or status.cluster_serving_runtime_name
+    parts = [plural(replicas, "replica"), f"runtime {runtime}" if runtime else "", status.url or ""]
+    return f"inferenceservice/{facts.name} is ready: {', '.join(part for part in parts if part)}."
+
+
+def _next(facts: Facts, causes: tuple[Cause, ...]) -> str:
+    where = "" if facts.namespace == "default" else f" -n {facts.namespace}"
+    first = causes[0]
+    if first.kind is Kind.PROCESS_DOWN:
+        return "inferplane status"
+    if first.pod and first.kind is not Kind.STARTING:
+        return f"inferplane logs {facts.name}{where}{' --previous' if first.previous else ''}"
+    if first.kind in {Kind.STARTING, Kind.NO_ENDPOINTS, Kind.ROUTE_NOT_PROGRAMMED, Kind.DELETING}:
+        return f"inferplane why {facts.name}{where}"
+    if first.kind in {Kind.UNKNOWN_FORMAT, Kind.NO_PROTOCOL, Kind.RUNTIME_DISABLED, Kind.RUNTIME_UNKNOWN}:
+        return "correct the file, then  inferplane apply -f FILE"
+    return f"inferplane get isvc {facts.name}{where} -o yaml"

@@ -5,7 +5,7 @@ is not a success becomes a typed ApiError (`statuses`), every failure of the net
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -14,6 +14,7 @@ import aiohttp
 import orjson
 
 from inferplane.client.kubernetes.api import (
+    ApiError,
     EventType,
     Gone,
     ObjectList,
@@ -54,7 +55,7 @@ class HttpApi:
     """Implements `api.Api` and `discovery.Discovery`. Use as `async with HttpApi(connection) as api`."""
 
     def __init__(self, connection: Connection, *, user_agent: str = "inferplane", timeout: float = 30.0) -> None:
-        self._server = connection.server
+        self.server = connection.server
         self._token = _Token(connection)
         self._tls = tls_context(connection)
         self._tls_server_name = connection.tls_server_name or None
@@ -100,7 +101,7 @@ class HttpApi:
 
     async def watch(
         self, resource: Resource, namespace: str = "", *, since: str, labels: str = "", fields: str = ""
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         query = _selectors(labels, fields) | {
             "watch": "true",
             "resourceVersion": since,
@@ -209,8 +210,7 @@ class HttpApi:
         timeout = aiohttp.ClientTimeout(total=self._timeout)
         async with self._open(method, path, body, query=query, content_type=content_type, timeout=timeout) as response:
             text = await response.read()
-        answer: Json = orjson.loads(text)
-        return answer if isinstance(answer, dict) else {}
+        return _object(text)
 
     @asynccontextmanager
     async def _open(
@@ -227,7 +227,7 @@ class HttpApi:
         try:
             async with self._connected().request(
                 method,
-                self._server + path,
+                self.server + path,
                 params=query,
                 data=None if body is None else orjson.dumps(body),
                 headers=self._headers(content_type if body is not None else ""),
@@ -239,11 +239,11 @@ class HttpApi:
                 yield response
         except aiohttp.ClientConnectorCertificateError as error:
             raise ServerUnreachable(
-                f"{self._server}: its certificate is not trusted: {error.certificate_error}",
+                f"{self.server}: its certificate is not trusted: {error.certificate_error}",
                 fix="the kubeconfig's certificate-authority-data must be the server's CA",
             ) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ServerUnreachable(f"{self._server}: {method} {path}: {_words(error)}") from error
+            raise ServerUnreachable(f"{self.server}: {method} {path}: {_words(error)}") from error
 
     def _headers(self, content_type: str) -> dict[str, str]:
         headers = {"Accept": _JSON, "User-Agent": self._user_agent}
@@ -288,10 +288,19 @@ async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
         rest = last
 
 
+def _object(text: bytes) -> JsonObject:
+    try:
+        found: Json = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        start = text[:80].decode(errors="replace")
+        raise ApiError(200, "InternalError", f"the server's answer: expected a JSON object, got {start!r}")
+    return found
+
+
 def _watch_event(line: bytes) -> WatchEvent:
-    event: Json = orjson.loads(line)
-    if not isinstance(event, dict):
-        raise ServerUnreachable(f"a watch sent {line[:80]!r}, expected a JSON object")
+    event = _object(line)
     if event.get("type") == "ERROR":
         raise error_of(object_at(event, "object"))
     return WatchEvent(EventType(text_at(event, "type")), object_at(event, "object"))

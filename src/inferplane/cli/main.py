@@ -19,14 +19,14 @@ from inferplane.kernel.errors import InferplaneError
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("platform", "Start the platform: API server, controllers, node and gateway."),
     "down": ("platform", "Stop the platform; what was applied is kept."),
-    "status": ("platform", "Say what runs and where it answers."),
+    "status": ("status", "Say what runs and where it answers."),
     "apply": ("apply", "Create or change what a YAML file describes, and wait until it serves."),
     "get": ("get", "List objects, or show one."),
     "delete": ("delete", "Delete objects by name or by file."),
     "logs": ("logs", "Print what a service's processes write."),
     "predict": ("predict", "Send a request to a service, through the gateway."),
     "why": ("why", "Say in words why a service is not ready, and what to do."),
-    "kubeconfig": ("platform", "Print the path of the kubeconfig, for kubectl and other clients."),
+    "kubeconfig": ("status", "Print the path of the kubeconfig, for kubectl and other clients."),
     "serve": ("serve", "Run one model server, without a platform."),
     "tour": ("tour", "Start everything, deploy the first example and send it requests."),
     "version": ("version", "Print the version."),
@@ -110,6 +110,10 @@ def main(args: list[str] | None = None) -> None:
         # The reader of our output (`| head`) has gone; nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except Exception as error:
+        # A mistake of ours. The user gets a line; who wants to repair it asks for the traceback.
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        code = _failed(f"unexpected {words} (a bug: inferplane --debug shows where)", "--debug" in arguments)
     sys.exit(code if isinstance(code, int) else 0)
 
 

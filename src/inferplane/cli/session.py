@@ -16,7 +16,7 @@ from inferplane.kernel.errors import InferplaneError
 if TYPE_CHECKING:
     # Imported where they are used: `inferplane --help` must not wait for aiohttp.
     from inferplane.assembly.home import Home
-    from inferplane.assembly.platform import Platform
+    from inferplane.assembly.record import Platform
     from inferplane.client.kubernetes.tables import CommandLine
 
 Connect = Callable[[Path, str], AbstractAsyncContextManager["CommandLine"]]
@@ -50,7 +50,7 @@ class Session:
         """The running platform of this home."""
         if self.find_platform is not None:
             return self.find_platform(self.home)
-        from inferplane.assembly.platform import running
+        from inferplane.assembly.record import running
 
         return running(self.home)
 

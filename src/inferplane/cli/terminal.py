@@ -5,6 +5,7 @@
 Progress, hints and errors go to standard error; answers go to standard output, so that pipes stay clean.
 """
 
+import shutil
 import sys
 import threading
 import time
@@ -133,8 +134,7 @@ class _Spinner:
             frame += 1
 
 
-def standard_terminal() -> Terminal:
-    """Progress on standard error, live if that is a terminal."""
-    import shutil
-
-    return Terminal(sys.stderr, live=sys.stderr.isatty(), width=shutil.get_terminal_size().columns)
+def standard_terminal(out: TextIO | None = None) -> Terminal:
+    """Progress on standard error (or `out`), live if that is a terminal."""
+    stream = out or sys.stderr
+    return Terminal(stream, live=stream.isatty(), width=shutil.get_terminal_size().columns)

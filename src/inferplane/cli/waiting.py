@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from inferplane.assembly.platform import Platform
+from inferplane.assembly.record import Platform
 from inferplane.cli.rollout import Verdict, is_ready, stages, verdict
 from inferplane.cli.terminal import Step
 from inferplane.cli.why.collect import collect

@@ -1,17 +1,15 @@
-"""`inferplane up`, `down`, `status`, `kubeconfig`: the platform itself."""
+"""`inferplane up` and `down`: the platform itself."""
 
 from contextlib import ExitStack
 
 import click
 
-from inferplane.assembly.platform import DEFAULT_API_PORT, DEFAULT_GATEWAY_PORT, Platform
+from inferplane.assembly.platform import DEFAULT_API_PORT, DEFAULT_GATEWAY_PORT
 from inferplane.assembly.platform import down as stop
 from inferplane.assembly.platform import up as start
 from inferplane.assembly.platform import up_detached as start_detached
-from inferplane.cli.output import encoded
-from inferplane.cli.session import NotRunning, Session
-from inferplane.cli.terminal import columns
-from inferplane.kernel.json import Json
+from inferplane.assembly.record import Platform
+from inferplane.cli.session import Session
 
 
 @click.command()
@@ -64,37 +62,3 @@ def down(session: Session) -> None:
         was_running = stop(session.home, on_progress=step.update)
         step.update("stopped; nothing is left running" if was_running else "was not running")
     session.terminal.next("inferplane up")
-
-
-@click.command()
-@click.option("-o", "output", type=click.Choice(["json", "yaml"]), help="For programs.")
-@click.pass_obj
-def status(session: Session, output: str | None) -> None:
-    """Say what runs and where it answers. Exit code 1 when the platform is not running."""
-    platform = session.platform()
-    if platform is None:
-        raise NotRunning
-    processes: dict[str, Json] = dict(platform.processes)
-    if output:
-        keys: dict[str, Json] = {"gateway": platform.gateway, "api": platform.api, "kubeconfig": platform.kubeconfig}
-        click.echo(encoded({**keys, "home": platform.home, "processes": processes}, output))
-        return
-    rows = [("gateway", platform.gateway), ("api", platform.api), ("kubeconfig", platform.kubeconfig)]
-    click.echo("\n".join(columns([*rows, ("home", platform.home)])))
-    running = [(name, f"pid {pid}" if platform.alive(name) else "down") for name, pid in platform.processes.items()]
-    click.echo("\n".join(columns(running)))
-    session.terminal.next("inferplane get isvc -A")
-
-
-@click.command()
-@click.pass_obj
-def kubeconfig(session: Session) -> None:
-    """Print the path of the kubeconfig, for kubectl and other clients.
-
-    \b
-      export KUBECONFIG=$(inferplane kubeconfig); kubectl get isvc
-    """
-    path = session.kubeconfig or session.home.kubeconfig
-    if not path.exists():
-        raise NotRunning
-    click.echo(path)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from inferplane.assembly.platform import Platform
+from inferplane.assembly.record import Platform
 from inferplane.cli.why.facts import (
     Deployment,
     Event,
@@ -47,7 +47,7 @@ async def collect(api: Api, name: str, namespace: str, platform: Platform | None
         routes = reads.create_task(_list(api, kinds.HTTP_ROUTE, Route, namespace))
         nodes = reads.create_task(_list(api, kinds.NODE, Node))
         events = reads.create_task(_list(api, kinds.EVENT, Event, namespace))
-    mine = {name, *(one.metadata.name for one in (*deployments.result(), *pods.result()))}
+    mine = {name, *(one.metadata.name for one in deployments.result()), *(one.metadata.name for one in pods.result())}
     return Facts(
         name,
         namespace,

@@ -11,16 +11,14 @@ def plural(count: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.9 ms`, `4.1 s`, `12 min`, `3 h`, `5 d`: two digits at most before a larger unit is taken."""
+    """`0.9 ms`, `4.1 s`, `12 min`, `3 h`, `5 d`."""
     if seconds < 0.1:
         return f"{seconds * 1000:.1f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
-    for size, unit in ((1, "s"), (60, "min"), (3600, "h")):
-        if seconds < 120 * size:
+    for size, unit, limit in ((1, "s", 120), (60, "min", 120), (3600, "h", 48)):
+        if seconds < limit * size:
             return f"{seconds / size:.0f} {unit}"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.0f} h"
     return f"{seconds / 86400:.0f} d"
 
 

@@ -1,0 +1,1 @@
+"""Serving models: what authors import (`model`), the server, the runtimes, and where model files come from."""

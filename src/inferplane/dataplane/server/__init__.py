@@ -1,0 +1,1 @@
+"""One dispatch for every protocol, and the transports in front of it."""

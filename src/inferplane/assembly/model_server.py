@@ -1,0 +1,170 @@
+"""`inferplane serve`: one model behind HTTP, in this process.
+
+Fit to be called in a process forked from one that has imported this module: importing starts no loop, thread or socket.
+Whoever started us is told when the model answers, or why it never will (docs/architecture.md, "Readiness").
+"""
+
+import asyncio
+import gc
+import io
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+import uvloop
+
+from inferplane import __version__
+from inferplane.assembly.announcement import Announcement
+from inferplane.assembly.model_server_options import Options, UsageError, parse
+from inferplane.dataplane.model.model import Model
+from inferplane.dataplane.model.repository import ModelRepository
+from inferplane.dataplane.runtimes.registry import runtime
+from inferplane.dataplane.server.dispatch import Dispatch
+from inferplane.dataplane.server.http.app import build
+from inferplane.dataplane.server.http.limits import Limits
+from inferplane.dataplane.server.http.listener import HttpServer
+from inferplane.dataplane.server.http.probes import Probes
+from inferplane.dataplane.server.http.routes import HotRoutes
+from inferplane.dataplane.server.metrics import Metrics
+from inferplane.dataplane.storage.local import fetch
+from inferplane.kernel.errors import InferplaneError
+
+log = logging.getLogger("inferplane.server")
+
+PRELOAD: dict[str, tuple[str, ...]] = {
+    "sklearn": (
+        "inferplane.dataplane.runtimes.sklearn",
+        "joblib",
+        "numpy",
+        "scipy.sparse",
+        "sklearn.cluster",
+        "sklearn.compose",
+        "sklearn.decomposition",
+        "sklearn.ensemble",
+        "sklearn.linear_model",
+        "sklearn.naive_bayes",
+        "sklearn.neighbors",
+        "sklearn.neural_network",
+        "sklearn.pipeline",
+        "sklearn.preprocessing",
+        "sklearn.svm",
+        "sklearn.tree",
+    ),
+}
+"""Per format, what a process that is to be forked imports first, beside this module."""
+
+STARTED_BADLY = 1
+MISUSED = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serves until SIGTERM or SIGINT. Returns the exit code: 1 when the model cannot be served, 2 for wrong flags."""
+    try:
+        options = parse(sys.argv[1:] if argv is None else argv)
+    except UsageError as error:
+        print(f"inferplane serve: {error}", file=sys.stderr)
+        return MISUSED
+    except SystemExit:
+        return 0  # argparse, after --help
+    _log_to_stderr()
+    announcement = Announcement.from_environment(os.environ)
+    for warning in options.warnings:
+        log.warning("%s", warning)
+    try:
+        model = _model(options)
+        with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
+            runner.run(_serve(options, model, announcement))
+    except InferplaneError as error:
+        log.error("cannot serve model=%s: %s", options.model_name, error)
+        announcement.failed("ModelLoadFailed", str(error))
+        return STARTED_BADLY
+    return 0
+
+
+def warm(format: str = "sklearn") -> None:
+    """Has the lazy parts of the libraries happen now, so that the first load in a fork is quick. Starts no thread."""
+    if format != "sklearn":
+        return
+    import joblib
+    from sklearn.svm import SVC
+
+    rows, classes = [[0.0, 0.0], [1.0, 1.0]], [0, 1]
+    file = io.BytesIO()
+    joblib.dump(SVC().fit(rows, classes), file)
+    file.seek(0)
+    joblib.load(file).predict(rows)
+
+
+def _loop_factory(options: Options) -> Callable[[], asyncio.AbstractEventLoop]:
+    return asyncio.new_event_loop if options.event_loop == "asyncio" else uvloop.new_event_loop
+
+
+def _model(options: Options) -> Model:
+    directory = fetch(options.model_dir)
+    wants_probabilities = os.environ.get("PREDICT_PROBA", "false").lower() == "true"
+    return runtime(options.format)(options.model_name, directory, predict_proba=wants_probabilities)
+
+
+async def _serve(options: Options, model: Model, announcement: Announcement) -> None:
+    repository = ModelRepository()
+    repository.update(model)
+    dispatch = Dispatch(repository, Metrics())
+    probes = Probes(dispatch)
+    app = build(dispatch, probes, __version__)
+    limits = Limits(keep_alive=options.timeout_keep_alive, body=options.max_request_size)
+    server = HttpServer(HotRoutes(dispatch, probes), app, probes, limits)
+    stop = _stop_on_signals()
+    try:
+        host = options.host or os.environ.get("POD_IP") or "0.0.0.0"
+        port = await server.listen(host, options.http_port)
+        await _loaded(repository, model)
+        log.info("ready model=%s url=http://%s:%d", model.name, host, port)
+        announcement.ready()
+        await stop.wait()
+        log.info("stopping requests_answered=%d", server.answered)
+        await server.drain()
+    finally:
+        server.close()
+        dispatch.close()
+        model.stop()
+
+
+async def _loaded(repository: ModelRepository, model: Model) -> None:
+    try:
+        await repository.load(model.name)
+    except InferplaneError:
+        raise
+    except Exception as error:
+        raise InferplaneError(f"model {model.name} failed to load: {type(error).__name__}: {error}") from error
+    # What is there now stays: the collector need not look at it again.
+    gc.freeze()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second one kills, as its sender expects."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stopped(number: int) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped, number)
+    return stop
+
+
+def _log_to_stderr() -> None:
+    logger = logging.getLogger("inferplane")
+    logger.setLevel(os.environ.get("KSERVE_LOGLEVEL", "INFO").upper())
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        logger.addHandler(handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""The model server's flags: KServe's, by name and default, and a few of our own."""
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from inferplane.dataplane.runtimes.registry import FORMATS
+from inferplane.kernel.errors import InferplaneError
+
+
+class UsageError(InferplaneError):
+    """Flags that cannot be followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`host` empty means the environment's POD_IP, else all addresses. `max_request_size` is in bytes."""
+
+    model_name: str
+    model_dir: str
+    format: str
+    host: str
+    http_port: int
+    event_loop: str
+    timeout_keep_alive: float
+    max_request_size: int
+    warnings: tuple[str, ...]
+
+
+# KServe's flags that are accepted so that existing runtime manifests work, and that change nothing yet.
+_WITHOUT_EFFECT: dict[str, str] = {
+    "--grpc_port": "8081",
+    "--max_threads": "4",
+    "--max_asyncio_workers": "",
+    "--enable_grpc": "true",
+    "--enable_docs_url": "false",
+    "--enable_latency_logging": "true",
+    "--configure_logging": "true",
+    "--log_config_file": "",
+    "--access_log_format": "",
+    "--predictor_host": "",
+    "--protocol": "v1",
+    "--predictor_protocol": "v1",
+    "--predictor_use_ssl": "false",
+    "--predictor_request_timeout_seconds": "600",
+    "--predictor_request_retries": "0",
+    "--grpc_max_send_message_length": "8388608",
+    "--grpc_max_receive_message_length": "8388608",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, fix="inferplane serve --help lists the flags")
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Reads the command line; raises UsageError, or SystemExit after --help."""
+    parser = _parser()
+    found, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        raise _unknown(unknown[0], [option for action in parser._actions for option in action.option_strings])
+    if found.workers != 1:
+        raise UsageError(f"--workers={found.workers}: only one worker is supported for now", fix="leave it out")
+    return Options(
+        model_name=found.model_name,
+        model_dir=found.model_dir,
+        format=found.format,
+        host=found.host,
+        http_port=found.http_port,
+        event_loop=found.event_loop,
+        timeout_keep_alive=found.timeout_keep_alive,
+        max_request_size=found.max_request_size,
+        warnings=tuple(f"{flag} has no effect yet" for flag in _WITHOUT_EFFECT if getattr(found, flag[2:]) is not None),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="inferplane serve",
+        description="Serve one model over the V1 and V2 protocols.",
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--model_name", default="model", help="the name in /v1/models/NAME and /v2/models/NAME")
+    parser.add_argument("--model_dir", required=True, help="a directory, or its file:// URI, with the model's file")
+    parser.add_argument("--format", default="sklearn", choices=sorted(FORMATS), help="what the model was made with")
+    parser.add_argument("--host", default="", help="address to listen on (POD_IP, or all addresses, when empty)")
+    parser.add_argument("--http_port", type=_port, default=8080, help="0 lets the system choose")
+    parser.add_argument("--workers", type=int, default=1, help="processes; only 1 for now")
+    parser.add_argument("--event-loop", choices=("auto", "asyncio", "uvloop"), default="auto", help="auto is uvloop")
+    parser.add_argument(
+        "--timeout-keep-alive", type=_positive, default=65, help="seconds that an idle connection is kept"
+    )
+    parser.add_argument(
+        "--max_request_size", type=int, default=256 * 1024 * 1024, help="bytes of the largest body that is taken"
+    )
+    for flag, default in _WITHOUT_EFFECT.items():
+        parser.add_argument(flag, default=None, help=f"accepted for KServe's sake, no effect yet (there: {default})")
+    parser.add_argument(
+        "--enable_predictor_health_check", action="store_true", default=None, help="accepted for KServe's sake"
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {port}")
+    return port
+
+
+def _positive(text: str) -> float:
+    seconds = float(text)
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text}")
+    return seconds
+
+
+def _unknown(argument: str, known: Sequence[str]) -> UsageError:
+    flag = argument.partition("=")[0]
+    near = difflib.get_close_matches(flag, known, n=1)
+    return UsageError(
+        f"unknown flag {flag}" if flag.startswith("-") else f"unexpected argument {argument!r}",
+        fix=f"did you mean {near[0]}?" if near else "inferplane serve --help lists the flags",
+    )

@@ -1,0 +1,92 @@
+"""The listening socket and what all its connections share: limits, deadlines, the date, and an orderly end."""
+
+import asyncio
+from email.utils import formatdate
+
+from inferplane.dataplane.server.http.asgi import AsgiApp
+from inferplane.dataplane.server.http.lane import Connection
+from inferplane.dataplane.server.http.limits import Limits
+from inferplane.dataplane.server.http.probes import Probes
+from inferplane.dataplane.server.http.routes import HotRoutes
+from inferplane.kernel.errors import InferplaneError
+
+_SWEEP = 0.5
+
+
+class CannotListen(InferplaneError):
+    pass
+
+
+class HttpServer:
+    """Serves `routes` and `app` on one address. Made and used on one event loop."""
+
+    def __init__(self, routes: HotRoutes, app: AsgiApp, probes: Probes, limits: Limits) -> None:
+        self.routes = routes
+        self.app = app
+        self.limits = limits
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.answered = 0
+        self.date = b""
+        self._probes = probes
+        self._listener: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
+
+    async def listen(self, host: str, port: int) -> int:
+        """Starts to accept; port 0 is the system's choice. Returns the port."""
+        try:
+            self._listener = await self.loop.create_server(
+                lambda: Connection(self), host, port, backlog=2048, reuse_address=True
+            )
+        except OSError as error:
+            raise CannotListen(
+                f"cannot listen on {host}:{port}: {error.strerror}",
+                fix="stop what holds the port, or choose another with --http_port",
+            ) from error
+        self._sweep()
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    def lost(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        if not self.connections:
+            self._idle.set()
+
+    async def drain(self) -> None:
+        """Stops without failing a request.
+
+        First a lame duck: readiness says no, every answer asks the client to come back elsewhere, and new connections
+        are still taken, because a gateway may send some until it has heard. Then idle connections are closed, and
+        those with a request in progress get their grace.
+        """
+        self.draining = True
+        self._probes.stopping = True
+        await asyncio.sleep(self.limits.lame_duck)
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self.connections):
+            connection.close_if_idle()
+        if self.connections:
+            self._idle.clear()
+            try:
+                await asyncio.wait_for(self._idle.wait(), self.limits.grace)
+            except TimeoutError:
+                pass  # the grace is over; `close` cuts what is left
+
+    def close(self) -> None:
+        """Cuts everything."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self.connections):
+            connection.abort()
+
+    def _sweep(self) -> None:
+        """One timer for all connections: cuts off those past their deadline and refreshes the date."""
+        now = self.loop.time()
+        self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode("ascii")
+        for connection in [c for c in self.connections if c.deadline is not None and c.deadline <= now]:
+            connection.overdue()
+        self._sweeper = self.loop.call_later(_SWEEP, self._sweep)

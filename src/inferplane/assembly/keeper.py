@@ -1,7 +1,7 @@
 """Entry point of keeper and zygote processes: `python -m inferplane.assembly.keeper --socket PATH --name NAME [--preload M]…`.
 
-Started by the node, in a session of its own, and left behind when the node goes. `--preload` names a module to import or
-a `module:function` to call after that. Announces `ready` when it listens, or `failed` with the import's error.
+Started by the node, in a session of its own, and left behind when the node goes. `--preload` names a module to import
+or a `module:function` to call after that. Announces `ready` when it listens, or `failed` with the import's error.
 """
 
 import argparse
@@ -64,7 +64,9 @@ def _listen(path: Path) -> socket.socket:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="inferplane-keeper", description="Forks pods' processes and stays their parent.")
+    parser = argparse.ArgumentParser(
+        prog="inferplane-keeper", description="Forks pods' processes and stays their parent."
+    )
     parser.add_argument("--socket", required=True, help="where to listen for the node")
     parser.add_argument("--name", required=True, help="written to the records of the runs that it keeps")
     parser.add_argument("--preload", action="append", default=[], help="MODULE to import or MODULE:FUNCTION to call")

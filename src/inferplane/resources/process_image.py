@@ -1,7 +1,8 @@
 """ProcessImage (`inferplane.dev/v1alpha1`, cluster-wide): what a container image is on a machine without a container engine.
 
-A node looks a container's `image` up in the table that these objects make, and gets a command or a Python entry point, the
-packages it needs and the modules that a zygote imports ahead. `default_process_images` are the images known out of the box.
+A node looks a container's `image` up in the table that these objects make, and gets a command or a Python entry point,
+the packages it needs and the modules that a zygote imports ahead. `default_process_images` are the images known out of
+the box.
 """
 # ruff: noqa: RUF012 - msgspec copies empty list and dict defaults for each instance
 
@@ -64,6 +65,25 @@ def find(images: Iterable[ProcessImage], image: str) -> ProcessImage | None:
     return max(fitting, key=lambda found: found[:3])[3] if fitting else None
 
 
+_SKLEARN = [
+    "joblib",
+    "scipy.sparse",
+    "sklearn.cluster",
+    "sklearn.compose",
+    "sklearn.decomposition",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sklearn.naive_bayes",
+    "sklearn.neighbors",
+    "sklearn.neural_network",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+    "sklearn.svm",
+    "sklearn.tree",
+    "inferplane.dataplane.runtimes.sklearn",
+]
+
+
 def process_images() -> list[JsonObject]:
     """The objects that a platform starts with."""
     return [
@@ -73,7 +93,7 @@ def process_images() -> list[JsonObject]:
             entrypoint="inferplane.assembly.model_server:main",
             args=["--format=sklearn"],
             requirements=["inferplane[sklearn]"],
-            preload=["inferplane.assembly.model_server", "inferplane.dataplane.runtimes.sklearn:warm"],
+            preload=[*_SKLEARN, "inferplane.assembly.model_server", "inferplane.assembly.model_server:warm"],
             announcesReadiness=True,
         ),
         _image(

@@ -1,8 +1,8 @@
 """The child's side of a fork: from a copy of the keeper to a process of its own.
 
 `settle` gives it a session, its own descriptors, environment and random numbers; `run` then calls the entry point or
-execs the command and never returns. Nothing here may fail silently: what goes wrong is announced over the readiness pipe
-and written to the container's log.
+execs the command and never returns. Nothing here may fail silently: what goes wrong is announced over the readiness
+pipe and written to the container's log.
 """
 
 import atexit

@@ -1,11 +1,11 @@
 """A keeper: the small single-threaded process that forks containers' processes and stays their parent.
 
-A node comes and goes; keepers stay, so exit codes are never lost and a restarted node adopts what lives. A keeper that has
-imported a runtime's libraries first is that runtime's *zygote*: its forks share those pages and start in milliseconds. The
-*plain* keeper has imported nothing and execs foreign commands.
+A node comes and goes; keepers stay, so exit codes are never lost and a restarted node adopts what lives. A keeper that
+has imported a runtime's libraries first is that runtime's *zygote*: its forks share those pages and start in
+milliseconds. The *plain* keeper has imported nothing and execs foreign commands.
 
-Requests come in over a unix socket (`protocol`), what happens goes out as events to whoever is connected and into the run's
-record on disk (`runs`). A keeper ignores SIGTERM and SIGINT: it ends on `close`, when its last run has ended.
+Requests come in over a unix socket (`protocol`), what happens goes out as events to whoever is connected and into the
+run's record on disk (`runs`). A keeper ignores SIGTERM and SIGINT: it ends on `close`, when its last run has ended.
 """
 
 import os
@@ -106,7 +106,7 @@ class Keeper:
         try:
             data = connection.recv(1 << 20)
         except BlockingIOError:
-            return
+            return None
         except ConnectionError:
             data = b""
         if not data:
@@ -182,6 +182,7 @@ class Keeper:
             process=procfs.identity(pid),
             keeper=self._name,
             started_at=time.time(),
+            announces=launch.announces,
             failures=launch.failures,
         )
         kept = self._kept[pid] = _Kept(launch, record, reading)

@@ -1,8 +1,8 @@
 """The node's side of its keepers: starts them, connects to those that a former node left, asks them for processes.
 
-`Keepers` hides which keeper has a run and whether that keeper still lives: `start` and `signal` go out, and `on_event` is
-called with the id of each run whose record changed. A run whose keeper died is watched through a pidfd instead; its exit
-code is then unknown, as a kubelet's is after a container runtime lost it.
+`Keepers` hides which keeper has a run and whether that keeper still lives: `start` and `signal` go out, and `on_event`
+is called with the id of each run whose record changed. A run whose keeper died is watched through a pidfd instead; its
+exit code is then unknown, as a kubelet's is after a container runtime lost it.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ class Keepers:
     _starting: dict[str, asyncio.Task[_Connection]] = field(default_factory=dict)
     _spawned: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _living: dict[RunId, str] = field(default_factory=dict)
-    _orphans: dict[RunId, tuple[Path, runs.Run, int]] = field(default_factory=dict)
+    _orphans: dict[RunId, tuple[procfs.Identity, int]] = field(default_factory=dict)
 
     async def adopt(self) -> None:
         """Connects to every keeper that a former node left running; removes the sockets of those that ended."""
@@ -106,21 +106,21 @@ class Keepers:
         self._living[launch.id] = keeper
         self._connections[keeper].send(Start(launch=launch))
 
-    def adopt_run(self, id: RunId, directory: Path, run: runs.Run) -> bool:
+    def adopt_run(self, id: RunId, run: runs.Run) -> bool:
         """Takes up a run without an exit from a former node's time; False when its process is gone for good."""
         if run.keeper in self._connections and self._living.get(id) == run.keeper:
             return True
         if run.process is None or not procfs.alive(run.process):
             return False
-        self._orphan(id, directory, run)
+        self._orphan(id, run.process)
         return True
 
-    def signal(self, id: RunId, number: int, directory: Path) -> None:
+    def signal(self, id: RunId, number: int) -> None:
         """To the run's process group; SIGKILL to all of its session. Does nothing when it ended already."""
         if (keeper := self._living.get(id)) is not None and keeper in self._connections:
             self._connections[keeper].send(Signal(id=id, number=number))
         elif id in self._orphans:
-            _signal_orphan(self._orphans[id][1].process, number)
+            _signal_orphan(self._orphans[id][0], number)
 
     async def close(self) -> None:
         """Ends all keepers; each waits for its last run. Call it when the runs have been stopped."""
@@ -141,7 +141,7 @@ class Keepers:
             if connection.reading is not None:
                 connection.reading.cancel()
             connection.writer.close()
-        for _, _, descriptor in self._orphans.values():
+        for _, descriptor in self._orphans.values():
             asyncio.get_running_loop().remove_reader(descriptor)
             os.close(descriptor)
 
@@ -197,7 +197,7 @@ class Keepers:
     def _heard(self, connection: _Connection, event: Event) -> None:
         match event:
             case Hello(runs=living):
-                self._living.update({id: connection.name for id in living})
+                self._living.update(dict.fromkeys(living, connection.name))
                 if not connection.hello.done():
                     connection.hello.set_result(event)
             case Started(id=id) | Ready(id=id):
@@ -218,19 +218,19 @@ class Keepers:
 
     # --- runs without a keeper ----------------------------------------------------------------------------------------
 
-    def _orphan(self, id: RunId, directory: Path, run: runs.Run) -> None:
-        if id in self._orphans or run.process is None:
+    def _orphan(self, id: RunId, process: procfs.Identity) -> None:
+        if id in self._orphans:
             return
         try:
-            descriptor = os.pidfd_open(run.process.pid)
+            descriptor = os.pidfd_open(process.pid)
         except ProcessLookupError:
             self.on_event(id)
             return
-        self._orphans[id] = (directory, run, descriptor)
+        self._orphans[id] = (process, descriptor)
         asyncio.get_running_loop().add_reader(descriptor, self._orphan_ended, id)
 
     def _orphan_ended(self, id: RunId) -> None:
-        _, _, descriptor = self._orphans.pop(id)
+        _, descriptor = self._orphans.pop(id)
         asyncio.get_running_loop().remove_reader(descriptor)
         os.close(descriptor)
         self.on_event(id)
@@ -249,8 +249,8 @@ def lost_exit(directory: Path, run: runs.Run) -> runs.Run:
     return run
 
 
-def _signal_orphan(process: procfs.Identity | None, number: int) -> None:
-    if process is None or not procfs.alive(process):
+def _signal_orphan(process: procfs.Identity, number: int) -> None:
+    if not procfs.alive(process):
         return
     if number == signal.SIGKILL:
         procfs.kill_session(process)

@@ -1,8 +1,8 @@
 """What the node and a keeper say to each other over the keeper's socket: one JSON object a line, tagged by `type`.
 
-The node sends `start`, `signal` and `close`. The keeper answers with `hello` when the node connects and then with an event
-for everything that happens to a run. Events are notices only: the truth is the run's record on disk (`runs`), so a node
-that was away loses nothing.
+The node sends `start`, `signal` and `close`. The keeper answers with `hello` when the node connects and then with an
+event for everything that happens to a run. Events are notices only: the truth is the run's record on disk (`runs`), so
+a node that was away loses nothing.
 """
 
 from typing import TypeAlias
@@ -21,8 +21,9 @@ class Launch(_Message, frozen=True, kw_only=True):
     """One run of one container. With an `entrypoint` ("module:function") the fork calls it with `argv`; else it execs `argv`.
 
     `directory` holds the run's record and log, `cwd` is where the process starts. `announces`: it speaks the readiness
-    protocol. `failures` is how many runs in a row ended before this one (written to the record for the node's back-off).
-    `limits`: soft and hard value by the name of `resource.RLIMIT_*`. `title` is the name shown by `ps` (15 characters).
+    protocol. `failures` is how many runs in a row ended before this one (written to the record for the node's
+    back-off). `limits`: soft and hard value by the name of `resource.RLIMIT_*`. `title` is the name shown by `ps` (15
+    characters).
     """
 
     id: RunId

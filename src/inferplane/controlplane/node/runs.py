@@ -15,7 +15,8 @@ from inferplane.controlplane.node.procfs import Identity
 class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a run ended. `code` is 128 + signal for a process that a signal ended, as container runtimes say it.
 
-    `reason` and `message` are empty unless there is something to say beyond the code.
+    `reason` and `message` are empty unless there is something to say beyond the code. The node adds the message that it
+    finds in the termination log, and the reason `NodeShutdown` to what it ended in order to end itself.
     """
 
     code: int
@@ -26,12 +27,16 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Times are seconds since the epoch. `failures`: how many runs in a row ended before this one."""
+    """Times are seconds since the epoch. `failures`: how many runs in a row ended before this one.
+
+    `announces`: the process speaks the readiness protocol; `ready_at` is when it said so, 0.0 before.
+    """
 
     attempt: int
     process: Identity | None
     keeper: str
     started_at: float
+    announces: bool = False
     ready_at: float = 0.0
     failures: int = 0
     exit: Exit | None = None
@@ -70,3 +75,9 @@ def attempts(directory: Path) -> list[int]:
 
 def history(directory: Path) -> list[Run]:
     return [run for attempt in attempts(directory) if (run := read(directory, attempt)) is not None]
+
+
+def forget(directory: Path, attempt: int) -> None:
+    """Removes a run's record, log and all that is kept beside them."""
+    for path in directory.glob(f"{attempt}.*"):
+        path.unlink(missing_ok=True)

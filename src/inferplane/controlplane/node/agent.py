@@ -1,0 +1,181 @@
+"""The node as a whole: puts its parts together and runs them. `assembly.node` gives it the machine and the API."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from inferplane.client.kubernetes import kinds
+from inferplane.client.kubernetes.api import Api
+from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.node import addresses, images
+from inferplane.controlplane.node.care import Tools
+from inferplane.controlplane.node.events import Recorder
+from inferplane.controlplane.node.keepers import KeeperFailed, Keepers, KeeperSpec
+from inferplane.controlplane.node.launcher import Launcher
+from inferplane.controlplane.node.logs import Journal
+from inferplane.controlplane.node.lookups import Lookups
+from inferplane.controlplane.node.pods import Pods
+from inferplane.controlplane.node.registration import Machine, Registration
+from inferplane.controlplane.node.server import application
+from inferplane.controlplane.node.status_writer import StatusWriter
+from inferplane.controlplane.node.volumes import Volumes
+from inferplane.kernel.clock import Clock
+from inferplane.resources.core import Pod
+from inferplane.resources.process_image import ProcessImage
+
+log = logging.getLogger(__name__)
+
+_NOTE_LOGS_EVERY = 1.0
+# How long the last statuses may take to be written when the node ends; the API server may be gone already.
+_LAST_WORDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Directories and sockets of the platform's home."""
+
+    root: Path
+    pods: Path
+    volumes: Path
+    run: Path
+    logs: Path
+    socket: Path
+    network_file: Path
+
+
+class Agent:
+    """`run` until `stop` (processes end too) or `leave` (they live on, for the next node) is called."""
+
+    def __init__(
+        self, api: Api, clock: Clock, places: Places, name: str, machine_info: Mapping[str, str], *, path: str
+    ) -> None:
+        self._clock = clock
+        self._places = places
+        self._api = api
+        self._addresses = addresses.claim(places.network_file, places.root)
+        self._machine = _machine(name, self._addresses.host, machine_info)
+        self._keepers = Keepers(places.run, places.logs, {"PATH": path, "LANG": "C.UTF-8"}, self._run_changed)
+        self._path = path
+        self._informers = Informers(api, clock)
+        self._images = self._informers.cache(kinds.PROCESS_IMAGE, ProcessImage)
+        self._bound = self._informers.cache(kinds.POD, Pod, fields=f"spec.nodeName={name}")
+        self._pods: Pods | None = None
+        self._ending = asyncio.Event()
+        self._with_processes = False
+
+    def stop(self) -> None:
+        """End, and end all pods' processes."""
+        self._with_processes = True
+        self._ending.set()
+
+    def leave(self) -> None:
+        """End at once, and leave all processes to the next node."""
+        self._ending.set()
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Sets `ready` once pods are taken up and the node is registered."""
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            recorder = Recorder(self._api, self._clock, self._machine.name)
+            pods = self._pods = self._assemble(session, recorder)
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._informers.run()), group.create_task(recorder.run())]
+                started = group.create_task(self._start(pods, group, tasks, ready))
+                await self._ending.wait()
+                started.cancel()
+                await self._end(pods, recorder)
+                for task in tasks:
+                    task.cancel()
+
+    def _assemble(self, session: aiohttp.ClientSession, recorder: Recorder) -> Pods:
+        lookups = Lookups(self._api)
+        launcher = Launcher(
+            images=self._images,
+            lookups=lookups,
+            volumes=Volumes(lookups, self._places.volumes),
+            path=self._path,
+            node=self._machine.resources(),
+        )
+        tools = Tools(self._keepers, launcher, recorder, session, self._clock)
+        writer = StatusWriter(self._api, self._clock)
+        return Pods(self._api, self._bound, tools, self._addresses, writer, self._places.pods)
+
+    async def _start(
+        self, pods: Pods, group: asyncio.TaskGroup, tasks: list[asyncio.Task[None]], ready: asyncio.Event
+    ) -> None:
+        # The keepers first: what lives must be known before anything is decided.
+        await self._keepers.adopt()
+        tasks.append(group.create_task(self._warm([images.PLAIN])))
+        registration = Registration(self._api, self._clock, self._machine)
+        async with asyncio.TaskGroup() as together:
+            together.create_task(self._informers.synced())
+            together.create_task(registration.register())
+        pods.settle()
+        self._images.on_change(lambda *_: self._images_changed(pods, group, tasks))
+        tasks.append(group.create_task(pods.controller.run()))
+        tasks.append(group.create_task(registration.run()))
+        tasks.append(group.create_task(self._note_logs(pods)))
+        tasks.append(group.create_task(self._serve(pods)))
+        ready.set()
+
+    async def _end(self, pods: Pods, recorder: Recorder) -> None:
+        if not self._with_processes:
+            pods.close()
+            await self._keepers.leave()
+        else:
+            await pods.stop()
+            pods.close()
+            await self._keepers.close()
+            try:
+                async with asyncio.timeout(_LAST_WORDS):
+                    await pods.writer.flush()
+                    await recorder.flush()
+            except TimeoutError:
+                log.warning("the API server did not take the last statuses in %.0f s", _LAST_WORDS)
+        self._addresses.close()
+
+    # --- what runs beside ---------------------------------------------------------------------------------------------
+
+    def _run_changed(self, id: str) -> None:
+        if self._pods is not None:
+            self._pods.run_changed(id)
+
+    def _images_changed(self, pods: Pods, group: asyncio.TaskGroup, tasks: list[asyncio.Task[None]]) -> None:
+        pods.wake_all()
+        tasks[:] = [task for task in tasks if not task.done()]
+        tasks.append(group.create_task(self._warm(images.zygotes(self._images.list()))))
+
+    async def _warm(self, specs: list[KeeperSpec]) -> None:
+        """Starts keepers ahead of need. What can't be imported is said again by the pod that needs it."""
+        for spec in specs:
+            try:
+                await self._keepers.ready(spec)
+            except KeeperFailed as error:
+                log.info("keeper not started name=%s error=%s", spec.name, error)
+
+    async def _note_logs(self, pods: Pods) -> None:
+        journal = Journal()
+        while True:
+            await self._clock.sleep(_NOTE_LOGS_EVERY)
+            journal.note(pods.living_logs(), self._clock.now().timestamp())
+
+    async def _serve(self, pods: Pods) -> None:
+        runner = web.AppRunner(application(pods, self._clock), access_log=None)
+        await runner.setup()
+        self._places.socket.unlink(missing_ok=True)
+        try:
+            await web.UnixSite(runner, str(self._places.socket)).start()
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+
+def _machine(name: str, address: str, info: Mapping[str, str]) -> Machine:
+    facts = dict(info)
+    cpus, memory = int(facts.pop("cpus")), int(facts.pop("memory"))
+    return Machine(name=name, address=address, cpus=cpus, memory=memory, info=facts)

@@ -1,0 +1,250 @@
+"""One container in the node's care: starting its runs, watching them, ending them. The shell around `Seen`.
+
+`Care.seen` is what `decide` and `status` look at. Each method changes it and calls `changed`, which brings the pod's
+key back to the controller; none of them waits.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import aiohttp
+import msgspec
+
+from inferplane.client.kubernetes.api import ApiError, ServerUnreachable
+from inferplane.controlplane.node import keepers, logs, runs
+from inferplane.controlplane.node.decide import NODE_SHUTDOWN, Start
+from inferplane.controlplane.node.directories import PodDirectory
+from inferplane.controlplane.node.environment import ConfigError
+from inferplane.controlplane.node.events import Recorder
+from inferplane.controlplane.node.images import ImageNotRunnable, install_hint, recipe
+from inferplane.controlplane.node.keepers import KeeperFailed, Keepers
+from inferplane.controlplane.node.launcher import Launcher, Setting
+from inferplane.controlplane.node.observed import Health, Problem, Seen
+from inferplane.controlplane.node.probes import Kind, Prober
+from inferplane.controlplane.node.status import Place
+from inferplane.controlplane.node.volumes import MountError
+from inferplane.kernel.clock import Clock
+from inferplane.resources.core import Container, ContainerStatus, Pod
+
+log = logging.getLogger(__name__)
+
+# kubelet: at most 80 lines or 2 KiB of the log, 4 KiB of the termination log.
+_MESSAGE_LINES, _MESSAGE_FROM_LOG, _MESSAGE_FROM_FILE = 80, 2048, 4096
+_TRY_AGAIN = 5.0
+_TRY_API_AGAIN = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the care of containers needs; one for the whole node."""
+
+    keepers: Keepers
+    launcher: Launcher
+    recorder: Recorder
+    session: aiohttp.ClientSession
+    clock: Clock
+
+    def now(self) -> float:
+        return self.clock.now().timestamp()
+
+
+@dataclass(slots=True)
+class Care:
+    """`stopping` asks whether the node itself is ending."""
+
+    tools: Tools
+    pod: Pod
+    container: Container
+    directory: PodDirectory
+    place: Place
+    changed: Callable[[], None]
+    stopping: Callable[[], bool]
+    seen: Seen = Seen()
+    _setting: Setting | None = None
+    _announced: asyncio.Event = field(default_factory=asyncio.Event)
+    _launching: asyncio.Task[None] | None = None
+    _probing: asyncio.Task[None] | None = None
+
+    # --- starting -----------------------------------------------------------------------------------------------------
+
+    def adopt(self, status: ContainerStatus | None) -> None:
+        """Takes up what a former node left. `status` is what it last said, so that readiness doesn't flap."""
+        history = runs.history(self.directory.container(self.container.name))
+        if not history:
+            return
+        run, previous = history[-1], history[-2] if len(history) > 1 else None
+        health = Health()
+        if status is not None and status.restart_count == run.attempt:
+            health = Health(startup=status.started or None, readiness=status.ready or None)
+        self.seen = Seen(run=run, previous=previous, health=health)
+        if run.exit is None:
+            self.run_changed()
+
+    def start(self, action: Start) -> None:
+        self.seen = replace(self.seen, launching=True, problem=None)
+        name = f"launch {self.pod.metadata.namespace}/{self.pod.metadata.name}/{self.container.name}"
+        self._launching = asyncio.create_task(self._launch(action), name=name)
+
+    def retry(self) -> None:
+        """What stood in the way may have gone: the next decision tries again."""
+        if self.seen.problem is not None:
+            self.seen = replace(self.seen, problem=replace(self.seen.problem, retry_at=0.0))
+
+    async def _launch(self, action: Start) -> None:
+        try:
+            await self._request(action)
+        except ImageNotRunnable as error:
+            self._refuse("ImageNotRunnable", str(error), "Failed")
+        except KeeperFailed as error:
+            missing = error.message.startswith("ModuleNotFoundError")
+            how = recipe(self.container, self.tools.launcher.images.list())
+            hint = install_hint(how, error.message) if missing else error.message
+            self._refuse("RuntimeNotInstalled" if missing else "RuntimeBroken", hint, "Failed")
+        except MountError as error:
+            self._refuse("FailedMount", str(error), "FailedMount")
+        except ConfigError as error:
+            self._refuse("CreateContainerConfigError", str(error), "Failed")
+        except (ServerUnreachable, ApiError) as error:
+            self._refuse("CreateContainerConfigError", str(error), "Failed", _TRY_API_AGAIN)
+        except OSError as error:
+            self._refuse("CreateContainerError", str(error), "Failed")
+        except Exception as error:
+            # Whatever it was, the container must not stay "launching" for ever.
+            log.exception("launch broke pod=%s container=%s", self.pod.metadata.name, self.container.name)
+            self._refuse("CreateContainerError", f"{type(error).__name__}: {error}", "Failed")
+
+    async def _request(self, action: Start) -> None:
+        tools, attempt = self.tools, action.attempt
+        setting = await tools.launcher.prepare(self.pod, self.container, self.directory, self.place, attempt)
+        await tools.keepers.ready(setting.recipe.keeper)
+        where = self.directory.container(self.container.name)
+        runs.forget(where, attempt - 2)
+        self._setting, self._announced = setting, asyncio.Event()
+        launch = tools.launcher.launch(self.pod, self.container, self.directory, setting, attempt)
+        tools.keepers.start(msgspec.structs.replace(launch, failures=action.failures), setting.recipe.keeper.name)
+        self._say("Pulled", f'Container image "{self.container.image}" needs no pulling: it runs as a process')
+        self._say("Created", f"Created container: {self.container.name}")
+
+    def _refuse(self, reason: str, message: str, event: str, again: float = _TRY_AGAIN) -> None:
+        self.seen = replace(self.seen, launching=False, problem=Problem(reason, message, self.tools.now() + again))
+        self.tools.recorder.warning(self.pod, event, message, self.container.name)
+        self.changed()
+
+    # --- watching -----------------------------------------------------------------------------------------------------
+
+    def run_changed(self) -> None:
+        """Something happened to the latest run: its record tells what."""
+        where = self.directory.container(self.container.name)
+        attempts = runs.attempts(where)
+        run = runs.read(where, attempts[-1]) if attempts else None
+        known = self.seen.run
+        if run is None or (self.seen.launching and known is not None and run.attempt == known.attempt):
+            # Asked for, but its keeper ended before it began.
+            self.seen = replace(self.seen, launching=False)
+        else:
+            self._learn(run)
+        self.changed()
+
+    def _learn(self, run: runs.Run) -> None:
+        where, known = self.directory.container(self.container.name), self.seen.run
+        if run.exit is None and not self.tools.keepers.adopt_run(self._id(run), run):
+            run = runs.read(where, run.attempt) or run  # its keeper may have written the end just before it ended
+            run = run if run.exit is not None else keepers.lost_exit(where, run)
+        if known is None or known.attempt != run.attempt:
+            self.seen = Seen(run=run, previous=known)
+            self._say("Started", f"Started container {self.container.name}")
+        if run.exit is not None:
+            return self._ended(run)
+        self.seen = replace(self.seen, run=run, launching=False)
+        if run.ready_at:
+            self._announced.set()
+        if self._probing is None:
+            self._probing = asyncio.create_task(self._probe(run), name=f"probes {self._id(run)}")
+        return None
+
+    def _ended(self, run: runs.Run) -> None:
+        if self._probing is not None:
+            self._probing.cancel()
+            self._probing = None
+        assert run.exit is not None, "called with an ended run"
+        if self.stopping() and self.seen.terminated_at:
+            run = msgspec.structs.replace(run, exit=msgspec.structs.replace(run.exit, reason=NODE_SHUTDOWN))
+        if not run.exit.message:  # type: ignore[union-attr]  # asserted above, kept by replace
+            run = self._with_message(run)
+        runs.write(self.directory.container(self.container.name), run)
+        self.seen = replace(self.seen, run=run, launching=False, health=Health())
+
+    def _with_message(self, run: runs.Run) -> runs.Run:
+        """The termination log, else (after a failure) the last lines of the log."""
+        assert run.exit is not None, "called with an ended run"
+        path = self.directory.termination_log(self.container.name, run.attempt)
+        message = path.read_bytes()[:_MESSAGE_FROM_FILE].decode(errors="replace") if path.is_file() else ""
+        if not message and run.exit.code:
+            where = runs.log_path(self.directory.container(self.container.name), run.attempt)
+            message = logs.last_lines(where, _MESSAGE_LINES, _MESSAGE_FROM_LOG)
+        return msgspec.structs.replace(run, exit=msgspec.structs.replace(run.exit, message=message))
+
+    async def _probe(self, run: runs.Run) -> None:
+        tools = self.tools
+        if self._setting is None:  # adopted
+            self._setting = await tools.launcher.prepare(
+                self.pod, self.container, self.directory, self.place, run.attempt
+            )
+        await Prober(
+            container=self.container,
+            target=tools.launcher.target(self.container, self._setting, self.place),
+            announces=run.announces,
+            announced=self._announced,
+            session=tools.session,
+            clock=tools.clock,
+            on_verdict=self._verdict,
+            on_failure=lambda _, text: tools.recorder.warning(self.pod, "Unhealthy", text, self.container.name),
+        ).run()
+
+    def _verdict(self, kind: Kind, passed: bool) -> None:
+        health = self.seen.health
+        match kind:
+            case Kind.READINESS:
+                health = replace(health, readiness=passed)
+            case Kind.STARTUP:
+                health = replace(health, startup=passed)
+            case Kind.LIVENESS:
+                pass
+        if not passed and kind is not Kind.READINESS:
+            gave_up = f"Container {self.container.name} failed {kind.lower()} probe, will be restarted"
+            health = replace(health, unhealthy=gave_up)
+        self.seen = replace(self.seen, health=health)
+        self.changed()
+
+    # --- ending -------------------------------------------------------------------------------------------------------
+
+    def terminate(self, reason: str) -> None:
+        self.seen = replace(self.seen, terminated_at=self.tools.now())
+        if self._probing is not None:
+            self._probing.cancel()
+            self._probing = None
+        self._say("Killing", reason)
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.seen = replace(self.seen, killed=True, terminated_at=self.seen.terminated_at or self.tools.now())
+        self._signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Ends the tasks; processes are left alone."""
+        for task in (self._launching, self._probing):
+            if task is not None:
+                task.cancel()
+
+    def _signal(self, number: int) -> None:
+        if (run := self.seen.run) is not None:
+            self.tools.keepers.signal(self._id(run), number)
+
+    def _id(self, run: runs.Run) -> str:
+        return f"{self.pod.metadata.uid}/{self.container.name}/{run.attempt}"
+
+    def _say(self, reason: str, message: str) -> None:
+        self.tools.recorder.normal(self.pod, reason, message, self.container.name)

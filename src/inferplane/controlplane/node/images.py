@@ -1,0 +1,72 @@
+"""How a container becomes a process: its own command, else the table of process images, else not at all (pure).
+
+A container engine is the third way of the design and is not supported yet; the message says so.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inferplane.controlplane.node.keepers import KeeperSpec
+from inferplane.kernel.errors import InferplaneError
+from inferplane.resources.core import Container, EnvVar
+from inferplane.resources.process_image import ProcessImage, find
+
+PLAIN = KeeperSpec("plain")
+
+
+class ImageNotRunnable(InferplaneError):
+    """No way to run the container here; the text is the waiting state's message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """`argv` holds arguments for an `entrypoint`, else the whole command; both before expansion. `env` is the image's own."""
+
+    keeper: KeeperSpec
+    argv: tuple[str, ...]
+    entrypoint: str = ""
+    env: tuple[EnvVar, ...] = ()
+    announces: bool = False
+    requirements: tuple[str, ...] = ()
+
+
+def recipe(container: Container, images: Sequence[ProcessImage]) -> Recipe:
+    """Raises ImageNotRunnable."""
+    if container.command:
+        return Recipe(PLAIN, (*container.command, *container.args))
+    image = find(images, container.image)
+    if image is None:
+        raise ImageNotRunnable(
+            f"image {container.image!r} is not in the table of process images",
+            fix="give the container a `command` that runs on this machine, or add a ProcessImage for it "
+            "(kubectl get processimages shows those there are); running images in a container engine "
+            "is not supported yet",
+        )
+    spec = image.spec
+    return Recipe(
+        keeper=zygote(image) if spec.entrypoint else PLAIN,
+        argv=(*spec.command, *spec.args, *container.args),
+        entrypoint=spec.entrypoint,
+        env=tuple(spec.env),
+        announces=spec.announces_readiness,
+        requirements=tuple(spec.requirements),
+    )
+
+
+def zygote(image: ProcessImage) -> KeeperSpec:
+    """The keeper of an image with an entry point. A changed list of modules makes it another keeper."""
+    digest = hashlib.sha256("\n".join(image.spec.preload).encode()).hexdigest()[:8]
+    return KeeperSpec(f"{image.metadata.name[:32]}-{digest}", tuple(image.spec.preload))
+
+
+def zygotes(images: Sequence[ProcessImage]) -> list[KeeperSpec]:
+    return [zygote(image) for image in images if image.spec.entrypoint]
+
+
+def install_hint(recipe: Recipe, error: str) -> str:
+    """The message of a container whose libraries could not be imported."""
+    if not recipe.requirements:
+        return error
+    packages = " ".join(f"'{one}'" for one in recipe.requirements)
+    return f"{error}; install what the image needs: pip install {packages}"

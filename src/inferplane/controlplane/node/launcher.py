@@ -1,0 +1,108 @@
+"""From a container's spec to what a keeper needs to start it: recipe, environment, arguments, volumes, mounts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from inferplane.controlplane.machinery.cache import Cache
+from inferplane.controlplane.node.directories import PodDirectory
+from inferplane.controlplane.node.environment import Sources, environment, expand, references, relocate
+from inferplane.controlplane.node.images import Recipe, recipe
+from inferplane.controlplane.node.lookups import Lookups
+from inferplane.controlplane.node.probes import Target
+from inferplane.controlplane.node.protocol import Launch
+from inferplane.controlplane.node.status import Place
+from inferplane.controlplane.node.volumes import Volumes, mount
+from inferplane.resources.core import Container, Pod
+from inferplane.resources.process_image import ProcessImage
+
+_DEFAULT_PORT = 8080
+TERMINATION_LOG = "INFERPLANE_TERMINATION_LOG"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A container made ready to run: `places` maps its paths to this machine's, `root` is its own directory."""
+
+    recipe: Recipe
+    environment: dict[str, str]
+    places: dict[str, str]
+    root: Path
+
+    def place(self, text: str) -> str:
+        return relocate(expand(text, self.environment), self.places)
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """`path` is the PATH of containers; `node` the node's allocatable resources, for the downward API."""
+
+    images: Cache[ProcessImage]
+    lookups: Lookups
+    volumes: Volumes
+    path: str
+    node: Mapping[str, str]
+
+    async def prepare(
+        self, pod: Pod, container: Container, directory: PodDirectory, place: Place, attempt: int
+    ) -> Setting:
+        """Raises ImageNotRunnable, ConfigError (MountError among them), ApiError, ServerUnreachable, OSError."""
+        how = recipe(container, self.images.list())
+        sources = await self._sources(pod, container, place)
+        names = [one.name for one in container.volume_mounts]
+        volumes = await self.volumes.prepare(pod, names, directory, sources)
+        root = directory.prepare(container.name)
+        termination = directory.termination_log(container.name, attempt)
+        base = self._base(pod, container, place, root) | {TERMINATION_LOG: str(termination)}
+        for variable in how.env:
+            base[variable.name] = expand(variable.value, base)
+        variables = environment(pod, container, sources, base)
+        places = mount(container, volumes, root, variables)
+        places[container.termination_message_path] = str(termination)
+        variables = {name: relocate(value, places) for name, value in variables.items()}
+        return Setting(how, variables, places, root)
+
+    def launch(self, pod: Pod, container: Container, directory: PodDirectory, setting: Setting, attempt: int) -> Launch:
+        """Everything but `failures`."""
+        cwd = Path(setting.place(container.working_dir)) if container.working_dir else setting.root
+        return Launch(
+            id=f"{pod.metadata.uid}/{container.name}/{attempt}",
+            directory=str(directory.container(container.name)),
+            attempt=attempt,
+            argv=[setting.place(word) for word in setting.recipe.argv],
+            environment=setting.environment,
+            cwd=str(cwd),
+            entrypoint=setting.recipe.entrypoint,
+            announces=setting.recipe.announces,
+            title=pod.metadata.name,
+        )
+
+    def target(self, container: Container, setting: Setting, place: Place) -> Target:
+        """Where probes find the container."""
+        ports = {one.name: one.container_port for one in container.ports if one.name}
+        return Target(place.pod_ip, ports, setting.environment, setting.root, setting.place)
+
+    async def _sources(self, pod: Pod, container: Container, place: Place) -> Sources:
+        wanted, namespace = references(container), pod.metadata.namespace
+        return Sources(
+            config_maps=await self.lookups.config_map_texts(namespace, wanted.config_maps),
+            secrets=await self.lookups.secret_texts(namespace, wanted.secrets),
+            pod_ip=place.pod_ip,
+            host_ip=place.host_ip,
+            node=self.node,
+        )
+
+    def _base(self, pod: Pod, container: Container, place: Place, root: Path) -> dict[str, str]:
+        port = container.ports[0].container_port if container.ports else _DEFAULT_PORT
+        return {
+            "PATH": self.path,
+            "HOME": str(root),
+            "HOSTNAME": pod.spec.hostname or pod.metadata.name,
+            "LANG": "C.UTF-8",
+            # Lines of a Python command are in the log when they are printed, as under a terminal.
+            "PYTHONUNBUFFERED": "1",
+            "POD_IP": place.pod_ip,
+            "POD_NAME": pod.metadata.name,
+            "POD_NAMESPACE": pod.metadata.namespace,
+            "PORT": str(port),
+        }

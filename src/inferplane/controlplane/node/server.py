@@ -1,0 +1,138 @@
+"""The node's HTTP on `node.sock`: `GET /containerLogs/{namespace}/{pod}/{container}` with a kubelet's query.
+
+The API server asks it for `pods/log`. `container` may be left empty when the pod has only one.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.node import logs as logfile
+from inferplane.controlplane.node import runs
+from inferplane.controlplane.node.care import Care
+from inferplane.controlplane.node.pods import House, Pods
+from inferplane.kernel.clock import Clock, parse_timestamp
+
+
+class Refusal(Exception):
+    """`status` and a text for the user, as a kubelet answers."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def application(pods: Pods, clock: Clock) -> web.Application:
+    app = web.Application()
+    server = _Server(pods, clock)
+    app.router.add_get("/containerLogs/{namespace}/{pod}/{container:[^/]*}", server.logs)
+    app.router.add_get("/containerLogs/{namespace}/{pod}", server.logs)
+    app.router.add_get("/healthz", server.healthz)
+    return app
+
+
+class _Server:
+    def __init__(self, pods: Pods, clock: Clock) -> None:
+        self._pods = pods
+        self._clock = clock
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def logs(self, request: web.Request) -> web.StreamResponse:
+        where = request.match_info
+        try:
+            care = _care(self._pods, Key(where["namespace"], where["pod"]), where.get("container", ""))
+            run = _run(care, previous=_flag(request.query, "previous"))
+            query = read_query(request.query, self._clock.now())
+        except Refusal as refusal:
+            return web.Response(status=refusal.status, text=str(refusal))
+        return await self._send(request, care, run, query)
+
+    async def _send(self, request: web.Request, care: Care, run: runs.Run, query: logfile.Query) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
+        await answer.prepare(request)
+        path = runs.log_path(care.directory.container(care.container.name), run.attempt)
+
+        def ended() -> bool:
+            gone = request.transport is None or request.transport.is_closing()
+            latest = care.seen.run
+            return gone or latest is None or latest.attempt != run.attempt or latest.exit is not None
+
+        try:
+            async for block in logfile.stream(path, query, self._clock, ended):
+                await answer.write(block)
+        except FileNotFoundError:
+            pass  # the pod was removed since: what there was has been said
+        except ConnectionResetError:
+            return answer  # the reader has seen enough
+        await answer.write_eof()
+        return answer
+
+
+def read_query(query: Mapping[str, str], now: datetime) -> logfile.Query:
+    """Raises Refusal on a value that is not of its type."""
+    tail, limit, since = (_number(query, name) for name in ("tailLines", "limitBytes", "sinceSeconds"))
+    moment = 0.0 if since is None else now.timestamp() - since
+    if (text := query.get("sinceTime")) is not None:
+        try:
+            moment = parse_timestamp(text).astimezone(UTC).timestamp()
+        except ValueError:
+            raise Refusal(400, f"sinceTime: expected an RFC 3339 time, got {text!r}") from None
+    return logfile.Query(
+        follow=_flag(query, "follow"),
+        tail=tail,
+        timestamps=_flag(query, "timestamps"),
+        since=moment,
+        limit=limit,
+    )
+
+
+def _number(query: Mapping[str, str], name: str) -> int | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    if not text.isdecimal():
+        raise Refusal(400, f"{name}: expected a number of at least 0, got {text!r}")
+    return int(text)
+
+
+def _flag(query: Mapping[str, str], name: str) -> bool:
+    return query.get(name, "").lower() in ("true", "1")
+
+
+def _care(pods: Pods, key: Key, container: str) -> Care:
+    house = pods.find(key)
+    if house is None:
+        raise Refusal(404, f'pod "{key}" is not on this node')
+    if container:
+        if container not in house.cares:
+            raise Refusal(400, f"container {container} is not valid for pod {key.name}")
+        return house.cares[container]
+    return _only(house)
+
+
+def _only(house: House) -> Care:
+    names = [one.name for one in house.pod.spec.containers]
+    if len(names) == 1:
+        return house.cares[names[0]]
+    listed = " ".join(names)
+    raise Refusal(
+        400, f"a container name must be specified for pod {house.pod.metadata.name}, choose one of: [{listed}]"
+    )
+
+
+def _run(care: Care, *, previous: bool) -> runs.Run:
+    seen, where = care.seen, f'container "{care.container.name}" in pod "{care.pod.metadata.name}"'
+    if previous:
+        # While the next run waits for its back-off, the ended one is the previous one.
+        run = seen.run if seen.run is not None and seen.run.exit is not None else seen.previous
+        if run is None:
+            raise Refusal(400, f"previous terminated {where} not found")
+        return run
+    if seen.run is None:
+        why = seen.problem.reason if seen.problem is not None else "ContainerCreating"
+        raise Refusal(400, f"{where} is waiting to start: {why}")
+    return seen.run

@@ -1,0 +1,74 @@
+"""Writes pods' statuses to the API server: at once, only when changed, and never more than one write a pod at a time.
+
+Whoever decides doesn't wait for the write: while one is under way the newest status replaces what waits behind it.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+
+from inferplane.client.kubernetes import kinds
+from inferplane.client.kubernetes.api import Api, ApiError, Conflict, NotFound, ServerUnreachable
+from inferplane.kernel.backoff import Backoff
+from inferplane.kernel.clock import Clock
+from inferplane.kernel.json import JsonObject
+from inferplane.resources.core import Pod
+
+log = logging.getLogger(__name__)
+
+MANAGER = "inferplane-node"
+_RETRY = Backoff(first=0.05, limit=5.0)
+
+
+@dataclass(slots=True)
+class StatusWriter:
+    api: Api
+    clock: Clock
+    _wanted: dict[str, JsonObject] = field(default_factory=dict)
+    _written: dict[str, JsonObject] = field(default_factory=dict)
+    _writing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    def put(self, pod: Pod, status: JsonObject) -> None:
+        uid = pod.metadata.uid
+        self._wanted[uid] = status
+        if uid not in self._writing and status != self._written.get(uid):
+            task = asyncio.create_task(self._write(pod), name=f"status {pod.metadata.namespace}/{pod.metadata.name}")
+            self._writing[uid] = task
+            task.add_done_callback(lambda _: self._writing.pop(uid, None))
+
+    def forget(self, uid: str) -> None:
+        """The pod is gone; what still waits is not written."""
+        self._wanted.pop(uid, None)
+        self._written.pop(uid, None)
+        if (task := self._writing.get(uid)) is not None:
+            task.cancel()
+
+    async def flush(self) -> None:
+        """Returns when nothing is being written."""
+        while self._writing:
+            await asyncio.gather(*self._writing.values(), return_exceptions=True)
+
+    async def _write(self, pod: Pod) -> None:
+        uid, failures = pod.metadata.uid, 0
+        while (status := self._wanted.get(uid)) is not None and status != self._written.get(uid):
+            try:
+                await self._apply(pod, status)
+            except (NotFound, Conflict) as error:
+                # Deleted, or another pod has the name by now: the watch is about to say so.
+                log.debug("status not written pod=%s error=%s", pod.metadata.name, error)
+                self._written[uid] = status
+            except (ServerUnreachable, ApiError) as error:
+                failures += 1
+                log.warning("status not written pod=%s failures=%d error=%s", pod.metadata.name, failures, error)
+                await self.clock.sleep(_RETRY.delay(failures))
+            else:
+                failures, self._written[uid] = 0, status
+
+    async def _apply(self, pod: Pod, status: JsonObject) -> None:
+        meta = pod.metadata
+        # The uid makes sure that it is this pod, and not a later one of its name.
+        body: JsonObject = {
+            "metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
+            "status": status,
+        }
+        await self.api.apply(kinds.POD, body, meta.namespace, manager=MANAGER, subresource="status")

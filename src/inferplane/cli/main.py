@@ -10,10 +10,14 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from inferplane.kernel.errors import InferplaneError
+
+if TYPE_CHECKING:
+    from inferplane.cli.session import Session
 
 # name → (module under commands, attribute, what `--help` says): one line each, so that --help imports none of them.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -94,11 +98,11 @@ def cli(ctx: click.Context, debug: bool, kubeconfig: Path | None, context: str) 
     ctx.obj = Session(home_from(os.environ), standard_terminal(), kubeconfig, context)
 
 
-def main(args: list[str] | None = None) -> None:
-    """The console script. Exits with the command's code."""
+def main(args: list[str] | None = None, session: "Session | None" = None) -> None:
+    """The console script. Exits with the command's code. Tests hand in their own session."""
     arguments = sys.argv[1:] if args is None else args
     try:
-        code = cli.main(arguments, prog_name="inferplane", standalone_mode=False)
+        code = cli.main(arguments, prog_name="inferplane", standalone_mode=False, obj=session)
     except InferplaneError as error:
         code = _failed(str(error), "--debug" in arguments)
     except click.ClickException as error:

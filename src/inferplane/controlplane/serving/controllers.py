@@ -1,0 +1,54 @@
+"""The controllers of the serving kinds, wired to what they watch."""
+
+from collections.abc import Iterable
+
+from inferplane.client.kubernetes import kinds
+from inferplane.client.kubernetes.api import Api
+from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.machinery.controller import Controller
+from inferplane.controlplane.machinery.events import Recorder
+from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.machinery.owners import controller_key, key_of_meta
+from inferplane.controlplane.serving.inferenceservice import (
+    Caches,
+    InferenceServices,
+    is_configuration,
+    keys_of_pod,
+)
+from inferplane.kernel.clock import Clock
+from inferplane.resources.core import ConfigMap
+from inferplane.resources.gateway import Gateway
+from inferplane.resources.serving.runtime import ServingRuntime
+
+
+def controllers(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> list[Controller]:
+    """`api` is `informers.api`, so that a reconcile sees what the one before it wrote."""
+    return [_inference_services(api, Caches.of(informers), recorder, clock)]
+
+
+def _inference_services(api: Api, caches: Caches, recorder: Recorder, clock: Clock) -> Controller:
+    controller = Controller("inferenceservice", InferenceServices(api, caches, recorder, clock).reconcile, clock=clock)
+
+    def all_services(namespace: str = "") -> Iterable[Key]:
+        return [key_of_meta(one.metadata) for one in caches.isvcs.list(namespace)]
+
+    def of_runtime(runtime: ServingRuntime) -> Iterable[Key]:
+        # Not only those that use it: it may be what another one is waiting for.
+        return all_services(runtime.metadata.namespace)
+
+    def of_config_map(config_map: ConfigMap) -> Iterable[Key]:
+        return all_services() if is_configuration(config_map) else []
+
+    def of_gateway(_: Gateway) -> Iterable[Key]:
+        return all_services()
+
+    controller.watch(caches.isvcs, lambda one: [key_of_meta(one.metadata)])
+    controller.watch(caches.services, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
+    controller.watch(caches.deployments, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
+    controller.watch(caches.routes, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
+    controller.watch(caches.pods, keys_of_pod)
+    controller.watch(caches.runtimes, of_runtime)
+    controller.watch(caches.cluster_runtimes, of_runtime)
+    controller.watch(caches.config_maps, of_config_map)
+    controller.watch(caches.gateways, of_gateway)
+    return controller

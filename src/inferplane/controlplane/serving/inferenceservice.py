@@ -1,0 +1,240 @@
+"""The InferenceService controller, Standard mode.
+
+Caches in; Deployment, Service and HTTPRoutes out, applied server-side, then the status. Each reconcile is: plan what
+should exist (`plan`), write what differs (`applying`), remove what should not exist, say how it stands (`report`).
+Nothing is polled: every change that matters comes by watch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from inferplane.client.kubernetes import kinds
+from inferplane.client.kubernetes.api import Api, Invalid, NotFound, Resource
+from inferplane.controlplane.machinery.cache import Cache, Key
+from inferplane.controlplane.machinery.controller import Result
+from inferplane.controlplane.machinery.events import Recorder
+from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.machinery.owners import is_controlled_by, key_of_meta, object_reference
+from inferplane.controlplane.serving import conditions, names, pods
+from inferplane.controlplane.serving.applying import Applier
+from inferplane.controlplane.serving.plan import RECONCILE_FAILED, Blocked, Plan, plan
+from inferplane.controlplane.serving.render import Desired
+from inferplane.controlplane.serving.report import Observed, report
+from inferplane.kernel.clock import Clock, timestamp
+from inferplane.kernel.json import JsonObject
+from inferplane.resources.apps import Deployment
+from inferplane.resources.core import ConfigMap, Pod, Service
+from inferplane.resources.gateway import Gateway, HTTPRoute
+from inferplane.resources.meta import Condition, ObjectMeta, condition
+from inferplane.resources.serving.config import CONFIG_NAME, CONFIG_NAMESPACE, Config, ConfigError, parse
+from inferplane.resources.serving.inferenceservice import InferenceService, InferenceServiceStatus
+from inferplane.resources.serving.runtime import ServingRuntime
+
+_BY_OWNER = "controller"
+_BY_APP = "app"
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """What the controller reads. All are watched."""
+
+    services: Cache[Service]
+    deployments: Cache[Deployment]
+    routes: Cache[HTTPRoute]
+    pods: Cache[Pod]
+    gateways: Cache[Gateway]
+    isvcs: Cache[InferenceService]
+    runtimes: Cache[ServingRuntime]
+    cluster_runtimes: Cache[ServingRuntime]
+    config_maps: Cache[ConfigMap]
+
+    @classmethod
+    def of(cls, informers: Informers) -> "Caches":
+        caches = cls(
+            services=informers.cache(kinds.SERVICE, Service),
+            deployments=informers.cache(kinds.DEPLOYMENT, Deployment),
+            routes=informers.cache(kinds.HTTP_ROUTE, HTTPRoute),
+            pods=informers.cache(kinds.POD, Pod),
+            gateways=informers.cache(kinds.GATEWAY, Gateway),
+            isvcs=informers.cache(kinds.INFERENCE_SERVICE, InferenceService),
+            runtimes=informers.cache(kinds.SERVING_RUNTIME, ServingRuntime),
+            cluster_runtimes=informers.cache(kinds.CLUSTER_SERVING_RUNTIME, ServingRuntime),
+            config_maps=informers.cache(kinds.CONFIG_MAP, ConfigMap),
+        )
+        caches.services.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
+        caches.deployments.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
+        caches.routes.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
+        caches.pods.add_index(_BY_APP, lambda one: [_app(one.metadata.namespace, one.metadata.labels.get("app", ""))])
+        return caches
+
+    def live(self, resource: Resource, key: Key) -> ObjectMeta | None:
+        """Metadata of an object of a kind that we write."""
+        found: Service | Deployment | HTTPRoute | None
+        match resource:
+            case kinds.SERVICE:
+                found = self.services.get(key)
+            case kinds.DEPLOYMENT:
+                found = self.deployments.get(key)
+            case _:
+                found = self.routes.get(key)
+        return found.metadata if found else None
+
+    def children(self, uid: str) -> list[tuple[Resource, ObjectMeta]]:
+        return [
+            *((kinds.SERVICE, one.metadata) for one in self.services.matching(_BY_OWNER, uid)),
+            *((kinds.DEPLOYMENT, one.metadata) for one in self.deployments.matching(_BY_OWNER, uid)),
+            *((kinds.HTTP_ROUTE, one.metadata) for one in self.routes.matching(_BY_OWNER, uid)),
+        ]
+
+
+def _owner_uids(meta: ObjectMeta) -> list[str]:
+    owner = meta.controller_of()
+    return [owner.uid] if owner else []
+
+
+def _app(namespace: str, app: str) -> str:
+    return f"{namespace}/{app}"
+
+
+class InferenceServices:
+    def __init__(self, api: Api, caches: Caches, recorder: Recorder, clock: Clock) -> None:
+        self._api = api
+        self._caches = caches
+        self._recorder = recorder
+        self._clock = clock
+        self._applier = Applier(api, names.MANAGER)
+
+    async def reconcile(self, key: Key) -> Result | None:
+        isvc = self._caches.isvcs.get(key)
+        if isvc is None or isvc.metadata.deleting:
+            return None
+        try:
+            config = self._config()
+        except ConfigError as error:
+            await self._write_status(isvc, _broken_config(isvc, error, self._now()))
+            return None
+        todo = self._plan(isvc, config)
+        refused = None if _is_frozen(isvc) else await self._carry_out(isvc, todo)
+        await self._write_status(isvc, report(todo, self._observed(todo, refused), self._now()))
+        return None
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def _config(self) -> Config:
+        found = self._caches.config_maps.get(Key(CONFIG_NAMESPACE, CONFIG_NAME))
+        return parse(found.data if found else {})
+
+    def _plan(self, isvc: InferenceService, config: Config) -> Plan:
+        namespaced = self._caches.runtimes.list(isvc.metadata.namespace)
+        return plan(isvc, config, namespaced, self._caches.cluster_runtimes.list())
+
+    def _observed(self, todo: Plan, refused: Blocked | None) -> Observed:
+        """Only what this very object owns: a namesake of before may not have been collected yet."""
+        meta = todo.isvc.metadata
+        name = names.predictor(meta.name, todo.spec.predictor.name if todo.spec else None)
+        deployment = self._caches.deployments.get(Key(meta.namespace, name))
+        return Observed(
+            deployment=deployment if deployment and is_controlled_by(deployment.metadata, meta) else None,
+            routes={one.metadata.name: one for one in self._caches.routes.matching(_BY_OWNER, meta.uid)},
+            pods=self._pods(meta.namespace, name),
+            gateway=self._gateway(todo.config),
+            refused=refused,
+        )
+
+    def _gateway(self, config: Config) -> Gateway | None:
+        try:
+            return self._caches.gateways.get(Key(*config.ingress.gateway))
+        except ConfigError:
+            # The plan says so where it matters: in the condition of the routes.
+            return None
+
+    def _pods(self, namespace: str, name: str) -> Sequence[Pod]:
+        found = self._caches.pods.matching(_BY_APP, _app(namespace, names.app_label(name)))
+        return pods.newest_first([one for one in found if not one.metadata.deleting])
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, isvc: InferenceService, todo: Plan) -> Blocked | None:
+        """Applies and prunes; what the API server turns down for good is returned, not retried."""
+        if todo.blocked is not None:
+            return None
+        for desired in todo.objects:
+            try:
+                if refused := await self._apply(isvc, desired):
+                    return refused
+            except Invalid as error:
+                return Blocked(RECONCILE_FAILED, f"{desired.resource.kind} {desired.name}: {error}")
+        await self._prune(isvc, todo)
+        return None
+
+    async def _apply(self, isvc: InferenceService, desired: Desired) -> Blocked | None:
+        live = self._caches.live(desired.resource, Key(isvc.metadata.namespace, desired.name))
+        owner = live.controller_of() if live else None
+        if owner is not None and owner.uid != isvc.metadata.uid:
+            what = f"{desired.resource.kind} {desired.name} belongs to {owner.kind} {owner.name}"
+            return Blocked(RECONCILE_FAILED, f"{what} (uid {owner.uid}): waiting for it to go, or delete it")
+        if live is None or not live.deleting:
+            await self._applier.apply(desired, live)
+        return None
+
+    async def _prune(self, isvc: InferenceService, todo: Plan) -> None:
+        wanted = {(one.resource, one.name) for one in todo.objects}
+        for resource, meta in self._caches.children(isvc.metadata.uid):
+            if (resource, meta.name) not in wanted and not (todo.ingress_blocked and resource == kinds.HTTP_ROUTE):
+                await self._applier.remove(resource, meta)
+
+    async def _write_status(self, isvc: InferenceService, status: InferenceServiceStatus) -> None:
+        if status == isvc.status:
+            return
+        meta: JsonObject = {"name": isvc.metadata.name, "namespace": isvc.metadata.namespace}
+        body: JsonObject = {"metadata": meta, "status": msgspec.to_builtins(status)}
+        try:
+            await self._api.apply(
+                kinds.INFERENCE_SERVICE, body, isvc.metadata.namespace, manager=names.MANAGER, subresource="status"
+            )
+        except NotFound:
+            # Deleted meanwhile; its watch event is on the way.
+            return
+        self._tell(isvc, status)
+
+    def _tell(self, isvc: InferenceService, status: InferenceServiceStatus) -> None:
+        before, now = (condition(one.conditions, conditions.READY) for one in (isvc.status, status))
+        was, is_ready = _is_true(before), _is_true(now)
+        about = object_reference(kinds.INFERENCE_SERVICE, isvc.metadata)
+        if is_ready and not was:
+            self._recorder.event(about, "Normal", "InferenceServiceReady", f"{isvc.metadata.name} is ready")
+        elif was and not is_ready and now is not None:
+            reasons = f"{now.reason}: {now.message}".strip(": ")
+            words = f"{isvc.metadata.name} is no longer ready: {reasons}"
+            self._recorder.event(about, "Warning", "InferenceServiceNotReady", words)
+
+    def _now(self) -> str:
+        return timestamp(self._clock.now())
+
+
+def _is_true(found: Condition | None) -> bool:
+    return found is not None and found.status == "True"
+
+
+def _is_frozen(isvc: InferenceService) -> bool:
+    """The annotation keeps what runs as it is while it is ready; the status goes on telling the truth."""
+    frozen = isvc.metadata.annotations.get(names.DISABLE_AUTO_UPDATE) == "true"
+    return frozen and _is_true(condition(isvc.status.conditions, conditions.READY))
+
+
+def _broken_config(isvc: InferenceService, error: ConfigError, now: str) -> InferenceServiceStatus:
+    broken = conditions.failed(RECONCILE_FAILED, str(error))
+    verdicts = {conditions.PREDICTOR_READY: broken, conditions.INGRESS_READY: conditions.UNKNOWN}
+    settled = conditions.settled(verdicts, isvc.status.conditions, now)
+    return msgspec.structs.replace(isvc.status, conditions=settled)
+
+
+def keys_of_pod(pod: Pod) -> list[Key]:
+    name = pod.metadata.labels.get(names.ISVC_LABEL)
+    return [Key(pod.metadata.namespace, name)] if name else []
+
+
+def is_configuration(config_map: ConfigMap) -> bool:
+    return key_of_meta(config_map.metadata) == Key(CONFIG_NAMESPACE, CONFIG_NAME)

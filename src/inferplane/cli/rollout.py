@@ -1,12 +1,10 @@
 """From "applied" to "Ready": which stages an InferenceService has reached, and whether waiting on makes sense.
 
-`stages` and `verdict` are pure; `commands.apply` and the tour watch the service and ask them after each change.
+All of it is pure; `waiting` watches the service and asks after each change.
 """
 
-from enum import Enum
-
 from inferplane.cli.why.causes import Cause, Kind
-from inferplane.cli.why.facts import Service
+from inferplane.cli.why.facts import Deployment, Service
 from inferplane.cli.why.words import plural
 from inferplane.resources.meta import ConditionStatus, condition
 
@@ -31,12 +29,6 @@ FINAL = frozenset(
 )
 
 
-class Verdict(Enum):
-    READY = "ready"
-    FAILED = "failed"
-    WAITING = "waiting"
-
-
 def stages(service: Service) -> list[str]:
     """`applied`, `runtime kserve-sklearnserver`, `1 replica`, `Ready`, as far as it has come."""
     status = service.status
@@ -57,7 +49,14 @@ def is_ready(service: Service) -> bool:
     return current and ready is not None and ready.status is ConditionStatus.TRUE
 
 
-def verdict(service: Service, causes: tuple[Cause, ...]) -> Verdict:
-    if is_ready(service):
-        return Verdict.READY
-    return Verdict.FAILED if any(cause.kind in FINAL for cause in causes) else Verdict.WAITING
+def is_rolled_out(deployment: Deployment) -> bool:
+    """Every replica is of the present template and available, and none of an older one is left (kubectl's rule)."""
+    status = deployment.status
+    wanted = 1 if deployment.spec.replicas is None else deployment.spec.replicas
+    current = status.observed_generation >= deployment.metadata.generation
+    return current and status.updated_replicas >= wanted == status.replicas == status.available_replicas
+
+
+def is_hopeless(causes: tuple[Cause, ...]) -> bool:
+    """Whether waiting on is in vain."""
+    return any(cause.kind in FINAL for cause in causes)

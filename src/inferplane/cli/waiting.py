@@ -1,17 +1,19 @@
 """Waiting for objects: until a service is ready or will not be, until a deleted one is gone."""
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
 from inferplane.assembly.record import Platform
-from inferplane.cli.rollout import Verdict, is_ready, stages, verdict
+from inferplane.cli.rollout import is_hopeless, is_ready, is_rolled_out, stages
 from inferplane.cli.terminal import Step
-from inferplane.cli.why.collect import collect
+from inferplane.cli.why.collect import SERVICE_LABEL, collect
 from inferplane.cli.why.decide import Explanation, decide
-from inferplane.cli.why.facts import Service
+from inferplane.cli.why.facts import Deployment, Service
 from inferplane.client.kubernetes.api import Api, EventType, Gone, Resource
-from inferplane.client.kubernetes.kinds import INFERENCE_SERVICE
+from inferplane.client.kubernetes.kinds import DEPLOYMENT, INFERENCE_SERVICE
+from inferplane.kernel.json import JsonObject
 
 # How often it is asked whether waiting on makes sense. Readiness itself is watched, not polled.
 CHECK_SECONDS = 1.0
@@ -35,16 +37,29 @@ async def until_ready(
 
 async def _watch_ready(api: Api, name: str, namespace: str, step: Step) -> None:
     only = f"metadata.name={name}"
+    await _until(
+        api, INFERENCE_SERVICE, namespace, lambda body: _told(msgspec.convert(body, Service), step), fields=only
+    )
+    # A service may be ready with the pods of its version before: what was applied has to be there.
+    deployments = await api.list(DEPLOYMENT, namespace, labels=f"{SERVICE_LABEL}={name}")
+    for item in deployments.items:
+        one = f"metadata.name={msgspec.convert(item, Deployment).metadata.name}"
+        await _until(
+            api, DEPLOYMENT, namespace, lambda body: is_rolled_out(msgspec.convert(body, Deployment)), fields=one
+        )
+
+
+async def _until(
+    api: Api, resource: Resource, namespace: str, done: Callable[[JsonObject], bool], *, fields: str
+) -> None:
+    """Returns when an object with these fields is as `done` wants it: now, or after one of its changes."""
     while True:
-        found = await api.list(INFERENCE_SERVICE, namespace, fields=only)
-        for item in found.items:
-            if _told(msgspec.convert(item, Service), step):
-                return
+        found = await api.list(resource, namespace, fields=fields)
+        if any(done(item) for item in found.items):
+            return
         try:
-            async for event in api.watch(INFERENCE_SERVICE, namespace, since=found.resource_version, fields=only):
-                if event.type is EventType.BOOKMARK:
-                    continue
-                if _told(msgspec.convert(event.object, Service), step):
+            async for event in api.watch(resource, namespace, since=found.resource_version, fields=fields):
+                if event.type in (EventType.ADDED, EventType.MODIFIED) and done(event.object):
                     return
         except Gone:
             continue
@@ -62,7 +77,7 @@ async def _watch_failure(api: Api, name: str, namespace: str, platform: Platform
         await asyncio.sleep(CHECK_SECONDS)
         facts = await collect(api, name, namespace, platform)
         now = decide(facts)
-        final = facts.service is None or verdict(facts.service, now.causes) is Verdict.FAILED
+        final = facts.service is None or is_hopeless(now.causes)
         if final and before is not None and _kinds(before) == _kinds(now):
             return now
         before = now if final else None

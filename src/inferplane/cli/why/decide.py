@@ -89,13 +89,24 @@ def _stopped(service: Service) -> tuple[Cause, ...]:
 
 
 def _why_not(facts: Facts, service: Service) -> tuple[Cause, ...]:
-    ready = condition(service.status.conditions, "Ready")
-    if (ready is not None and ready.status is ConditionStatus.TRUE) or _stopped(service):
+    if _stopped(service) or (_says_ready(service) and not _has_failed_change(service)):
         return ()
     spec = spec_cause(facts)
     if spec is not None:
         return (spec,)
+    if _says_ready(service):
+        return tuple(pod_causes(facts))
     return tuple(_nodes(facts) + (pod_causes(facts) or _without_pods(facts, service)))
+
+
+def _says_ready(service: Service) -> bool:
+    ready = condition(service.status.conditions, "Ready")
+    return ready is not None and ready.status is ConditionStatus.TRUE
+
+
+def _has_failed_change(service: Service) -> bool:
+    """The version before still serves, but the one that was applied last does not."""
+    return service.status.model_status.transition_status in {"BlockedByFailedLoad", "InvalidSpec"}
 
 
 def _nodes(facts: Facts) -> list[Cause]:
@@ -143,9 +154,10 @@ def _conditions(service: Service) -> list[Cause]:
 
 def _headline(facts: Facts, service: Service, causes: tuple[Cause, ...]) -> str:
     name = f"inferenceservice/{facts.name}"
+    if _says_ready(service):
+        down = causes[0].kind is Kind.PROCESS_DOWN
+        return f"{name} says it is ready, but" if down else f"{name} still serves what was before, because"
     ready = condition(service.status.conditions, "Ready")
-    if ready is not None and ready.status is ConditionStatus.TRUE:
-        return f"{name} says it is ready, but"
     since = ready.last_transition_time if ready else None
     age = ago(since or service.metadata.creation_timestamp, facts.now)
     return f"{name} is not ready{f' for {age}' if age else ''}, because"

@@ -92,6 +92,10 @@ class DeploymentSpec(View, frozen=True, kw_only=True):
 
 
 class DeploymentStatus(View, frozen=True, kw_only=True):
+    observed_generation: int = 0
+    replicas: int = 0
+    updated_replicas: int = 0
+    available_replicas: int = 0
     conditions: tuple[Condition, ...] = ()
     ready_replicas: int = 0
 

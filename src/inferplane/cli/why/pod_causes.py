@@ -9,12 +9,13 @@ import signal
 from datetime import datetime
 
 from inferplane.cli.why.causes import Cause, Kind
-from inferplane.cli.why.facts import ContainerStatus, Facts, Pod, Terminated
+from inferplane.cli.why.facts import ContainerStatus, Facts, Pod, Terminated, Waiting
 from inferplane.cli.why.words import ago, plural
 from inferplane.resources.meta import Condition, ConditionStatus, condition
 
 COMPONENT_LABEL = "component"
 STORAGE_INITIALIZER = "storage-initializer"
+SHORT_MESSAGE = 3
 BENIGN_WAITS = frozenset({"", "ContainerCreating", "PodInitializing", "CrashLoopBackOff"})
 _MISSING_MODULE = re.compile(r"No module named '([\w.]+)'")
 _IMPORT_FAILED = re.compile(r"ImportError: (.+)")
@@ -50,7 +51,7 @@ def _cause_of(pod: Pod, component: str, facts: Facts) -> Cause:
         _unschedulable(pod, component, facts)
         or _volume(pod, component, facts)
         or _storage(pod, component, facts)
-        or _waiting(pod, component)
+        or _waiting(pod, component, facts)
         or _failed(pod, component, facts)
         or _probe(pod, component, facts)
         or _starting(pod, component, facts.now)
@@ -76,6 +77,8 @@ def _unschedulable(pod: Pod, component: str, facts: Facts) -> Cause | None:
 
 
 def _volume(pod: Pod, component: str, facts: Facts) -> Cause | None:
+    if any(one.state.waiting is None for one in pod.status.container_statuses):
+        return None  # a container has been started since, so the mount has succeeded
     for event in reversed(facts.events):
         if event.involved_object.name == pod.metadata.name and event.reason in {"FailedMount", "FailedAttachVolume"}:
             return Cause(
@@ -91,7 +94,7 @@ def _storage(pod: Pod, component: str, facts: Facts) -> Cause | None:
             continue
         initializer = status.name == STORAGE_INITIALIZER
         summary = "the model could not be fetched" if initializer else f"init container {status.name} failed"
-        details = _lines(ended.message) or (_exit_text(ended),)
+        details = _said(ended) or (_exit_text(ended),)
         kind, fix = (Kind.STORAGE, _storage_fix(facts)) if initializer else (Kind.CRASHING, "")
         return Cause(kind, component, summary, details, fix, pod=pod.metadata.name, previous=status.restart_count > 0)
     return None
@@ -104,19 +107,30 @@ def _storage_fix(facts: Facts) -> str:
     return f"correct  spec.predictor.model.storageUri: {uri}" if uri else "correct the service's storageUri"
 
 
-def _waiting(pod: Pod, component: str) -> Cause | None:
+def _waiting(pod: Pod, component: str, facts: Facts) -> Cause | None:
     for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
         waiting = status.state.waiting
         if waiting is None or waiting.reason in BENIGN_WAITS:
             continue
-        details = _lines(waiting.message)
-        if waiting.reason == "ImageNotRunnable":
+        return _refused(component, status, waiting, facts)
+    return None
+
+
+def _refused(component: str, status: ContainerStatus, waiting: Waiting, facts: Facts) -> Cause:
+    """The node says that it cannot even start the container; its message says what to do."""
+    details = _lines(waiting.message)
+    match waiting.reason:
+        case "ImageNotRunnable":
             summary = f"image {status.image} cannot be run as a process" if status.image else "its image cannot be run"
             fix = "" if details else "give the container a command, or add a ProcessImage: inferplane get processimages"
             return Cause(Kind.IMAGE_NOT_RUNNABLE, component, summary, details, fix)
-        summary = f"container {status.name} cannot start ({waiting.reason})"
-        return Cause(Kind.CANNOT_START, component, summary, details)
-    return None
+        case "RuntimeNotInstalled":
+            return Cause(Kind.MISSING_LIBRARY, component, "a library of its runtime is not installed", details)
+        case "FailedMount":
+            return Cause(Kind.STORAGE, component, "its storage cannot be mounted", details, _storage_fix(facts))
+        case reason:
+            summary = f"container {status.name} cannot start ({reason})"
+            return Cause(Kind.CANNOT_START, component, summary, details)
 
 
 def _failed(pod: Pod, component: str, facts: Facts) -> Cause | None:
@@ -133,15 +147,25 @@ def _failed_container(pod: Pod, component: str, status: ContainerStatus, ended: 
     name = pod.metadata.name
     previous = status.state.running is not None or status.restart_count > 0
     said = "\n".join((ended.message, *facts.log_tails.get(name, ())))
-    if ended.signal == 0 and ended.exit_code < 128 and (library := _missing_library(said)):
-        return _missing(component, library, ended, status, name, previous)
-    if ended.reason == "ModelLoadFailed" or (ended.message and _load_failed(facts)):
-        summary, details = "the model did not load", _lines(ended.message)
-        return Cause(Kind.MODEL_NOT_LOADED, component, summary, details, _storage_fix(facts), name, previous)
+    details = _said(ended)
+    if ended.reason == "StartError":
+        return Cause(Kind.CANNOT_START, component, f"container {status.name} cannot start", details)
+    by_itself = ended.signal == 0 and ended.exit_code < 128
+    if by_itself and (library := _missing_library(said)):
+        return _missing(component, library, details, status, name, previous)
+    # A server of ours says in one line why it ends; several are the end of some other program's log.
+    if by_itself and ended.message and len(_lines(ended.message)) == 1 and _load_failed(facts):
+        return Cause(Kind.MODEL_NOT_LOADED, component, "the model did not load", details, "", name, previous)
     restarts = f", restarted {plural(status.restart_count, 'time')}" if status.restart_count else ""
     summary = f"container {status.name} {_exit_text(ended)}{restarts}"
     fix = "give it more memory: resources.limits.memory" if ended.reason == "OOMKilled" else ""
-    return Cause(Kind.CRASHING, component, summary, _lines(ended.message), fix, name, previous)
+    return Cause(Kind.CRASHING, component, summary, details, fix, name, previous)
+
+
+def _said(ended: Terminated) -> tuple[str, ...]:
+    """The termination message. One that is the end of the log is shown below anyway: its last line tells the most."""
+    lines = _lines(ended.message)
+    return lines if len(lines) <= SHORT_MESSAGE else lines[-1:]
 
 
 def _load_failed(facts: Facts) -> bool:
@@ -166,7 +190,7 @@ def _missing_library(text: str) -> str:
 
 
 def _missing(
-    component: str, library: str, ended: Terminated, status: ContainerStatus, pod: str, previous: bool
+    component: str, library: str, details: tuple[str, ...], status: ContainerStatus, pod: str, previous: bool
 ) -> Cause:
     package = library.partition(".")[0]
     # A module inside a package that is there has moved between versions: the usual trace of a pickle of another one.
@@ -176,7 +200,7 @@ def _missing(
     else:
         summary = f"the model needs {library}, which its environment does not have"
         fix = f"add {package} to the requirements of the ProcessImage of {status.image or 'its image'}"
-    return Cause(Kind.MISSING_LIBRARY, component, summary, _lines(ended.message), fix, pod, previous)
+    return Cause(Kind.MISSING_LIBRARY, component, summary, details, fix, pod, previous)
 
 
 def _exit_text(ended: Terminated) -> str:

@@ -14,6 +14,10 @@ from inferplane.resources.meta import condition
 FORMAT_FIELD = "spec.predictor.model.modelFormat.name"
 PROTOCOL_FIELD = "spec.predictor.model.protocolVersion"
 RUNTIME_FIELD = "spec.predictor.model.runtime"
+REFUSALS = {
+    "ReconcileFailed": "the controller could not apply it",
+    "NotSupportedYet": "it asks for what is not there yet",
+}
 LIST_RUNTIMES = "inferplane get clusterservingruntimes"
 
 
@@ -40,9 +44,9 @@ def spec_cause(facts: Facts) -> Cause | None:
 def _not_reconciled(facts: Facts) -> Cause | None:
     assert facts.service is not None
     for one in facts.service.status.conditions:
-        if one.reason == "ReconcileFailed" and one.status != "True":
-            subject = one.type.removesuffix("Ready").lower() or "service"
-            return Cause(Kind.NOT_RECONCILED, subject, "the controller could not apply it", _lines(one.message))
+        if one.reason in REFUSALS and one.type in {"PredictorReady", "IngressReady"} and one.status != "True":
+            subject = one.type.removesuffix("Ready").lower()
+            return Cause(Kind.NOT_RECONCILED, subject, REFUSALS[one.reason], _lines(one.message))
     if condition(facts.service.status.conditions, "Ready") is None and facts.service.status.observed_generation == 0:
         warnings = [e.message for e in facts.events if e.type == "Warning" and e.involved_object.name == facts.name]
         if warnings:

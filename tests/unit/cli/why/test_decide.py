@@ -264,11 +264,18 @@ def test_a_command_that_does_not_exist_is_told() -> None:
     assert cause.summary == "container kserve-container cannot start (CreateContainerError)"
 
 
+FAILED_LOAD: JsonObject = {"transitionStatus": "BlockedByFailedLoad", "lastFailureInfo": {"reason": "ModelLoadFailed"}}
+
+
 def test_a_model_that_did_not_load_shows_the_server_s_last_words() -> None:
     crash = container({"waiting": {"reason": "CrashLoopBackOff"}}, restartCount=2) | {
-        "lastState": ended(1, "model.joblib: not a joblib file", reason="ModelLoadFailed")
+        "lastState": ended(1, "model.joblib: not a joblib file")
     }
-    told = explained(pods=(pod(crash),), log_tails={"fraud-predictor-7c9d-1": ("12:04:31 ValueError",)})
+    told = explained(
+        service=service(None, not_ready(modelStatus=FAILED_LOAD)),
+        pods=(pod(crash),),
+        log_tails={"fraud-predictor-7c9d-1": ("12:04:31 ValueError",)},
+    )
     assert [(one.kind, one.details) for one in told.causes] == [
         (Kind.MODEL_NOT_LOADED, ("model.joblib: not a joblib file",))
     ]
@@ -276,12 +283,54 @@ def test_a_model_that_did_not_load_shows_the_server_s_last_words() -> None:
     assert told.next == "inferplane logs fraud --previous"
 
 
-def test_the_controller_s_verdict_makes_an_exit_with_a_message_a_failed_load() -> None:
-    status = not_ready(
-        modelStatus={"transitionStatus": "BlockedByFailedLoad", "lastFailureInfo": {"reason": "ModelLoadFailed"}}
+def test_a_message_that_is_the_end_of_a_log_is_cut_to_its_last_line() -> None:
+    failed = service(None, not_ready(modelStatus=FAILED_LOAD))
+    log = "\n".join(["Traceback (most recent call last):", *(f"  line {n}" for n in range(9)), "ValueError: bad"])
+    cause = the_cause(service=failed, pods=(pod(container(ended(1, log))),))
+    assert (cause.kind, cause.details) == (Kind.CRASHING, ("ValueError: bad",))
+
+
+def test_a_killed_server_has_not_failed_to_load() -> None:
+    failed = service(None, not_ready(modelStatus=FAILED_LOAD))
+    assert the_cause(service=failed, pods=(pod(container(ended(137, "x"))),)).kind is Kind.CRASHING
+
+
+def test_a_change_that_fails_is_told_while_the_version_before_serves() -> None:
+    told = explained(
+        service=service(None, ready() | {"modelStatus": FAILED_LOAD}), pods=(pod(container(ended(1, "bad"))), READY_POD)
     )
-    cause = the_cause(service=service(None, status), pods=(pod(container(ended(1, "no model file"))),))
-    assert cause.kind is Kind.MODEL_NOT_LOADED
+    assert told.headline == "inferenceservice/fraud still serves what was before, because"
+    assert [one.kind for one in told.causes] == [Kind.MODEL_NOT_LOADED]
+
+
+def test_a_command_that_the_system_does_not_find_is_told() -> None:
+    failed = container(ended(128, "exec 'mlservr': No such file or directory", reason="StartError"))
+    cause = the_cause(pods=(pod(failed),))
+    assert (cause.kind, cause.details) == (Kind.CANNOT_START, ("exec 'mlservr': No such file or directory",))
+
+
+def test_a_runtime_whose_library_is_not_installed_shows_how_to_install_it() -> None:
+    message = "No module named 'sklearn': pip install 'inferplane[sklearn]'"
+    waiting = container({"waiting": {"reason": "RuntimeNotInstalled", "message": message}})
+    cause = the_cause(pods=(pod(waiting),))
+    assert (cause.kind, cause.details) == (Kind.MISSING_LIBRARY, (message,))
+
+
+def test_a_claim_that_the_node_cannot_mount_is_a_matter_of_storage() -> None:
+    message = 'persistentvolumeclaim "models" not found'
+    waiting = container({"waiting": {"reason": "FailedMount", "message": message}})
+    assert the_cause(pods=(pod(waiting),)).details == (message,)
+
+
+def test_what_is_not_supported_yet_is_told() -> None:
+    refused: JsonObject = {
+        "type": "PredictorReady",
+        "status": "False",
+        "reason": "NotSupportedYet",
+        "message": "spec.transformer is not supported yet",
+    }
+    cause = the_cause(service=service(None, {"conditions": [refused]}))
+    assert (cause.kind, cause.details) == (Kind.NOT_RECONCILED, ("spec.transformer is not supported yet",))
 
 
 def test_a_module_that_moved_between_versions_asks_for_the_version() -> None:

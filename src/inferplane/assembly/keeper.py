@@ -1,4 +1,4 @@
-"""Entry point of keeper and zygote processes: `python -m inferplane.assembly.keeper --socket PATH --name NAME [--preload M]…`.
+"""Entry point of keeper and zygote processes: `-m inferplane.assembly.keeper --socket PATH --name NAME [--preload M]`.
 
 Started by the node, in a session of its own, and left behind when the node goes. `--preload` names a module to import
 or a `module:function` to call after that. Announces `ready` when it listens, or `failed` with the import's error.

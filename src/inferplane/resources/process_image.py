@@ -1,4 +1,4 @@
-"""ProcessImage (`inferplane.dev/v1alpha1`, cluster-wide): what a container image is on a machine without a container engine.
+"""ProcessImage (`inferplane.dev/v1alpha1`, cluster-wide): what an image is on a machine without a container engine.
 
 A node looks a container's `image` up in the table that these objects make, and gets a command or a Python entry point,
 the packages it needs and the modules that a zygote imports ahead. `default_process_images` are the images known out of
@@ -15,7 +15,7 @@ from inferplane.resources.meta import ObjectMeta, View
 
 
 class ProcessImageSpec(View, frozen=True, kw_only=True):
-    """`entrypoint` ("module:function", called in a fork) or `command` (executed); `args` come before the container's own.
+    """`entrypoint` ("module:function", called in a fork) or `command` (executed); `args` precede the container's own.
 
     `images` are patterns of repository names, see `matches`. `requirements` are the packages to install when an import
     fails. `preload` names modules, or `module:function` to call once they are imported.
@@ -81,6 +81,8 @@ _SKLEARN = [
     "sklearn.svm",
     "sklearn.tree",
     "inferplane.dataplane.runtimes.sklearn",
+    # Looked up by the first socket that listens on a host's name.
+    "encodings.idna",
 ]
 
 

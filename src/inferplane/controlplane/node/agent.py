@@ -148,7 +148,10 @@ class Agent:
     def _images_changed(self, pods: Pods, group: asyncio.TaskGroup, tasks: list[asyncio.Task[None]]) -> None:
         pods.wake_all()
         tasks[:] = [task for task in tasks if not task.done()]
-        tasks.append(group.create_task(self._warm(images.zygotes(self._images.list()))))
+        wanted = images.zygotes(self._images.list())
+        if wanted:  # an empty table means that the control plane has not written it yet
+            self._keepers.retire([images.PLAIN, *wanted])
+        tasks.append(group.create_task(self._warm(wanted)))
 
     async def _warm(self, specs: list[KeeperSpec]) -> None:
         """Starts keepers ahead of need. What can't be imported is said again by the pod that needs it."""
@@ -173,6 +176,7 @@ class Agent:
             await asyncio.Event().wait()
         finally:
             await runner.cleanup()
+            self._places.socket.unlink(missing_ok=True)
 
 
 def _machine(name: str, address: str, info: Mapping[str, str]) -> Machine:

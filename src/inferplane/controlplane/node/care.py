@@ -22,11 +22,12 @@ from inferplane.controlplane.node.events import Recorder
 from inferplane.controlplane.node.images import ImageNotRunnable, install_hint, recipe
 from inferplane.controlplane.node.keepers import KeeperFailed, Keepers
 from inferplane.controlplane.node.launcher import Launcher, Setting
-from inferplane.controlplane.node.observed import Health, Problem, Seen
+from inferplane.controlplane.node.observed import ABSENT, Health, Problem, Seen
 from inferplane.controlplane.node.probes import Kind, Prober
 from inferplane.controlplane.node.status import Place
 from inferplane.controlplane.node.volumes import MountError
 from inferplane.kernel.clock import Clock
+from inferplane.kernel.errors import InferplaneError
 from inferplane.resources.core import Container, ContainerStatus, Pod
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Care:
     place: Place
     changed: Callable[[], None]
     stopping: Callable[[], bool]
-    seen: Seen = Seen()
+    seen: Seen = ABSENT
     _setting: Setting | None = None
     _announced: asyncio.Event = field(default_factory=asyncio.Event)
     _launching: asyncio.Task[None] | None = None
@@ -157,7 +158,7 @@ class Care:
             self.seen = Seen(run=run, previous=known)
             self._say("Started", f"Started container {self.container.name}")
         if run.exit is not None:
-            return self._ended(run)
+            return self._ended(run, run.exit)
         self.seen = replace(self.seen, run=run, launching=False)
         if run.ready_at:
             self._announced.set()
@@ -165,34 +166,40 @@ class Care:
             self._probing = asyncio.create_task(self._probe(run), name=f"probes {self._id(run)}")
         return None
 
-    def _ended(self, run: runs.Run) -> None:
+    def _ended(self, run: runs.Run, end: runs.Exit) -> None:
         if self._probing is not None:
             self._probing.cancel()
             self._probing = None
-        assert run.exit is not None, "called with an ended run"
-        if self.stopping() and self.seen.terminated_at:
-            run = msgspec.structs.replace(run, exit=msgspec.structs.replace(run.exit, reason=NODE_SHUTDOWN))
-        if not run.exit.message:  # type: ignore[union-attr]  # asserted above, kept by replace
-            run = self._with_message(run)
-        runs.write(self.directory.container(self.container.name), run)
+        shut_down = self.stopping() and self.seen.terminated_at > 0
+        end = msgspec.structs.replace(
+            end,
+            reason=NODE_SHUTDOWN if shut_down else end.reason,
+            message=end.message or self._message(run.attempt, failed=end.code != 0),
+        )
+        if end != run.exit:
+            run = msgspec.structs.replace(run, exit=end)
+            runs.write(self.directory.container(self.container.name), run)
         self.seen = replace(self.seen, run=run, launching=False, health=Health())
 
-    def _with_message(self, run: runs.Run) -> runs.Run:
+    def _message(self, attempt: int, *, failed: bool) -> str:
         """The termination log, else (after a failure) the last lines of the log."""
-        assert run.exit is not None, "called with an ended run"
-        path = self.directory.termination_log(self.container.name, run.attempt)
+        path = self.directory.termination_log(self.container.name, attempt)
         message = path.read_bytes()[:_MESSAGE_FROM_FILE].decode(errors="replace") if path.is_file() else ""
-        if not message and run.exit.code:
-            where = runs.log_path(self.directory.container(self.container.name), run.attempt)
-            message = logs.last_lines(where, _MESSAGE_LINES, _MESSAGE_FROM_LOG)
-        return msgspec.structs.replace(run, exit=msgspec.structs.replace(run.exit, message=message))
+        if message or not failed:
+            return message
+        where = runs.log_path(self.directory.container(self.container.name), attempt)
+        return logs.last_lines(where, _MESSAGE_LINES, _MESSAGE_FROM_LOG)
 
     async def _probe(self, run: runs.Run) -> None:
         tools = self.tools
-        if self._setting is None:  # adopted
-            self._setting = await tools.launcher.prepare(
-                self.pod, self.container, self.directory, self.place, run.attempt
-            )
+        while self._setting is None:  # adopted
+            try:
+                self._setting = await tools.launcher.prepare(
+                    self.pod, self.container, self.directory, self.place, run.attempt
+                )
+            except (InferplaneError, OSError) as error:
+                log.warning("no probes yet pod=%s container=%s error=%s", self.pod.metadata.name, run.attempt, error)
+                await tools.clock.sleep(_TRY_API_AGAIN)
         await Prober(
             container=self.container,
             target=tools.launcher.target(self.container, self._setting, self.place),
@@ -232,6 +239,12 @@ class Care:
     def kill(self) -> None:
         self.seen = replace(self.seen, killed=True, terminated_at=self.seen.terminated_at or self.tools.now())
         self._signal(signal.SIGKILL)
+
+    def give_up_launch(self) -> None:
+        """The container is no longer wanted: a start that has not reached its keeper yet is dropped."""
+        if self._launching is not None and not self._launching.done():
+            self._launching.cancel()
+            self.seen = replace(self.seen, launching=False)
 
     def close(self) -> None:
         """Ends the tasks; processes are left alone."""

@@ -54,8 +54,7 @@ def references(container: Container) -> References:
 def environment(pod: Pod, container: Container, sources: Sources, base: Mapping[str, str]) -> dict[str, str]:
     """`base` first, then `envFrom`, then `env`. Raises ConfigError."""
     found = dict(base)
-    for name, value in _from_whole_objects(container, sources):
-        found[name] = value
+    found |= dict(_from_whole_objects(container, sources))
     for variable in container.env:
         if variable.value_from is None:
             found[variable.name] = expand(variable.value, found)

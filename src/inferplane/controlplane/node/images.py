@@ -21,7 +21,7 @@ class ImageNotRunnable(InferplaneError):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """`argv` holds arguments for an `entrypoint`, else the whole command; both before expansion. `env` is the image's own."""
+    """`argv` holds arguments for an `entrypoint`, else the command, before expansion. `env` is the image's own."""
 
     keeper: KeeperSpec
     argv: tuple[str, ...]

@@ -147,23 +147,22 @@ class Keeper:
     # --- runs ---------------------------------------------------------------------------------------------------------
 
     def _start(self, launch: Launch) -> None:
-        if self._closing or any(kept.launch.id == launch.id for kept in self._kept.values()):
-            return  # a node that asks twice (it lost the answer) must not get two processes
-        if not Path(launch.directory).is_dir():
-            return  # the pod was deleted while the request was on its way
+        if any(kept.launch.id == launch.id for kept in self._kept.values()):
+            return None  # a node that asks twice (it lost the answer) must not get two processes
+        if self._closing or not Path(launch.directory).is_dir():
+            return self._tell(Exited(id=launch.id))  # or the pod was deleted while the request was on its way
         reading, writing = os.pipe()
         # The child must not lose a signal between the fork and the moment that it has its own handlers.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             pid = os.fork()
             if pid == 0:
-                self._become(launch, writing)
-                return
+                return self._become(launch, writing)
         finally:
             if self._child is None:
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         os.close(writing)
-        self._keep(launch, pid, reading)
+        return self._keep(launch, pid, reading)
 
     def _become(self, launch: Launch, pipe: int) -> None:
         """In the child: lets go of all that is the keeper's, so that no object closes a number that is reused."""

@@ -66,7 +66,7 @@ class _Connection:
 
 @dataclass(slots=True)
 class Keepers:
-    """`sockets` and `logs` are directories. `environment` is what keeper processes get: PATH and alike, nothing of a pod."""
+    """`sockets` and `logs` are directories. `environment` is what keepers get: PATH and alike, nothing of a pod."""
 
     sockets: Path
     logs: Path
@@ -122,6 +122,13 @@ class Keepers:
         elif id in self._orphans:
             _signal_orphan(self._orphans[id][0], number)
 
+    def retire(self, wanted: Sequence[KeeperSpec]) -> None:
+        """Ends keepers that have no run and that no new run will use, such as those of a former image table."""
+        keep = {spec.name for spec in wanted} | set(self._living.values())
+        for name, connection in self._connections.items():
+            if name not in keep:
+                connection.send(Close())
+
     async def close(self) -> None:
         """Ends all keepers; each waits for its last run. Call it when the runs have been stopped."""
         for task in list(self._starting.values()):
@@ -157,7 +164,7 @@ class Keepers:
         command += [word for module in spec.preload for word in ("--preload", module)]
         try:
             with (self.logs / f"keeper-{spec.name}.log").open("ab") as log:
-                self._spawned[spec.name] = subprocess.Popen(
+                self._spawned[spec.name] = subprocess.Popen(  # noqa: ASYNC220 - fork and exec only; it must outlive the loop
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -212,9 +219,9 @@ class Keepers:
         self._socket(connection.name).unlink(missing_ok=True)
         if (process := self._spawned.pop(connection.name, None)) is not None:
             await asyncio.to_thread(process.wait)
-        for id in [id for id, keeper in self._living.items() if keeper == connection.name]:
-            del self._living[id]
-            self.on_event(id)
+        for run in [run for run, keeper in self._living.items() if keeper == connection.name]:
+            del self._living[run]
+            self.on_event(run)
 
     # --- runs without a keeper ----------------------------------------------------------------------------------------
 
@@ -269,9 +276,3 @@ async def _first_line(descriptor: int) -> Announcement | None:
     finally:
         transport.close()
     return decode_announcement(text) if text else None
-
-
-def stale(names: Sequence[str], wanted: Sequence[KeeperSpec]) -> list[str]:
-    """Keepers of former image tables, which no new run will use."""
-    keep = {spec.name for spec in wanted}
-    return [name for name in names if name not in keep]

@@ -35,7 +35,7 @@ def rotated_path(log: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A kubelet's `PodLogOptions`. `tail` and `limit` (lines, bytes): None for all. `since`: epoch seconds, 0.0 for all."""
+    """A kubelet's `PodLogOptions`. `tail` (lines) and `limit` (bytes): None for all. `since`: epoch seconds or 0.0."""
 
     follow: bool = False
     tail: int | None = None

@@ -61,7 +61,7 @@ ABSENT = Seen()
 
 
 def started(container: Container, seen: Seen) -> bool:
-    """Kubernetes' `started`: the startup probe has succeeded, or there is none. An announcement counts as that probe."""
+    """Kubernetes' `started`: the startup probe has succeeded, or there is none. An announcement stands for it."""
     if not seen.running or seen.run is None:
         return False
     if seen.announces:

@@ -58,7 +58,7 @@ class House:
 
 @dataclass(slots=True)
 class Pods:
-    """`cache` holds the pods bound to this node. Run `controller` once the caches are synced and `settle` was called."""
+    """`cache` has the pods bound to this node. Run `controller` when the caches are synced and `settle` was called."""
 
     api: Api
     cache: Cache[Pod]
@@ -104,7 +104,7 @@ class Pods:
             self.controller.enqueue(_key(house.pod))
 
     async def stop(self) -> None:
-        """Ends all processes, gracefully; the objects and directories stay for the next node. Returns when all ended."""
+        """Ends all processes, gracefully; objects and directories stay for the next node. Returns when all ended."""
         self.stopping = True
         for house in self._houses.values():
             self.controller.enqueue(_key(house.pod))
@@ -173,6 +173,9 @@ class Pods:
 
     async def _step(self, house: House) -> Result | None:
         now = self.tools.now()
+        if self.stopping or house.pod.metadata.deleting:
+            for care in house.cares.values():
+                care.give_up_launch()
         decision = decide(house.pod, house.seen, now, stopping=self.stopping)
         for action in decision.actions:
             if isinstance(action, Remove):
@@ -217,6 +220,7 @@ class Pods:
     async def _evict(self, house: House) -> None:
         """The object is gone (deleted by force): no grace."""
         for care in house.living:
+            care.give_up_launch()
             if care.seen.running and not care.seen.killed:
                 care.kill()
         if not house.living:

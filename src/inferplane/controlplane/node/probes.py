@@ -133,6 +133,8 @@ class Prober:
         finding = await ask(probe, self.target, self.session)
         if not finding.passed:
             self.on_failure(kind, f"{kind} probe failed: {finding.detail}")
+        elif probe.grpc is not None and streak.length == 0:
+            self.on_failure(kind, f"{kind} probe not made: {finding.detail}; it counts as passed")
         return streak.then(finding.passed)
 
 

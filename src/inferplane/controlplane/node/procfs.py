@@ -75,7 +75,7 @@ def session_members(session: int) -> list[int]:
 
 
 def kill_session(leader: Identity) -> None:
-    """SIGKILL to everything in the session that `leader` opened. Does nothing when the session's id is somebody else's."""
+    """SIGKILL to everything in the session of `leader`. Does nothing when the session's id is somebody else's."""
     if leader.boot != boot_id():
         return
     current = stat(leader.pid)

@@ -18,7 +18,7 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
 
 
 class Launch(_Message, frozen=True, kw_only=True):
-    """One run of one container. With an `entrypoint` ("module:function") the fork calls it with `argv`; else it execs `argv`.
+    """One run of one container: the fork calls `entrypoint` ("module:function") with `argv`; without it, it execs `argv`.
 
     `directory` holds the run's record and log, `cwd` is where the process starts. `announces`: it speaks the readiness
     protocol. `failures` is how many runs in a row ended before this one (written to the record for the node's
@@ -73,7 +73,7 @@ class Ready(_Message, frozen=True, kw_only=True, tag="ready"):
 
 
 class Exited(_Message, frozen=True, kw_only=True, tag="exited"):
-    """The run ended, or could not be started; the record says how."""
+    """The run ended, and its record says how; or it was refused (the keeper is closing), and it has no record."""
 
     id: RunId
 

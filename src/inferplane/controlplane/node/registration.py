@@ -1,4 +1,4 @@
-"""The Node object and its heartbeat: what the machine is, that the node is up, and a Lease renewed every ten seconds."""
+"""The Node object and its heartbeat: what the machine is, that the node is up, a Lease renewed every ten seconds."""
 
 import logging
 from collections.abc import Mapping

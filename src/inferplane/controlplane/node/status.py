@@ -130,18 +130,18 @@ def _waiting(reason: str, message: str) -> JsonObject:
 
 
 def _terminated(pod: Pod, container: Container, run: Run) -> JsonObject:
-    exit = run.exit or Exit(code=0, at=run.started_at)
+    end = run.exit or Exit(code=0, at=run.started_at)
     found: JsonObject = {
-        "exitCode": exit.code,
-        "reason": terminated_reason(exit),
+        "exitCode": end.code,
+        "reason": terminated_reason(end),
         "startedAt": _time(run.started_at),
-        "finishedAt": _time(exit.at),
+        "finishedAt": _time(end.at),
         "containerID": container_id(pod, container, run),
     }
-    if exit.signal:
-        found["signal"] = exit.signal
-    if exit.message:
-        found["message"] = exit.message
+    if end.signal:
+        found["signal"] = end.signal
+    if end.message:
+        found["message"] = end.message
     return found
 
 
@@ -174,7 +174,7 @@ def _conditions(pod: Pod, containers: Containers, before: JsonObject, now: float
         ("Ready", is_ready and not gates, "ReadinessGatesNotReady" if gates and is_ready else why, names),
         ("PodScheduled", True, "", ""),
     ]
-    return [_condition(type, true, reason, message, before, now) for type, true, reason, message in rows]
+    return [_condition(kind, true, reason, message, before, now) for kind, true, reason, message in rows]
 
 
 def _serving(pod: Pod) -> list[Container]:

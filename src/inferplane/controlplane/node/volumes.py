@@ -50,9 +50,7 @@ class Volumes:
             return _host_path(volume.name, volume.host_path)
         if volume.persistent_volume_claim is not None:
             return await self._claim(pod.metadata.namespace, volume.persistent_volume_claim.claim_name)
-        directory.mkdir(parents=True, exist_ok=True, mode=0o777)
-        if volume.empty_dir is not None:
-            return directory
+        _made(directory)
         for path, content, mode in await self._files(pod, volume, sources):
             _write(directory, path, content, mode)
         return directory
@@ -63,11 +61,11 @@ class Volumes:
             raise MountError(f'persistentvolumeclaim "{claim}" not found')
         if path:
             return _existing(f'persistentvolumeclaim "{claim}"', Path(path))
-        directory = self.claims / namespace / claim
-        directory.mkdir(parents=True, exist_ok=True)
-        return directory
+        return _made(self.claims / namespace / claim)
 
     async def _files(self, pod: Pod, volume: Volume, sources: Sources) -> "list[_File]":
+        if volume.empty_dir is not None:
+            return []
         namespace = pod.metadata.namespace
         if (config := volume.config_map) is not None:
             data = await self.lookups.config_map(namespace, config.name)
@@ -168,6 +166,11 @@ def _below(directory: Path, relative: str) -> Path:
     if ".." in Path(relative).parts or not path.is_relative_to(directory):
         raise MountError(f"path {relative!r} must stay below its volume: it is absolute or has '..' in it")
     return path
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
 
 
 def _write(directory: Path, relative: str, content: bytes, mode: int) -> None:

@@ -25,7 +25,7 @@ class Endpoint(View, frozen=True, kw_only=True):
     target_ref: ObjectReference | None = None
 
 
-class EndpointPort(View, frozen=True, kw_only=True, omit_defaults=False):
+class EndpointPort(View, frozen=True, kw_only=True):
     """One port of the service, with the number on the pods. `name` is "" for a Service's only, unnamed port."""
 
     name: str = ""

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
+from inferplane.client.kubernetes.api import Conflict
 from inferplane.controlplane.machinery.cache import Cache, Key, T
 from inferplane.controlplane.machinery.queue import WorkQueue
 from inferplane.kernel.backoff import Backoff
@@ -79,6 +80,9 @@ class Controller:
     async def _once(self, key: Key) -> None:
         try:
             result = await self._reconcile(key)
+        except Conflict:
+            # What was decided on is out of date; the next attempt sees the newer object.
+            self._queue.failed(key)
         except InferplaneError as error:
             delay = self._queue.failed(key)
             self._say(key, str(error), delay)

@@ -1,0 +1,1 @@
+"""Deployment → ReplicaSets: revisions, rollouts, rollbacks, status. `rollout` and `status` decide."""

@@ -1,0 +1,1 @@
+"""Service → EndpointSlices: the addresses of the pods behind a service. `plan` decides."""

@@ -1,0 +1,138 @@
+"""The ReplicaSet controller: claims its pods, makes or deletes what is missing or too much, writes the status."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from inferplane.client.kubernetes.api import Api, ApiError, NotFound
+from inferplane.client.kubernetes.kinds import POD, REPLICA_SET
+from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.machinery.controller import Controller, Result
+from inferplane.controlplane.machinery.events import EventKind, Recorder
+from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.machinery.owners import controller_key, key_of_meta, object_reference
+from inferplane.controlplane.workloads.claims import adoption, candidates, claim, index_claimants, releasing
+from inferplane.controlplane.workloads.replicasets.plan import look_again_in, new_pod, next_status, plan
+from inferplane.kernel.clock import Clock
+from inferplane.kernel.errors import InferplaneError
+from inferplane.kernel.json import Json, JsonObject, object_at, text_at
+from inferplane.resources.apps import ReplicaSet
+from inferplane.resources.core import Pod
+
+
+class CannotScale(InferplaneError):
+    """Some pods could not be made or deleted; the ReplicaSet's condition says why, and it is tried again."""
+
+
+class ReplicaSetController:
+    def __init__(self, api: Api, informers: Informers, clock: Clock, recorder: Recorder) -> None:
+        self._api = api
+        self._clock = clock
+        self._recorder = recorder
+        self._sets = informers.cache(REPLICA_SET, ReplicaSet)
+        self._stored = informers.cache(REPLICA_SET, dict)
+        self._pods = informers.cache(POD, Pod)
+        # Pods whose deletion was asked for, until the watch shows it: otherwise a changed order of removal could take
+        # others in their place.
+        self._doomed: set[str] = set()
+        index_claimants(self._pods)
+        self._pods.on_change(self._notice)
+        self.controller = Controller("replicaset", self.reconcile, clock=clock)
+        self.controller.watch(self._sets, lambda one: [key_of_meta(one.metadata)])
+        self.controller.watch(self._pods, self._owners)
+
+    def _owners(self, pod: Pod) -> Sequence[Key]:
+        """The pod's ReplicaSet, or those that may adopt it."""
+        if pod.metadata.controller_of() is not None:
+            return controller_key(pod.metadata, REPLICA_SET)
+        return [
+            key_of_meta(one.metadata)
+            for one in self._sets.list(pod.metadata.namespace)
+            if one.spec.selector.matches(pod.metadata.labels)
+        ]
+
+    def _notice(self, old: Pod | None, new: Pod | None) -> None:
+        if old is not None and (new is None or new.metadata.deleting):
+            self._doomed.discard(old.metadata.uid)
+
+    async def reconcile(self, key: Key) -> Result | None:
+        replica_set, stored = self._sets.get(key), self._stored.get(key)
+        if replica_set is None or stored is None:
+            return None
+        await self._claim(replica_set)
+        todo = plan(replica_set, self._mine(replica_set), frozenset(self._doomed))
+        failure = await self._create(replica_set, object_at(stored, "spec", "template"), todo.create)
+        failure = failure or await self._delete(replica_set, todo.delete)
+        await self._write_status(key, failure)
+        if failure:
+            raise CannotScale(failure)
+        left = look_again_in(replica_set, self._mine(replica_set), self._clock.now())
+        return Result(left) if left is not None else None
+
+    def _mine(self, replica_set: ReplicaSet) -> Sequence[Pod]:
+        found = candidates(self._pods, replica_set.metadata)
+        return claim(replica_set.metadata, replica_set.spec.selector, found).mine
+
+    async def _claim(self, replica_set: ReplicaSet) -> None:
+        owner = replica_set.metadata
+        found = claim(owner, replica_set.spec.selector, candidates(self._pods, owner))
+        for one in found.adopt:
+            if not one.finished:
+                patch = adoption(REPLICA_SET, owner, one.metadata)
+                await self._api.patch(POD, one.metadata.name, patch, owner.namespace)
+        for one in found.release:
+            await self._api.patch(POD, one.metadata.name, releasing(owner, one.metadata), owner.namespace)
+
+    async def _create(self, replica_set: ReplicaSet, template: JsonObject, count: int) -> str:
+        """Makes pods in batches of 1, 2, 4, …: a template that is refused is refused once, not `count` times."""
+        body = new_pod(replica_set, template)
+        batch = 1
+        while count > 0:
+            tries = min(batch, count)
+            answers = await asyncio.gather(
+                *(self._api.create(POD, body, replica_set.metadata.namespace) for _ in range(tries)),
+                return_exceptions=True,
+            )
+            for answer in answers:
+                if isinstance(answer, ApiError):
+                    self._tell(replica_set, "Warning", "FailedCreate", f"Error creating: {answer}")
+                    return str(answer)
+                if isinstance(answer, BaseException):
+                    raise answer
+                name = text_at(answer, "metadata", "name")
+                self._tell(replica_set, "Normal", "SuccessfulCreate", f"Created pod: {name}")
+            count, batch = count - tries, batch * 2
+        return ""
+
+    async def _delete(self, replica_set: ReplicaSet, pods: Sequence[Pod]) -> str:
+        failures = await asyncio.gather(*(self._delete_one(replica_set, one) for one in pods))
+        return next((one for one in failures if one), "")
+
+    async def _delete_one(self, replica_set: ReplicaSet, pod: Pod) -> str:
+        meta = pod.metadata
+        self._doomed.add(meta.uid)
+        try:
+            await self._api.delete(POD, meta.name, meta.namespace, uid=meta.uid)
+        except NotFound:
+            return ""
+        except ApiError as error:
+            self._doomed.discard(meta.uid)
+            self._tell(replica_set, "Warning", "FailedDelete", f"Error deleting: {error}")
+            return str(error)
+        self._tell(replica_set, "Normal", "SuccessfulDelete", f"Deleted pod: {meta.name}")
+        return ""
+
+    async def _write_status(self, key: Key, failure: str) -> None:
+        replica_set, stored = self._sets.get(key), self._stored.get(key)
+        if replica_set is None or stored is None:
+            return
+        status = next_status(replica_set, self._mine(replica_set), self._clock.now(), failure)
+        if status != replica_set.status:
+            # `replicas` is in the status even when it is 0.
+            written: Json = {"replicas": 0, **msgspec.to_builtins(status)}
+            body = stored | {"status": written}
+            await self._api.update(REPLICA_SET, body, key.namespace, subresource="status")
+
+    def _tell(self, replica_set: ReplicaSet, kind: EventKind, reason: str, message: str) -> None:
+        self._recorder.event(object_reference(REPLICA_SET, replica_set.metadata), kind, reason, message)

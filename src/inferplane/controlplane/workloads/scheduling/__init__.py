@@ -1,0 +1,1 @@
+"""Pods → node: which node a pod runs on. `decide` chooses."""

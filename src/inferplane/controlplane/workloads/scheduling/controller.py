@@ -1,0 +1,78 @@
+"""The scheduler: binds each pod that has no node to one, and says on the pod why it can't."""
+
+from collections.abc import Sequence
+
+from inferplane.client.kubernetes.api import Api, Conflict, NotFound
+from inferplane.client.kubernetes.kinds import NODE, POD
+from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.machinery.controller import Controller
+from inferplane.controlplane.machinery.events import Recorder
+from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.machinery.owners import key_of_meta, object_reference
+from inferplane.controlplane.workloads.scheduling.decide import Unschedulable, awaits_node, choose
+from inferplane.kernel.clock import Clock, timestamp
+from inferplane.kernel.json import JsonObject
+from inferplane.resources.core import Node, Pod
+from inferplane.resources.meta import ConditionStatus, condition
+
+_MANAGER = "inferplane-scheduler"
+_WAITING = "waiting for a node"
+
+
+class Scheduler:
+    def __init__(self, api: Api, informers: Informers, clock: Clock, recorder: Recorder) -> None:
+        self._api = api
+        self._clock = clock
+        self._recorder = recorder
+        self._pods = informers.cache(POD, Pod)
+        self._nodes = informers.cache(NODE, Node)
+        self._pods.add_index(_WAITING, lambda pod: ["yes"] if awaits_node(pod) else [])
+        self.controller = Controller("scheduler", self.reconcile, clock=clock)
+        self.controller.watch(self._pods, lambda pod: [key_of_meta(pod.metadata)] if awaits_node(pod) else [])
+        self.controller.watch(self._nodes, self._waiting)
+
+    def _waiting(self, _: Node) -> Sequence[Key]:
+        return [key_of_meta(pod.metadata) for pod in self._pods.matching(_WAITING, "yes")]
+
+    async def reconcile(self, key: Key) -> None:
+        pod = self._pods.get(key)
+        if pod is None or not awaits_node(pod):
+            return
+        chosen = choose(pod, self._nodes.list())
+        if isinstance(chosen, Unschedulable):
+            await self._refuse(pod, chosen)
+        else:
+            await self._bind(pod, chosen)
+
+    async def _bind(self, pod: Pod, node: str) -> None:
+        key = key_of_meta(pod.metadata)
+        body: JsonObject = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": key.name, "namespace": key.namespace, "uid": pod.metadata.uid},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        }
+        try:
+            await self._api.subresource(POD, key.name, "binding", body, key.namespace)
+        except (Conflict, NotFound):
+            # Bound already, or gone: the watch is about to say so.
+            return
+        about = object_reference(POD, pod.metadata)
+        self._recorder.event(about, "Normal", "Scheduled", f"Successfully assigned {key} to {node}")
+
+    async def _refuse(self, pod: Pod, refusal: Unschedulable) -> None:
+        before = condition(pod.status.conditions, "PodScheduled")
+        if before is not None and (before.status, before.message) == (ConditionStatus.FALSE, refusal.message):
+            return
+        same = before is not None and before.status == ConditionStatus.FALSE
+        new: JsonObject = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": refusal.message,
+            "lastTransitionTime": before.last_transition_time if same and before else timestamp(self._clock.now()),
+        }
+        body: JsonObject = {"metadata": {"name": pod.metadata.name}, "status": {"conditions": [new]}}
+        await self._api.apply(POD, body, pod.metadata.namespace, manager=_MANAGER, subresource="status")
+        about = object_reference(POD, pod.metadata)
+        self._recorder.event(about, "Warning", "FailedScheduling", refusal.message)

@@ -1,0 +1,24 @@
+"""What every handler has at hand."""
+
+from dataclasses import dataclass, field
+
+from inferplane.controlplane.apiserver.addresses import Addresses
+from inferplane.controlplane.apiserver.logs import LogSource
+from inferplane.controlplane.apiserver.names import Names
+from inferplane.controlplane.apiserver.registry import Registry
+from inferplane.controlplane.apiserver.storage import Storage
+from inferplane.kernel.clock import Clock, timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    storage: Storage
+    registry: Registry
+    clock: Clock
+    names: Names
+    logs: LogSource | None = None
+    addresses: Addresses = field(default_factory=Addresses)
+
+    @property
+    def now(self) -> str:
+        return timestamp(self.clock.now())

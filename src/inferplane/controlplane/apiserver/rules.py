@@ -1,0 +1,42 @@
+"""What the schemas say about a kind, built in or custom, through one set of functions. Pure."""
+
+from inferplane.controlplane.apiserver import builtin
+from inferplane.controlplane.apiserver.kinds import Kind
+from inferplane.kernel.json import JsonObject
+from inferplane.resources import schemas
+from inferplane.resources.schemas import FieldError, Schema
+
+
+def schema_of(kind: Kind) -> Schema:
+    if kind.definition is not None:
+        return kind.definition.schema
+    return schemas.builtin(kind.resource.api_version, kind.resource.kind)
+
+
+def unknown_fields(kind: Kind, obj: JsonObject) -> list[str]:
+    return schemas.unknown_fields(schema_of(kind), obj)
+
+
+def decoding_errors(kind: Kind, obj: JsonObject) -> list[FieldError]:
+    """Values that a built-in kind's fields can't hold at all. Custom kinds find them when they validate."""
+    return [] if kind.custom else schemas.type_errors(schema_of(kind), obj)
+
+
+def pruned(kind: Kind, obj: JsonObject) -> JsonObject:
+    return schemas.prune(schema_of(kind), obj)
+
+
+def defaulted(kind: Kind, obj: JsonObject) -> JsonObject:
+    if kind.definition is not None:
+        return schemas.default(kind.definition.schema, obj)
+    return builtin.default_object(kind.resource, obj)
+
+
+def creation_errors(kind: Kind, obj: JsonObject) -> list[FieldError]:
+    found = builtin.validate_create(kind.resource, obj)
+    return found + schemas.validate(schema_of(kind), obj) if kind.custom else found
+
+
+def update_errors(kind: Kind, old: JsonObject, new: JsonObject) -> list[FieldError]:
+    found = builtin.validate_update(kind.resource, old, new)
+    return found + schemas.validate(schema_of(kind), new) if kind.custom else found

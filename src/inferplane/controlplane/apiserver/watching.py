@@ -1,0 +1,203 @@
+"""Watch: the state to begin with where it is asked for, then every change that the selector sees, as lines of JSON.
+
+An object that comes to match is ADDED, one that ceases to match is DELETED (with the state that matched). The bytes of
+a plain event are made once for all watchers.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from inferplane.client.kubernetes.api import EventType
+from inferplane.controlplane.apiserver import answers, errors, objects, reads, selectors
+from inferplane.controlplane.apiserver.calls import Call, Stream
+from inferplane.controlplane.apiserver.core import Core
+from inferplane.controlplane.apiserver.errors import StatusError
+from inferplane.controlplane.apiserver.negotiation import Form
+from inferplane.controlplane.apiserver.selectors import Selector
+from inferplane.controlplane.apiserver.storage import converted, encode, is_plain
+from inferplane.controlplane.apiserver.store.events import Event, SlowWatcher, Subscription
+from inferplane.controlplane.apiserver.store.store import Compacted
+from inferplane.controlplane.apiserver.tables.table import partial
+from inferplane.kernel.json import JsonObject
+from inferplane.resources.schemas import FieldError
+
+DEFAULT_SECONDS = 1800
+BOOKMARK_SECONDS = 60.0
+INITIAL_END = "k8s.io/initial-events-end"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`since`: changes after this revision. `initial`: the state at it comes first; `marked`: and then a bookmark."""
+
+    selector: Selector
+    since: int
+    initial: bool
+    marked: bool
+    bookmarks: bool
+    seconds: float
+
+
+async def watch(core: Core, call: Call) -> Stream:
+    wanted = await _wanted(core, call)
+    store = core.storage.store
+    try:
+        subscription = store.subscribe(call.kind.key, call.namespace, wanted.since)
+    except Compacted:
+        gone = errors.expired(f"too old resource version: {wanted.since} ({store.revision})")
+        return Stream(_only(line("ERROR", encode(gone.body()))))
+    return Stream(_lines(core, call, wanted, subscription))
+
+
+async def _wanted(core: Core, call: Call) -> Wanted:
+    selector = selectors.parse(call.kind, call.query.get("labelSelector", ""), call.query.get("fieldSelector", ""))
+    if call.name:
+        selector = Selector(selector.labels, (*selector.fields, lambda obj: objects.name(obj) == call.name))
+    version = call.query.get("resourceVersion", "")
+    if version and not version.isdigit():
+        raise errors.internal(f'strconv.ParseUint: parsing "{version}": invalid syntax')
+    marked = call.flag("sendInitialEvents")
+    _check_match(call, marked)
+    fresh = marked or version in ("", "0")
+    seconds = call.number("timeoutSeconds")
+    return Wanted(
+        selector=selector,
+        since=core.storage.store.revision if fresh else int(version),
+        initial=fresh,
+        marked=marked,
+        bookmarks=call.flag("allowWatchBookmarks"),
+        seconds=float(seconds) if seconds else DEFAULT_SECONDS,
+    )
+
+
+def _check_match(call: Call, marked: bool) -> None:
+    match = call.query.get("resourceVersionMatch", "")
+    if marked and match != "NotOlderThan":
+        text = 'sendInitialEvents requires setting resourceVersionMatch to "NotOlderThan"'
+        raise _invalid_option(text)
+    if match and not marked:
+        raise _invalid_option("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+
+
+def _invalid_option(text: str) -> StatusError:
+    cause = FieldError("resourceVersionMatch", "FieldValueForbidden", f"Forbidden: {text}")
+    return errors.invalid("meta.k8s.io", "ListOptions", "", [cause])
+
+
+async def _only(text: bytes) -> AsyncIterator[bytes]:
+    yield text
+
+
+async def _lines(core: Core, call: Call, wanted: Wanted, subscription: Subscription) -> AsyncIterator[bytes]:
+    shown = Lines(core, call, wanted.selector)
+    try:
+        if wanted.initial:
+            yield b"".join(shown.initial(wanted.since))
+        if wanted.marked:
+            yield shown.bookmark(wanted.since, ended=True)
+        async for text in _news(core, wanted, subscription, shown):
+            yield text
+    finally:
+        core.storage.store.unsubscribe(subscription)
+
+
+async def _news(core: Core, wanted: Wanted, subscription: Subscription, shown: "Lines") -> AsyncIterator[bytes]:
+    now = core.clock.monotonic
+    end, next_bookmark = now() + wanted.seconds, now() + BOOKMARK_SECONDS
+    while (left := end - now()) > 0:
+        # Read before waiting: a bookmark may only promise what has been sent.
+        revision = core.storage.store.revision
+        try:
+            batch = await subscription.batch(min(left, max(next_bookmark - now(), 0.0)))
+        except SlowWatcher:
+            return
+        if batch is None:
+            return
+        if batch:
+            yield b"".join(shown.changes(batch))
+        elif wanted.bookmarks:
+            yield shown.bookmark(revision)
+        if now() >= next_bookmark:
+            next_bookmark = now() + BOOKMARK_SECONDS
+
+
+class Lines:
+    """Events as one watcher sees them."""
+
+    def __init__(self, core: Core, call: Call, selector: Selector) -> None:
+        self._core = core
+        self._call = call
+        self._selector = selector
+        self._header = True
+
+    def initial(self, revision: int) -> list[bytes]:
+        found = reads.objects_at(self._core, self._call, reads.Position(revision))
+        selected = (one for one in found if self._selector.empty or self._selector.matches(one.object))
+        if self._call.wanted.form is Form.OBJECT:
+            return [line("ADDED", stored.json) for stored in selected]
+        return [line("ADDED", encode(self._formed(stored.object))) for stored in selected]
+
+    def changes(self, events: list[Event]) -> list[bytes]:
+        return [text for event in events if (text := self._change(event))]
+
+    def _change(self, event: Event) -> bytes:
+        """The line of an event; empty when the selector doesn't see it."""
+        if self._selector.empty:
+            return self._state(event, _type(event))
+        kind = self._call.kind
+        before = event.previous_object
+        matched = before is not None and self._selector.matches(converted(kind, before, event.replaced))
+        if event.deleted:
+            return self._state(event, EventType.DELETED) if matched else b""
+        if self._selector.matches(converted(kind, event.object, event.revision)):
+            return self._state(event, EventType.MODIFIED if matched else EventType.ADDED)
+        return self._left(event) if matched and before is not None else b""
+
+    def _state(self, event: Event, type_: EventType) -> bytes:
+        kind = self._call.kind
+        if self._call.wanted.form is not Form.OBJECT:
+            return line(type_, encode(self._formed(converted(kind, event.object, event.revision))))
+        key = (kind.resource.version, type_)
+        text = event.encoded.get(key)
+        if text is None:
+            plain = is_plain(kind, event.revision)
+            value = event.value if plain else encode(converted(kind, event.object, event.revision))
+            text = event.encoded[key] = line(type_, value)
+        return text
+
+    def _left(self, event: Event) -> bytes:
+        """The last state that matched, at the revision at which it ceased to."""
+        before = converted(self._call.kind, event.previous_object or {}, event.replaced)
+        return line(
+            EventType.DELETED, encode(self._formed(objects.with_metadata(before, resourceVersion=str(event.revision))))
+        )
+
+    def _formed(self, obj: JsonObject) -> JsonObject:
+        wanted = self._call.wanted
+        if wanted.form is Form.TABLE:
+            version = {"resourceVersion": objects.resource_version(obj)}
+            header, self._header = self._header, False
+            return answers.rows(self._core, self._call, [obj], {**version}, header=header)
+        if wanted.form is Form.PARTIAL:
+            return partial(obj, wanted.version)
+        return obj
+
+    def bookmark(self, revision: int, *, ended: bool = False) -> bytes:
+        resource = self._call.kind.resource
+        metadata: JsonObject = {"resourceVersion": str(revision)}
+        if ended:
+            metadata["annotations"] = {INITIAL_END: "true"}
+        obj: JsonObject = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+        if self._call.wanted.form is Form.PARTIAL:
+            obj = partial(obj, self._call.wanted.version)
+        return line(EventType.BOOKMARK, encode(obj))
+
+
+def _type(event: Event) -> EventType:
+    if event.deleted:
+        return EventType.DELETED
+    return EventType.MODIFIED if event.replaced else EventType.ADDED
+
+
+def line(type_: str, value: bytes) -> bytes:
+    return b'{"type":"%b","object":%b}\n' % (type_.encode(), value)

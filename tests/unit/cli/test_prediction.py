@@ -1,8 +1,11 @@
 from pathlib import Path
 
+import msgspec
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from inferplane.cli.prediction import Answer, path_of, protocol_of, read_body, refusal, target
+from inferplane.cli.prediction import Answer, http, path_of, protocol_of, read_body, refusal, send, target
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import Json
 
@@ -73,3 +76,23 @@ def test_a_body_that_cannot_be_read_is_refused_before_it_is_sent(data: str, begi
 )
 def test_a_refusal_is_one_line_in_the_server_s_words(body: bytes, words: str) -> None:
     assert refusal(Answer(400, body, 0.001)) == words
+
+
+async def test_a_request_carries_the_service_s_host_through_the_gateway() -> None:
+    async def echo(request: web.Request) -> web.Response:
+        return web.json_response({"host": request.host, "body": await request.json()}, status=201)
+
+    app = web.Application()
+    app.router.add_post("/v1/models/iris:predict", echo)
+    async with TestServer(app) as gateway, http() as client:
+        to = target("http://iris-default.localhost", "/v1/models/iris:predict", f"http://127.0.0.1:{gateway.port}")
+        answer = await send(client, to, b'{"a": 1}')
+        host = f"iris-default.localhost:{gateway.port}"
+    assert answer.status == 201
+    assert msgspec.json.decode(answer.body) == {"host": host, "body": {"a": 1}}
+
+
+async def test_a_gateway_that_is_not_there_is_one_line() -> None:
+    async with http() as client:
+        with pytest.raises(InferplaneError, match="check the gateway: inferplane status"):
+            await send(client, target("http://iris.localhost", "/x", "http://127.0.0.1:1"), b"{}")

@@ -16,7 +16,7 @@ import numpy as np
 import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
-from inferplane.dataplane.model.model import Model
+from inferplane.dataplane.model.rows import RowModel
 from inferplane.dataplane.runtimes.files import only_model_file
 from inferplane.inference import v1
 from inferplane.inference.datatypes import Datatype, datatype_of
@@ -31,7 +31,7 @@ class Estimator(Protocol):
     def predict(self, rows: object, /) -> object: ...
 
 
-class SKLearnModel(Model):
+class SKLearnModel(RowModel):
     """`directory` holds exactly one file with one of SUFFIXES."""
 
     takes_arrays: ClassVar[bool] = True
@@ -54,10 +54,23 @@ class SKLearnModel(Model):
         super().stop()
         self._estimator = None
 
-    def predict(self, payload: object, headers: dict[str, str]) -> object:
+    def rows(self, payload: object) -> object:
+        return self._tensor_rows(payload) if isinstance(payload, InferRequest) else self._rows(v1.rows_of(payload))
+
+    def predict_rows(self, rows: object) -> Array:
+        method = "predict_proba" if self._gives_probabilities() else "predict"
+        try:
+            return np.asarray(getattr(self._estimator, method)(rows))
+        except (ValueError, TypeError) as error:
+            # What scikit-learn raises for rows that do not fit the model: number of columns, types, NaN.
+            raise InvalidInput(_one_line(error)) from error
+        except Exception as error:
+            raise InferenceError(f"{type(error).__name__} : {_one_line(error)}") from error
+
+    def result(self, payload: object, predicted: Array) -> object:
         if isinstance(payload, InferRequest):
-            return InferResponse(self.name, [output("output-0", self._answer(self._tensor_rows(payload)))])
-        return {"predictions": self._answer(self._rows(v1.rows_of(payload)))}
+            return InferResponse(self.name, [output("output-0", predicted)])
+        return {"predictions": predicted}
 
     def get_input_types(self) -> Sequence[TensorMetadata]:
         features = getattr(self._estimator, "n_features_in_", None)
@@ -76,16 +89,6 @@ class SKLearnModel(Model):
 
     def _gives_probabilities(self) -> bool:
         return self.predict_proba and hasattr(self._estimator, "predict_proba")
-
-    def _answer(self, rows: object) -> Array:
-        method = "predict_proba" if self._gives_probabilities() else "predict"
-        try:
-            return np.asarray(getattr(self._estimator, method)(rows))
-        except (ValueError, TypeError) as error:
-            # What scikit-learn raises for rows that do not fit the model: number of columns, types, NaN.
-            raise InvalidInput(_one_line(error)) from error
-        except Exception as error:
-            raise InferenceError(f"{type(error).__name__} : {_one_line(error)}") from error
 
     def _rows(self, rows: "Array | list[Json]") -> object:
         if isinstance(rows, np.ndarray):

@@ -1,15 +1,14 @@
 """The one way through the server, whatever the protocol: model? → ready? → decode → model → encode.
 
-A model whose hooks are all sync and whose calls are known to be short is called in place, and its answer is there when
-the function returns. A long one (or one not yet known) runs on the model's own thread, so nothing else waits for it. A
-model with an async hook runs on the event loop, as its author wants.
+A model whose hooks are all sync gets a `Line`, which decides when, where and with which others a call runs. A model
+with an async hook runs on the event loop, as its author wants.
 """
 
+import asyncio
 import inspect
-import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeVar
 
@@ -17,8 +16,9 @@ from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.model.repository import ModelRepository
 from inferplane.dataplane.server import answers
 from inferplane.dataplane.server.answers import Answer, Outcome
+from inferplane.dataplane.server.calls import Codec, Headers, failure
+from inferplane.dataplane.server.line import Line
 from inferplane.dataplane.server.metrics import Metrics, ModelMetrics
-from inferplane.dataplane.server.pace import Pace, Worker
 from inferplane.inference import v1, v2
 from inferplane.inference.errors import (
     InferenceError,
@@ -28,32 +28,18 @@ from inferplane.inference.errors import (
 )
 from inferplane.inference.tensors import InferRequest, InferResponse, TensorMetadata
 
-log = logging.getLogger("inferplane.server")
-
 T = TypeVar("T")
-Headers = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
-    """How a body becomes a payload and a result an answer."""
-
-    name: str
-    read: Callable[[bytes, Headers, Model], object]
-    write: Callable[[object, object], Answer]
-    failure: Callable[[Exception], Answer]
-
-
-@dataclass(slots=True)
 class _Served:
     """What the server keeps about one model."""
 
     model: Model
     metrics: ModelMetrics
-    worker: Worker
+    line: Line
     waits: bool
     """Whether some hook is a coroutine function."""
-    pace: Pace = field(default_factory=Pace)
 
 
 class Dispatch:
@@ -87,104 +73,57 @@ class Dispatch:
 
     def close(self) -> None:
         for served in self._served.values():
-            served.worker.close()
+            served.line.close()
 
-    def _answer(self, protocol: Protocol, name: str, body: bytes, headers: Headers) -> Outcome:
+    def _answer(self, codec: Codec, name: str, body: bytes, headers: Headers) -> Outcome:
         try:
             served = self._of(self.repository.ready_model(name))
         except InferenceFailure as error:
-            answer = protocol.failure(error)
-            if isinstance(error, ModelNotFound):
-                self.metrics.refused(protocol.name, answer.status)
-            else:
-                self.metrics.of_model(name).answered(protocol.name, answer.status)
-            return answer
+            return self._refused(codec, name, error)
         if served.waits:
-            return self._on_loop(protocol, served, body, headers)
-        if served.worker.busy or not served.pace.is_short(len(body)):
-            return self._on_thread(protocol, served, body, headers)
-        return self._finished(protocol, served, len(body), _called(protocol, served, body, headers))
+            return _on_loop(codec, served, body, headers)
+        return served.line.join(codec, body, headers)
+
+    def _refused(self, codec: Codec, name: str, error: InferenceFailure) -> Answer:
+        answer = codec.failure(error)
+        # Names that clients make up do not become label values.
+        known = "" if isinstance(error, ModelNotFound) else name
+        self.metrics.of_model(known).answered(codec.protocol, answer.status)
+        return answer
 
     def _of(self, model: Model) -> _Served:
         served = self._served.get(model.name)
         if served is None or served.model is not model:
-            served = _Served(model, self.metrics.of_model(model.name), Worker(model.name), _has_async_hook(model))
-            self._served[model.name] = served
+            metrics = self.metrics.of_model(model.name)
+            line = Line(model, metrics, asyncio.get_running_loop())
+            served = self._served[model.name] = _Served(model, metrics, line, _has_async_hook(model))
         return served
 
-    async def _on_thread(self, protocol: Protocol, served: _Served, body: bytes, headers: Headers) -> Answer:
-        call = await served.worker.submit(lambda: _called(protocol, served, body, headers))
-        return self._finished(protocol, served, len(body), call)
 
-    async def _on_loop(self, protocol: Protocol, served: _Served, body: bytes, headers: Headers) -> Answer:
-        call = await _awaited(protocol, served, body, headers)
-        return self._finished(protocol, served, len(body), call)
-
-    def _finished(self, protocol: Protocol, served: _Served, size: int, call: "_Call") -> Answer:
-        served.pace.record(call.seconds, size)
-        served.metrics.answered(protocol.name, call.answer.status)
-        return call.answer
-
-
-@dataclass(slots=True)
-class _Call:
-    answer: Answer
-    seconds: float
-
-
-def _called(protocol: Protocol, served: _Served, body: bytes, headers: Headers) -> _Call:
-    """Decode, all hooks, encode, on the calling thread."""
+async def _on_loop(codec: Codec, served: _Served, body: bytes, headers: Headers) -> Answer:
+    """Decode, hooks, encode, for a model whose author wants the event loop."""
     model, metrics = served.model, served.metrics
-    start = perf_counter()
     try:
-        payload = protocol.read(body, headers, model)
-        decoded = perf_counter()
-        prepared = model.validate(model.preprocess(payload, headers))
-        ready = perf_counter()
-        result = model.predict(prepared, headers)
-        predicted = perf_counter()
-        result = model.postprocess(result, headers)
-        done = perf_counter()
-        answer = protocol.write(result, payload)
-    except Exception as error:
-        return _Call(_failure(protocol, model, error), perf_counter() - start)
-    metrics.preprocess.observe(ready - decoded)
-    metrics.predict.observe(predicted - ready)
-    metrics.postprocess.observe(done - predicted)
-    return _Call(answer, perf_counter() - start)
-
-
-async def _awaited(protocol: Protocol, served: _Served, body: bytes, headers: Headers) -> _Call:
-    """The same for a model with async hooks."""
-    model, metrics = served.model, served.metrics
-    start = perf_counter()
-    try:
-        payload = protocol.read(body, headers, model)
-        decoded = perf_counter()
+        payload = codec.read(body, headers, model)
+        start = perf_counter()
         prepared = await _settled(model.validate(await _settled(model.preprocess(payload, headers))))
         ready = perf_counter()
         result = await _settled(model.predict(prepared, headers))
         predicted = perf_counter()
         result = await _settled(model.postprocess(result, headers))
         done = perf_counter()
-        answer = protocol.write(result, payload)
+        answer = codec.write(result, payload)
+        metrics.preprocess.observe(ready - start)
+        metrics.predict.observe(predicted - ready)
+        metrics.postprocess.observe(done - predicted)
     except Exception as error:
-        return _Call(_failure(protocol, model, error), perf_counter() - start)
-    metrics.preprocess.observe(ready - decoded)
-    metrics.predict.observe(predicted - ready)
-    metrics.postprocess.observe(done - predicted)
-    return _Call(answer, perf_counter() - start)
+        answer = failure(codec, model, error)
+    metrics.answered(codec.protocol, answer.status)
+    return answer
 
 
 async def _settled(value: T | Awaitable[T]) -> T:
     return await value if inspect.isawaitable(value) else value
-
-
-def _failure(protocol: Protocol, model: Model, error: Exception) -> Answer:
-    answer = protocol.failure(error)
-    if answer.status >= 500 and not isinstance(error, InferenceFailure):
-        log.error("model failed model=%s protocol=%s", model.name, protocol.name, exc_info=error)
-    return answer
 
 
 _HOOKS = ("preprocess", "validate", "predict", "postprocess")
@@ -242,5 +181,5 @@ def _write_v2(result: object, payload: object) -> Answer:
     raise InferenceError(f"expected an InferResponse or a dict from the model, got {type(result).__name__}")
 
 
-V1 = Protocol("v1", _read_v1, _write_v1, answers.of_error)
-V2 = Protocol("v2", _read_v2, _write_v2, answers.of_v2_error)
+V1 = Codec("v1", _read_v1, _write_v1, answers.of_error)
+V2 = Codec("v2", _read_v2, _write_v2, answers.of_v2_error)

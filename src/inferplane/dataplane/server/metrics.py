@@ -49,11 +49,8 @@ class Metrics:
         )
 
     def of_model(self, name: str) -> ModelMetrics:
+        """`name` is empty for requests for a model that there is not."""
         return ModelMetrics(name, self._stages, self._requests)
-
-    def refused(self, protocol: str, code: int) -> None:
-        """A request for no model that we have; names that clients make up do not become label values."""
-        self._requests.labels("", protocol, str(code)).inc()
 
     def collect(self) -> Iterable[Metric]:
         yield from REGISTRY.collect()

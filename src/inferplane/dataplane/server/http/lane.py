@@ -52,6 +52,7 @@ class Connection(asyncio.Protocol):
         self._current: Incoming | None = None
         self._task: asyncio.Task[None] | None = None
         self._exchange: Exchange | None = None
+        self._expected: asyncio.Future[Answer] | None = None
         self._waiting: deque[Incoming] = deque()
         self._unread = False
         self._drained: asyncio.Event | None = None
@@ -73,6 +74,8 @@ class Connection(asyncio.Protocol):
             self._exchange.disconnected()
         elif self._task is not None:
             self._task.cancel()
+        elif self._expected is not None:
+            self._expected.cancel()
         if self._drained is not None:
             self._drained.set()
 
@@ -230,6 +233,9 @@ class Connection(asyncio.Protocol):
         elif outcome is None:
             self._exchange = Exchange(self._server.app, request, self)
             self._start(self._exchange.run())
+        elif isinstance(outcome, asyncio.Future):
+            self._expected = outcome
+            outcome.add_done_callback(self._arrived)
         else:
             self._start(self._settle(outcome))
 
@@ -245,6 +251,15 @@ class Connection(asyncio.Protocol):
         except Exception:
             log.exception("handler failed target=%s", request.target.decode("latin-1"))
             return INTERNAL
+
+    def _arrived(self, outcome: asyncio.Future[Answer]) -> None:
+        self._expected = None
+        if outcome.cancelled():
+            return
+        if outcome.exception() is None and type(body := outcome.result().body) is bytes:
+            self._finish(outcome.result(), body)
+        else:
+            self._start(self._settle(outcome))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         self._task = self._loop.create_task(work)

@@ -1,0 +1,29 @@
+"""Models that answer row by row, so that rows of several requests can be computed together."""
+
+from abc import abstractmethod
+
+from inferplane.dataplane.model.model import Model
+from inferplane.inference.tensors import Array
+
+
+class RowModel(Model):
+    """`predict` in three parts. `predict_rows` gives one answer a row, whatever other rows are beside it."""
+
+    @abstractmethod
+    def rows(self, payload: object) -> object:
+        """The rows of a payload, as `predict_rows` takes them; those in one array may be computed with others."""
+
+    @abstractmethod
+    def predict_rows(self, rows: object) -> Array: ...
+
+    @abstractmethod
+    def result(self, payload: object, predicted: Array) -> object:
+        """What `predict` returns for the payload whose rows gave `predicted`."""
+
+    def predict(self, payload: object, headers: dict[str, str]) -> object:
+        return self.result(payload, self.predict_rows(self.rows(payload)))
+
+    @property
+    def joins_requests(self) -> bool:
+        """False for a subclass that brings a `predict` of its own."""
+        return type(self).predict is RowModel.predict

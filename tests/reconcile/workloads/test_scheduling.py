@@ -1,0 +1,40 @@
+from tests.reconcile.workloads.platform import ready_node, running
+
+from inferplane.client.kubernetes.kinds import NODE, POD
+from inferplane.kernel.json import JsonObject, list_at, text_at
+
+LONE_POD: JsonObject = {"metadata": {"name": "lone"}, "spec": {"containers": [{"name": "main"}]}}
+
+
+async def test_a_pod_is_bound_to_the_ready_node() -> None:
+    async with running() as platform:
+        await platform.applied(POD, LONE_POD)
+        assert text_at(platform.pods()[0], "spec", "nodeName") == "local"
+        assert ("Scheduled", "Successfully assigned default/lone to local") in platform.events()
+
+
+async def test_a_pod_without_a_ready_node_says_so_once_and_is_bound_when_there_is_one() -> None:
+    async with running() as platform:
+        platform.api.add(NODE, {"metadata": {"name": "local"}})
+        await platform.applied(POD, LONE_POD)
+        [scheduled] = list_at(platform.pods()[0], "status", "conditions")
+        assert isinstance(scheduled, dict)
+        assert (scheduled["status"], scheduled["reason"], scheduled["message"]) == (
+            "False",
+            "Unschedulable",
+            "0/1 nodes are available: 1 node(s) were not ready.",
+        )
+        platform.new_changes()
+        platform.api.add(NODE, {"metadata": {"name": "local", "labels": {"touched": "yes"}}})
+        await platform.settle()
+        assert platform.new_changes() == []
+        platform.api.add(NODE, ready_node())
+        await platform.settle()
+        assert text_at(platform.pods()[0], "spec", "nodeName") == "local"
+
+
+async def test_a_pod_of_another_scheduler_is_left_alone() -> None:
+    async with running() as platform:
+        spec: JsonObject = {"schedulerName": "mine", "containers": [{"name": "main"}]}
+        await platform.applied(POD, LONE_POD | {"spec": spec})
+        assert text_at(platform.pods()[0], "spec", "nodeName") == ""

@@ -15,7 +15,7 @@ from pathlib import Path
 from inferplane.assembly.home import Home, home_from
 from inferplane.assembly.platform import down
 from inferplane.assembly.record import Platform
-from inferplane.cli.commands.apply import TIMEOUT_SECONDS, Applied, Plan, apply_one
+from inferplane.cli.commands.apply import TIMEOUT_SECONDS, Applied, Plan, apply_one, put
 from inferplane.cli.commands.platform import answers_at, bring_up
 from inferplane.cli.interrupts import deferred
 from inferplane.cli.manifests import Manifest, read_manifests
@@ -154,7 +154,10 @@ def _stop(session: Session) -> None:
 async def _deploy(session: Session, example: Example) -> Applied:
     async with session.api() as api:
         plan = Plan(NAMESPACE, TIMEOUT_SECONDS)
-        return [await apply_one(session, api, one, plan) for one in example.manifests()][-1]
+        *others, service = example.manifests()
+        for one in others:
+            await put(api, one, plan)
+        return await apply_one(session, api, service, plan)
 
 
 async def _ask(session: Session, example: Example, platform: Platform) -> str:

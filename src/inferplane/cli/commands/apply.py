@@ -77,17 +77,23 @@ async def _apply(session: Session, manifests: list[Manifest], plan: Plan) -> lis
 
 async def apply_one(session: Session, api: CommandLine, manifest: Manifest, plan: Plan) -> Applied:
     """Applies one object, with a line of progress. Raises InferplaneError that begins with file and line."""
+    with session.terminal.step(f"{manifest.kind.lower()}/{manifest.name}", "applying") as step:
+        resource, namespace, change = await put(api, manifest, plan)
+        step.update(change)
+        trouble = None
+        if plan.timeout and resource.kind == INFERENCE_SERVICE.kind:
+            trouble = await _wait(session, api, manifest.name, namespace, step, plan.timeout)
+    return Applied(resource, manifest.name, namespace, trouble)
+
+
+async def put(api: CommandLine, manifest: Manifest, plan: Plan) -> tuple[Resource, str, str]:
+    """Applies one object: its resource, its namespace, and what happened (`created`, `changed` or `unchanged`)."""
     try:
         resource = await discovery.resource_of(api, manifest.api_version, manifest.kind)
     except discovery.UnknownKind as error:
         raise InferplaneError(f"{manifest.where('kind')}: {error.message}", fix=error.fix) from error
     namespace = (manifest.namespace or plan.namespace) if resource.namespaced else ""
-    with session.terminal.step(f"{manifest.kind.lower()}/{manifest.name}", "applying") as step:
-        step.update(await _send(api, resource, manifest, namespace, plan))
-        trouble = None
-        if plan.timeout and resource.kind == INFERENCE_SERVICE.kind:
-            trouble = await _wait(session, api, manifest.name, namespace, step, plan.timeout)
-    return Applied(resource, manifest.name, namespace, trouble)
+    return resource, namespace, await _send(api, resource, manifest, namespace, plan)
 
 
 async def _wait(

@@ -110,7 +110,7 @@ async def running(api: MemoryApi | None = None, clock: FakeClock | None = None) 
     api.add(NODE, ready_node())
     informers = Informers(api, clock)
     recorder = Recorder(api, "controllers", clock)
-    actors = controllers(informers, api, clock, recorder)
+    actors = controllers(informers, api, clock, recorder, ca="CA")
     platform = Platform(api, clock, actors, recorder)
     tasks = [asyncio.create_task(informers.run()), asyncio.create_task(recorder.run())]
     await informers.synced()

@@ -4,7 +4,7 @@ An owner claims what matches its selector: its own that match stay, its own that
 matching ones without a controller are adopted. Pure.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -70,9 +70,9 @@ def adoption(resource: Resource, owner: ObjectMeta, item: ObjectMeta) -> JsonObj
     return _owners(item, [*(_json(one) for one in item.owner_references), owner_reference(resource, owner)])
 
 
-def releasing(owner: ObjectMeta, item: ObjectMeta) -> JsonObject:
-    """Merge patch that removes `owner` from the item's owners."""
-    return _owners(item, [_json(one) for one in item.owner_references if one.uid != owner.uid])
+def releasing(owners: Collection[str], item: ObjectMeta) -> JsonObject:
+    """Merge patch that removes the owners with these uids from the item."""
+    return _owners(item, [_json(one) for one in item.owner_references if one.uid not in owners])
 
 
 def _owners(item: ObjectMeta, owners: list[Json]) -> JsonObject:

@@ -5,17 +5,30 @@ from inferplane.client.kubernetes.discovery import Discovery
 from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.workloads.census import Census
 from inferplane.controlplane.workloads.deployments.controller import DeploymentController
 from inferplane.controlplane.workloads.endpoints.controller import EndpointSliceController
+from inferplane.controlplane.workloads.garbage.controller import GarbageCollector
+from inferplane.controlplane.workloads.namespaces.controller import NamespaceCloser, NamespaceFurnisher
 from inferplane.controlplane.workloads.replicasets.controller import ReplicaSetController
 from inferplane.controlplane.workloads.scheduling.controller import Scheduler
 from inferplane.kernel.clock import Clock
 
 
-def controllers(informers: Informers, discovery: Discovery, clock: Clock, recorder: Recorder) -> list[Controller]:
-    """They write through `informers.api`, so that each sees the others' writes at once. Run them when it is synced."""
+def controllers(
+    informers: Informers, discovery: Discovery, clock: Clock, recorder: Recorder, *, ca: str
+) -> list[Controller]:
+    """Run them when the informers are synced. `ca` is the API server's CA (PEM), put into each namespace.
+
+    They write through `informers.api`, so that each sees the others' writes at once.
+    """
     api: Api = informers.api
+    census = Census(informers, discovery, clock)
     return [
+        census.controller,
+        NamespaceFurnisher(api, informers, clock, ca).controller,
+        NamespaceCloser(api, informers, discovery, census, clock).controller,
+        GarbageCollector(api, census, clock).controller,
         DeploymentController(api, informers, clock, recorder).controller,
         ReplicaSetController(api, informers, clock, recorder).controller,
         Scheduler(api, informers, clock, recorder).controller,

@@ -97,7 +97,7 @@ class DeploymentController:
             patch = adoption(DEPLOYMENT, owner, one.metadata)
             await self._api.patch(REPLICA_SET, one.metadata.name, patch, owner.namespace)
         for one in found.release:
-            patch = releasing(owner, one.metadata)
+            patch = releasing({owner.uid}, one.metadata)
             await self._api.patch(REPLICA_SET, one.metadata.name, patch, owner.namespace)
         return bool(found.adopt or found.release)
 

@@ -82,7 +82,7 @@ class ReplicaSetController:
                 patch = adoption(REPLICA_SET, owner, one.metadata)
                 await self._api.patch(POD, one.metadata.name, patch, owner.namespace)
         for one in found.release:
-            await self._api.patch(POD, one.metadata.name, releasing(owner, one.metadata), owner.namespace)
+            await self._api.patch(POD, one.metadata.name, releasing({owner.uid}, one.metadata), owner.namespace)
 
     async def _create(self, replica_set: ReplicaSet, template: JsonObject, count: int) -> str:
         """Makes pods in batches of 1, 2, 4, …: a template that is refused is refused once, not `count` times."""

@@ -130,7 +130,7 @@ def _with_ingress(todo: Plan, spec: InferenceServiceSpec) -> Plan:
         words = "inferenceservice-config: ingress.enableGatewayApi: false (Ingress objects) is not supported yet"
         return replace(todo, ingress_blocked=Blocked(NOT_SUPPORTED_YET, words))
     try:
-        objects = render.ingress(todo.isvc, spec, todo.config)
+        objects = render.ingress(todo.isvc, spec, todo.config, todo.predictor)
     except (ConfigError, TemplateError, InvalidHost) as error:
         return replace(todo, ingress_blocked=Blocked(RECONCILE_FAILED, str(error)))
     return replace(todo, ingress=tuple(objects))

@@ -4,6 +4,7 @@ Pure: the InferenceService (defaulted), the runtime and the configuration go in;
 the fields that the controller owns (they are applied server-side). Every object is owned by the InferenceService.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inferplane.client.kubernetes import kinds
@@ -67,8 +68,15 @@ def predictor(
     ]
 
 
-def ingress(isvc: InferenceService, spec: InferenceServiceSpec, config: Config) -> list[Desired]:
-    """The HTTPRoutes, none when the service is internal. Raises ConfigError and TemplateError."""
+def ingress(
+    isvc: InferenceService, spec: InferenceServiceSpec, config: Config, predictor: Sequence[Desired]
+) -> list[Desired]:
+    """The HTTPRoutes to the rendered predictor, none when the service is internal.
+
+    Raises ConfigError, TemplateError and InvalidHost.
+    """
+    services = [one.body for one in predictor if one.resource == kinds.SERVICE]
+    ports = [port for one in services for port in list_at(one, "spec", "ports") if isinstance(port, dict)]
     metadata: JsonObject = {
         "namespace": isvc.metadata.namespace,
         "labels": _without(isvc.metadata.labels, config.inference_service.service_label_disallowed_list),
@@ -77,7 +85,7 @@ def ingress(isvc: InferenceService, spec: InferenceServiceSpec, config: Config) 
     }
     return [
         Desired(kinds.HTTP_ROUTE, route | {"metadata": metadata | object_at(route, "metadata")})
-        for route in routes.of(isvc, spec, config)
+        for route in routes.of(isvc, spec, config, ports)
     ]
 
 
@@ -258,8 +266,4 @@ def _port(service: str, declared: JsonObject, *, first: bool) -> JsonObject:
         "targetPort": number,
         "protocol": text_at(declared, "protocol") or "TCP",
     }
-    return port | {"appProtocol": "kubernetes.io/h2c"} if is_grpc(name) else port
-
-
-def is_grpc(name: str) -> bool:
-    return "grpc" in name.lower() or "h2c" in name.lower()
+    return port | {"appProtocol": routes.GRPC_PROTOCOL} if routes.is_grpc_name(name) else port

@@ -18,7 +18,6 @@ from inferplane.controlplane.serving.conditions import (
     settled,
 )
 from inferplane.controlplane.serving.plan import NOT_SUPPORTED_YET, Blocked, Plan
-from inferplane.controlplane.serving.render import is_grpc
 from inferplane.kernel.json import JsonObject, list_at, number_at, text_at
 from inferplane.resources.apps import Deployment
 from inferplane.resources.core import Pod
@@ -141,7 +140,7 @@ def _address(plan: Plan) -> str:
 def _headless_port(service: JsonObject) -> int:
     """Without a cluster address nothing maps port 80, so clients need the container's own."""
     ports = [one for one in list_at(service, "spec", "ports") if isinstance(one, dict)]
-    plain = [one for one in ports if not (is_grpc(text_at(one, "name")) or one.get("appProtocol"))]
+    plain = [one for one in ports if not (routes.is_grpc_name(text_at(one, "name")) or one.get("appProtocol"))]
     return next((number_at(one, "targetPort") or names.DEFAULT_PORT for one in plain), names.DEFAULT_PORT)
 
 

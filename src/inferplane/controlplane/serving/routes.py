@@ -6,11 +6,12 @@ it on, so that model servers answer 404).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from inferplane.controlplane.serving import names
 from inferplane.kernel.errors import InferplaneError
-from inferplane.kernel.json import Json, JsonObject
+from inferplane.kernel.json import Json, JsonObject, number_at, text_at
 from inferplane.resources.serving.config import Config, Ingress
 from inferplane.resources.serving.inferenceservice import InferenceService, InferenceServiceSpec
 from inferplane.resources.serving.templates import rendered
@@ -18,6 +19,7 @@ from inferplane.resources.serving.templates import rendered
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
 _DEFAULT_TIMEOUT = 60
+GRPC_PROTOCOL = "kubernetes.io/h2c"
 _WELL_KNOWN = {"http": 80, "https": 443}
 
 
@@ -79,23 +81,91 @@ def route_names(isvc: InferenceService, config: Ingress) -> dict[str, str]:
     )
 
 
-def of(isvc: InferenceService, spec: InferenceServiceSpec, config: Config) -> list[JsonObject]:
-    """The routes with the name alone as metadata. Raises InvalidHost, TemplateError and ConfigError."""
+def of(
+    isvc: InferenceService, spec: InferenceServiceSpec, config: Config, ports: Sequence[JsonObject]
+) -> list[JsonObject]:
+    """The routes with the name alone as metadata; `ports` are those of the predictor's Service.
+
+    Raises InvalidHost, TemplateError and ConfigError.
+    """
     ingress = config.ingress
     name = isvc.metadata.name
     component = f"{name}-predictor"
     hosts, component_host = _hosts(isvc, ingress), host(isvc, component, ingress)
     if is_internal(isvc, ingress):
         return []
-    backend = names.predictor(name, spec.predictor.name)
-    everything = _rule(isvc, backend, _everything(), spec.predictor.timeout, ingress)
-    routes = [
-        _route(component, [component_host], everything, ingress),
-        _route(name, hosts, everything, ingress),
-    ]
+    backend = _Backend(isvc, names.predictor(name, spec.predictor.name), spec.predictor.timeout, ingress)
+    everything = _rules(backend, ports)
+    routes = [_route(component, [component_host], everything, ingress), _route(name, hosts, everything, ingress)]
     if ingress.path_template:
-        routes.append(_path_route(isvc, spec, backend, ingress))
+        routes.append(_path_route(backend))
     return routes
+
+
+@dataclass(frozen=True, slots=True)
+class _Backend:
+    """Where the rules of a component lead. `timeout` in seconds."""
+
+    isvc: InferenceService
+    service: str
+    timeout: int | None
+    config: Ingress
+
+    def rule(self, match: Mapping[str, Json], *filters: JsonObject, port: int = 80) -> JsonObject:
+        meta = self.isvc.metadata
+        headers: list[Json] = [
+            {"name": "KServe-Isvc-Name", "value": meta.name},
+            {"name": "KServe-Isvc-Namespace", "value": meta.namespace},
+        ]
+        named: JsonObject = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": headers}}
+        service: JsonObject = {
+            "group": "",
+            "kind": "Service",
+            "name": self.service,
+            "namespace": meta.namespace,
+            "port": port,
+            "weight": 1,
+        }
+        rule: JsonObject = {"matches": [dict(match)], "filters": [named, *filters], "backendRefs": [service]}
+        if self.config.disable_http_route_timeout:
+            return rule
+        seconds = _DEFAULT_TIMEOUT if self.timeout is None else self.timeout
+        return rule | {"timeouts": {"request": f"{seconds}s"}}
+
+
+def _rules(backend: _Backend, ports: Sequence[JsonObject]) -> list[JsonObject]:
+    """A Service with a port for each protocol gets gRPC requests on the one and all others on the other."""
+    grpc = [number_at(one, "port") for one in ports if _is_grpc(one)]
+    rest = [number_at(one, "port") for one in ports if not _is_grpc(one)]
+    if not (grpc and rest):
+        return [backend.rule(_everything())]
+    inference: JsonObject = {
+        "path": {"type": "RegularExpression", "value": r"^/inference\.GRPCInferenceService/.*$"},
+        "headers": [{"type": "RegularExpression", "name": "content-type", "value": "^application/grpc.*"}],
+    }
+    return [backend.rule(inference, port=grpc[0]), backend.rule(_everything(), port=rest[0])]
+
+
+def _is_grpc(port: JsonObject) -> bool:
+    return port.get("appProtocol") == GRPC_PROTOCOL or is_grpc_name(text_at(port, "name"))
+
+
+def is_grpc_name(name: str) -> bool:
+    return "grpc" in name.lower() or "h2c" in name.lower()
+
+
+def _everything() -> JsonObject:
+    return {"path": {"type": "RegularExpression", "value": "^/.*$"}}
+
+
+def _path_route(backend: _Backend) -> JsonObject:
+    match: JsonObject = {"path": {"type": "PathPrefix", "value": path(backend.isvc, backend.config)}}
+    rewrite: JsonObject = {
+        "type": "URLRewrite",
+        "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
+    }
+    name = f"{backend.isvc.metadata.name}-path"
+    return _route(name, [backend.config.ingress_domain], [backend.rule(match, rewrite)], backend.config)
 
 
 def _hosts(isvc: InferenceService, config: Ingress) -> list[str]:
@@ -103,48 +173,7 @@ def _hosts(isvc: InferenceService, config: Ingress) -> list[str]:
     return list(dict.fromkeys(host(isvc, isvc.metadata.name, config, domain) for domain in domains))
 
 
-def _path_route(isvc: InferenceService, spec: InferenceServiceSpec, backend: str, config: Ingress) -> JsonObject:
-    match: JsonObject = {"path": {"type": "PathPrefix", "value": path(isvc, config)}}
-    rewrite: JsonObject = {
-        "type": "URLRewrite",
-        "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
-    }
-    rule = _rule(isvc, backend, match, spec.predictor.timeout, config, rewrite)
-    return _route(f"{isvc.metadata.name}-path", [config.ingress_domain], rule, config)
-
-
-def _everything() -> JsonObject:
-    return {"path": {"type": "RegularExpression", "value": "^/.*$"}}
-
-
-def _rule(
-    isvc: InferenceService,
-    backend: str,
-    match: Mapping[str, Json],
-    timeout: int | None,
-    config: Ingress,
-    *filters: JsonObject,
-) -> JsonObject:
-    headers: list[Json] = [
-        {"name": "KServe-Isvc-Name", "value": isvc.metadata.name},
-        {"name": "KServe-Isvc-Namespace", "value": isvc.metadata.namespace},
-    ]
-    named: JsonObject = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": headers}}
-    service: JsonObject = {
-        "group": "",
-        "kind": "Service",
-        "name": backend,
-        "namespace": isvc.metadata.namespace,
-        "port": 80,
-        "weight": 1,
-    }
-    rule: JsonObject = {"matches": [dict(match)], "filters": [named, *filters], "backendRefs": [service]}
-    if config.disable_http_route_timeout:
-        return rule
-    return rule | {"timeouts": {"request": f"{timeout if timeout is not None else _DEFAULT_TIMEOUT}s"}}
-
-
-def _route(name: str, hosts: list[str], rule: JsonObject, config: Ingress) -> JsonObject:
+def _route(name: str, hosts: list[str], rules: list[JsonObject], config: Ingress) -> JsonObject:
     namespace, gateway = config.gateway
     parent: JsonObject = {
         "group": "gateway.networking.k8s.io",
@@ -156,5 +185,5 @@ def _route(name: str, hosts: list[str], rule: JsonObject, config: Ingress) -> Js
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
         "metadata": {"name": name},
-        "spec": {"parentRefs": [parent], "hostnames": [*hosts], "rules": [rule]},
+        "spec": {"parentRefs": [parent], "hostnames": [*hosts], "rules": [*rules]},
     }

@@ -1,8 +1,9 @@
 """What is wrong with an InferenceService, in words: the rules of KServe's validating webhook for Standard mode.
 
-There are no webhooks here. What a schema can say (types, enumerations, patterns, bounds) the CRD says too; all of it is
-checked again because the object may live in a cluster with somebody else's CRD. The controller shows the messages in
-the condition PredictorReady. `unsupported` names what is well-formed but not there yet.
+There are no webhooks here. What a schema can say (types, enumerations, patterns, bounds) is in the types, and so in the
+CRD; reading a spec into them checks it once more, as a cluster may have somebody else's CRD. The rest is here. The
+controller shows the messages in the condition PredictorReady. `unsupported` names what is well-formed but not there
+yet.
 """
 
 import re
@@ -128,13 +129,6 @@ def _of_storage_uris(path: str, uris: list[StorageUri]) -> Iterator[str]:
 
 def _of_bounds(path: str, component: ComponentExtension) -> Iterator[str]:
     least, most = component.min_replicas, component.max_replicas
-    for name, value in (
-        ("containerConcurrency", component.container_concurrency),
-        ("minReplicas", least),
-        ("maxReplicas", most),
-    ):
-        if value is not None and value < 0:
-            yield f"{path}.{name}: cannot be negative, got {value}"
     if most and (1 if least is None else least) > most:
         yield f"{path}: minReplicas ({1 if least is None else least}) is more than maxReplicas ({most})"
 

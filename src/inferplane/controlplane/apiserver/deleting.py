@@ -90,6 +90,8 @@ def decide(kind: Kind, obj: JsonObject, wanted: Wish, now: datetime) -> Removal:
     held = _finalizers(obj, wanted.policy)
     if objects.deleting(obj):
         return _again(obj, held, grace)
+    if not held and not grace and kind.key != "/pods":
+        return Removal(Outcome.REMOVE, obj)
     marked = _marked(obj, held, grace, now)
     return Removal(Outcome.MARK if held or grace else Outcome.REMOVE, marked)
 

@@ -54,7 +54,7 @@ async def _patch(core: Core, call: Call, media: str, operations: Json) -> Stored
     writes.check_place(call, patched)
     if (refusal := stale(call.kind, patched, stored)) is not None:
         raise refusal
-    new = checked(call, stored.object, patched, operations if media == STRATEGIC else patched)
+    new = checked(call, stored.object, patched, _shown(call.kind, media, patched, operations))
     return await writes.update(core, call, stored, new)
 
 
@@ -77,7 +77,7 @@ def _refused(error: patching.PatchError) -> StatusError:
     return bad_request(error.message) if error.status == 400 else StatusError(error.status, "", error.message)
 
 
-def checked(call: Call, old: JsonObject, patched: JsonObject, shown: Json) -> JsonObject:
+def checked(call: Call, old: JsonObject, patched: JsonObject, shown: str) -> JsonObject:
     """The patched document as an object of its kind; 422 when it is none, or has unknown fields and must not."""
     kind = call.kind
     if (patched.get("apiVersion"), patched.get("kind")) != (old.get("apiVersion"), old.get("kind")):
@@ -92,14 +92,42 @@ def checked(call: Call, old: JsonObject, patched: JsonObject, shown: Json) -> Js
     return intake.decoded(kind, patched)
 
 
-def _bad_patch(shown: Json, why: str) -> StatusError:
-    value = encode(encode(shown).decode()).decode() if not isinstance(shown, dict) else _quoted(shown)
-    cause = FieldError("patch", "FieldValueInvalid", f"Invalid value: {value}: {why}")
+def _bad_patch(shown: str, why: str) -> StatusError:
+    cause = FieldError("patch", "FieldValueInvalid", f"Invalid value: {encode(shown).decode()}: {why}")
     return errors.invalid("", "", "", [cause])
 
 
-def _quoted(obj: JsonObject) -> str:
-    return encode(encode(obj).decode()).decode()
+def _shown(kind: Kind, media: str, patched: JsonObject, operations: Json) -> str:
+    """What a refusal quotes: the patched document, or a strategic merge patch as Go prints it.
+
+    A real server works on raw JSON: the objects that a patch has been in are sorted, others are in their own order.
+    """
+    if media == STRATEGIC:
+        return _go_map(operations)
+    if kind.custom:
+        return encode(patched, order="sorted").decode()
+    touched = operations if isinstance(operations, dict) else {}
+    return encode(_sorted_where(patched, touched)).decode()
+
+
+def _sorted_where(document: Json, touched: Json) -> Json:
+    if not isinstance(document, dict) or not isinstance(touched, dict):
+        return document
+    return {key: _sorted_where(value, touched.get(key)) for key, value in sorted(document.items())}
+
+
+def _go_map(value: Json) -> str:
+    match value:
+        case dict():
+            return f"map[{' '.join(f'{key}:{_go_map(child)}' for key, child in sorted(value.items()))}]"
+        case list():
+            return f"[{' '.join(_go_map(child) for child in value)}]"
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return "<nil>"
+        case _:
+            return str(value)
 
 
 def _bad_option(cause: FieldError) -> StatusError:
@@ -139,7 +167,14 @@ def read_applied(call: Call) -> JsonObject:
     if body.duplicates and call.validation == "Strict":
         raise bad_request(f"strict decoding error: {', '.join(intake.strictness(kind, obj, body.duplicates))}")
     _check_fields(call, obj)
-    return intake.plain_numbers(obj)
+    return intake.plain_numbers(_half(call, obj))
+
+
+def _half(call: Call, obj: JsonObject) -> JsonObject:
+    """What this path may write: the status on its subresource, everything else on the object's own path."""
+    if call.subresource == "status":
+        return {key: value for key, value in obj.items() if key in ("apiVersion", "kind", "metadata", "status")}
+    return objects.with_part(obj, "status", {}) if call.kind.has("status") else obj
 
 
 def _check_fields(call: Call, obj: JsonObject) -> None:
@@ -178,6 +213,8 @@ def merge(core: Core, call: Call, live: JsonObject | None, applied: JsonObject) 
             schema=rules.schema_of(call.kind),
             api_version=call.kind.resource.api_version,
         )
+    except fieldmanagement.ApplyInvalid as error:
+        raise errors.internal(error.message) from error
     except fieldmanagement.ApplyConflict as conflict:
         causes: list[Json] = [
             {"reason": cause.reason, "message": cause.message, "field": cause.path} for cause in conflict.causes

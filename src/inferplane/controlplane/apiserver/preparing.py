@@ -25,6 +25,7 @@ def for_update(kind: Kind, old: JsonObject, new: JsonObject, subresource: str) -
     """The new state with what may not be changed this way put back."""
     kept = objects.metadata(old)
     ours: dict[str, Json] = {"selfLink": None, "resourceVersion": kept.get("resourceVersion")}
+    ours |= {field: kept.get(field) for field in ("name", "namespace")}
     for field in KEPT_FIELDS:
         # A uid or a time of deletion that differs is refused by validation, so it is not put back silently.
         protected = field in ("uid", "deletionTimestamp", "deletionGracePeriodSeconds")

@@ -1,5 +1,7 @@
 """What the schemas say about a kind, built in or custom, through one set of functions. Pure."""
 
+from dataclasses import replace
+
 from inferplane.controlplane.apiserver import builtin
 from inferplane.controlplane.apiserver.kinds import Kind
 from inferplane.kernel.json import JsonObject
@@ -37,6 +39,16 @@ def creation_errors(kind: Kind, obj: JsonObject) -> list[FieldError]:
     return found + schemas.validate(schema_of(kind), obj) if kind.custom else found
 
 
-def update_errors(kind: Kind, old: JsonObject, new: JsonObject) -> list[FieldError]:
+def update_errors(kind: Kind, old: JsonObject, new: JsonObject, subresource: str = "") -> list[FieldError]:
     found = builtin.validate_update(kind.resource, old, new)
-    return found + schemas.validate(schema_of(kind), new) if kind.custom else found
+    if not kind.custom:
+        return found
+    return found + (_status_errors(kind, new) if subresource == "status" else schemas.validate(schema_of(kind), new))
+
+
+def _status_errors(kind: Kind, obj: JsonObject) -> list[FieldError]:
+    """The status path holds nothing but the status against its own part of the schema, as a real server does."""
+    part, status = schema_of(kind).property("status"), obj.get("status")
+    if part is None or not isinstance(status, dict):
+        return schemas.validate(schema_of(kind), obj)
+    return [replace(error, path=f"status.{error.path}") for error in schemas.validate(part, status)]

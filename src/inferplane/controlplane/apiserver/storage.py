@@ -1,7 +1,7 @@
 """Objects in the store: bytes there, JSON here, in the version that the client asked for.
 
-The bytes of a stored object are its JSON with `kind` and `apiVersion` first, so that a plain answer is the stored bytes
-as they are, and an item of a built-in list (which has neither) is a slice of them.
+A plain answer is the stored bytes as they are. Those of a built-in kind begin with `kind` and `apiVersion`, so that an
+item of a list, which has neither there, is a slice of them.
 """
 
 import msgspec
@@ -112,7 +112,7 @@ class Storage:
         key = Key(kind.key, objects.namespace(obj), objects.name(obj))
 
         def value(revision: int) -> bytes:
-            return encode(_ordered(kind, objects.with_metadata(obj, resourceVersion=str(revision))))
+            return _value(kind, objects.with_metadata(obj, resourceVersion=str(revision)))
 
         event = await self.store.write(key, value, replaced=replaced, uid=objects.uid(obj), deleted=deleted)
         return of_event(kind, event)
@@ -124,17 +124,31 @@ def of_event(kind: Kind, event: Event) -> Stored:
 
 def unsaved(kind: Kind, obj: JsonObject, revision: int = 0) -> Stored:
     """What a dry run answers with."""
-    row = Row(revision, objects.namespace(obj), objects.name(obj), 0.0, encode(_ordered(kind, obj)))
+    row = Row(revision, objects.namespace(obj), objects.name(obj), 0.0, _value(kind, obj))
     stored = Stored(kind, row)
     stored._object = obj
     return stored
 
 
+# The order in which a real server writes metadata of built-in kinds; those of custom ones are sorted.
+METADATA_ORDER = (
+    *("name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp"),
+    *("deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers"),
+    "managedFields",
+)
+_RANK = {field: rank for rank, field in enumerate(METADATA_ORDER)}
+
+
 def _ordered(kind: Kind, obj: JsonObject) -> JsonObject:
-    """Type first, in the version that objects are kept in."""
-    return {"kind": kind.storage.kind, "apiVersion": kind.storage.api_version} | {
-        key: value for key, value in obj.items() if key not in ("kind", "apiVersion")
-    }
+    """Type first, in the version that objects are kept in; fields in the order of a real server."""
+    head: JsonObject = {"kind": kind.storage.kind, "apiVersion": kind.storage.api_version}
+    rest = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion", "metadata")}
+    metadata = sorted(objects.metadata(obj).items(), key=lambda item: _RANK.get(item[0], len(_RANK)))
+    return head | {"metadata": dict(metadata)} | rest
+
+
+def _value(kind: Kind, obj: JsonObject) -> bytes:
+    return encode(_ordered(kind, obj), order="sorted") if kind.custom else encode(_ordered(kind, obj))
 
 
 def _prefix(kind: Kind) -> bytes:

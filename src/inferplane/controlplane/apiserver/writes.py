@@ -104,13 +104,14 @@ async def update(core: Core, call: Call, stored: Stored, new: JsonObject, *, app
         new = objects.with_metadata(new, managedFields=objects.metadata(given).get("managedFields"))
     else:
         new = owned(core, call, old, new)
-    refuse(kind, new, rules.update_errors(kind, old, new))
+    refuse(kind, new, rules.update_errors(kind, old, new, call.subresource))
     if objects.same_content(old, new):
         return stored
     if call.dry_run:
         return unsaved(kind, new, stored.row.revision)
     if preparing.gone(new):
-        await core.storage.remove(kind, stored, new)
+        # Watchers see the last state that was there, not the one that ended it.
+        await core.storage.remove(kind, stored, old)
         return unsaved(kind, new, stored.row.revision)
     return await core.storage.replace(kind, stored, new)
 

@@ -83,7 +83,7 @@ class Lazy(click.Group):
 @click.option(
     "--kubeconfig", type=click.Path(path_type=Path, dir_okay=False), help="Talk to this cluster, not to the platform."
 )
-@click.option("--context", default="", help="The kubeconfig's context to use.")
+@click.option("--context", default="", help="The context to use (without --kubeconfig: of ~/.kube/config).")
 @click.version_option(package_name="inferplane", message="inferplane %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, debug: bool, kubeconfig: Path | None, context: str) -> None:
@@ -94,6 +94,8 @@ def cli(ctx: click.Context, debug: bool, kubeconfig: Path | None, context: str) 
     from inferplane.cli.session import Session
     from inferplane.cli.terminal import standard_terminal
 
+    if context and kubeconfig is None:
+        kubeconfig = Path("~/.kube/config").expanduser()
     # The one place of the command line that hands the environment on; `assembly.home` is who reads it.
     ctx.obj = Session(home_from(os.environ), standard_terminal(), kubeconfig, context)
 

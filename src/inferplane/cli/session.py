@@ -32,7 +32,7 @@ class NotRunning(InferplaneError):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """`kubeconfig` and `context` are set when the user named a cluster; otherwise the platform's own is used."""
+    """`kubeconfig` is set when the user named a cluster (by a context alone: kubectl's usual file)."""
 
     home: "Home"
     terminal: Terminal
@@ -44,7 +44,7 @@ class Session:
     @property
     def foreign(self) -> bool:
         """Whether the commands go to a cluster that is not the platform of `home`."""
-        return self.kubeconfig is not None or bool(self.context)
+        return self.kubeconfig is not None
 
     def platform(self) -> "Platform | None":
         """The running platform of this home."""

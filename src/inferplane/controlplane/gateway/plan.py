@@ -180,14 +180,15 @@ class Planner:
     def _compile(self, name: Key, route: api.HTTPRoute, service: FindService) -> Compiled:
         services = [service(*one) for one in backends(route)]
         known = self._compiled.get(name)
-        if known and known.route is route and _same(known.services, services):
+        if known and _as_before(known.route, route) and _same(known.services, services):
+            known.route = route
             return known.compiled
         self._compiled[name] = _Memory(route, services, compiled := compile_route(route, service))
         return compiled
 
     def _place(self, name: Key, route: api.HTTPRoute, doors: _Doors) -> _Attached:
         known = self._attached.get(name)
-        if known and known[0] is route:
+        if known and _as_before(known[0], route):
             return known[1]
         place = _attach(route, doors)
         self._attached[name] = (route, place)
@@ -214,6 +215,11 @@ class Planner:
             del self._compiled[gone]
         if len(self._attached) > 2 * len(routes) + 100:
             self._attached.clear()
+
+
+def _as_before(old: api.HTTPRoute, new: api.HTTPRoute) -> bool:
+    """Whether nothing but the status changed."""
+    return old is new or (old.metadata.uid == new.metadata.uid and old.spec == new.spec)
 
 
 def _same(one: Sequence[object], other: Sequence[object]) -> bool:

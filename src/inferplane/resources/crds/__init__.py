@@ -6,17 +6,16 @@ They go into the embedded API server at start, and into a cluster by `kubectl ap
 from dataclasses import dataclass
 
 from inferplane.kernel.json import Json, JsonObject
-from inferplane.resources import gateway
+from inferplane.resources import gateway, process_image
 from inferplane.resources.crds import structural
 from inferplane.resources.meta import View
-from inferplane.resources.process_image import ProcessImageSpec
 from inferplane.resources.serving.inferenceservice import InferenceServiceSpec, InferenceServiceStatus
 from inferplane.resources.serving.runtime import ServingRuntimeSpec
 
 
 def all_crds() -> list[JsonObject]:
     """Kinds of serving.kserve.io, gateway.networking.k8s.io and inferplane.dev."""
-    return [_crd(one) for one in _KINDS] + gateway.crds()
+    return [*(_crd(one) for one in _KINDS), *gateway.crds(), process_image.crd()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +84,6 @@ _KINDS = (
         ServingRuntimeSpec,
         "A container that serves models of some formats, for the services of all namespaces.",
         _RUNTIME_COLUMNS,
-        namespaced=False,
-    ),
-    _Kind(
-        "inferplane.dev",
-        "v1alpha1",
-        "ProcessImage",
-        "processimages",
-        ProcessImageSpec,
-        "What a container image is on a machine without a container engine: a command and what it needs.",
-        (_column("Images", ".spec.images"), _AGE),
         namespaced=False,
     ),
 )

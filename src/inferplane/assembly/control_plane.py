@@ -1,0 +1,137 @@
+"""The control-plane process: API server on SQLite, controllers, and the xDS server that configures Envoy.
+
+The controllers speak to the API server over HTTPS like any other client, though it lives in the same process: what is
+tested here is what runs on a cluster.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from inferplane import __version__
+from inferplane.assembly import addons, logs, readiness
+from inferplane.assembly.home import Home
+from inferplane.client.kubernetes.http import HttpApi
+from inferplane.client.kubernetes.kubeconfig import read_kubeconfig
+from inferplane.controlplane.apiserver import pki
+from inferplane.controlplane.apiserver.app import create_app
+from inferplane.controlplane.apiserver.logs import NodeLogs
+from inferplane.controlplane.apiserver.server import Server
+from inferplane.controlplane.apiserver.store.store import Store
+from inferplane.controlplane.gateway.controllers import GatewayProcess
+from inferplane.controlplane.machinery.controller import Controller
+from inferplane.controlplane.machinery.events import Recorder
+from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.serving.controllers import controllers as serving_controllers
+from inferplane.controlplane.workloads.controllers import controllers as workload_controllers
+from inferplane.kernel.clock import Clock, SystemClock
+from inferplane.kernel.errors import InferplaneError
+
+COMPONENT = "inferplane"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    home: Home
+    api_port: int
+    gateway_port: int
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs until SIGTERM or SIGINT. Returns 1, with one line on standard error, when it can't run."""
+    options = _options(argv)
+    logs.set_up()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(options))
+    except InferplaneError as error:
+        readiness.announce(os.environ, readiness.Event(event="failed", message=str(error)))
+        print(f"inferplane control plane: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _run(options: Options) -> None:
+    options.home.make()
+    clock = SystemClock()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with _api_server(options, clock):
+        kubeconfig = read_kubeconfig(options.home.kubeconfig)
+        async with HttpApi(kubeconfig, user_agent=f"{COMPONENT}/{__version__}") as api:
+            await addons.install(api, addons.addons(options.gateway_port))
+            await _until(stop, _controllers(api, clock, options.home))
+
+
+@asynccontextmanager
+async def _api_server(options: Options, clock: Clock) -> AsyncIterator[None]:
+    """Listening, over the store of this home."""
+    home = options.home
+    identity = pki.ensure(home.pki, clock.now())
+    store = await Store.open(home.state, clock)
+    app = await create_app(store, token=identity.token, clock=clock, logs=NodeLogs(home.node_socket))
+    server = Server(app, port=options.api_port, certificate=identity.certificate, key=identity.key)
+    await server.start()
+    pki.write_kubeconfig(home.kubeconfig, server.url, identity)
+    try:
+        yield
+    finally:
+        await server.stop()
+
+
+async def _controllers(api: HttpApi, clock: Clock, home: Home) -> None:
+    """Runs all controllers until cancelled. One that breaks takes the process with it; the supervisor starts it anew."""
+    informers = Informers(api, clock)
+    recorder = Recorder(api, COMPONENT, clock)
+    controllers = [
+        *workload_controllers(informers, api, clock, recorder, ca=(home.pki / "ca.crt").read_text()),
+        *serving_controllers(informers.api, informers, recorder, clock),
+    ]
+    gateway = GatewayProcess(informers.api, informers, clock, xds_address=str(home.xds_socket))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(informers.run(), name="informers")
+        tasks.create_task(recorder.run(), name="events")
+        await informers.synced()
+        tasks.create_task(gateway.run(), name="gateway")
+        _start(tasks, controllers)
+        readiness.announce(os.environ, readiness.READY)
+
+
+def _start(tasks: asyncio.TaskGroup, controllers: Sequence[Controller]) -> None:
+    for controller in controllers:
+        tasks.create_task(controller.run(), name=controller.name)
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+    """Runs `work` until `stop` is set; an error of the work comes through."""
+    task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+    finally:
+        for one in (task, stopped):
+            one.cancel()
+        await asyncio.gather(task, stopped, return_exceptions=True)
+
+
+def _options(argv: Sequence[str] | None) -> Options:
+    parser = argparse.ArgumentParser(prog="inferplane-control-plane", description="API server, controllers and xDS.")
+    parser.add_argument("--home", type=Path, required=True, help="the platform's directory")
+    parser.add_argument("--api-port", type=int, required=True, help="HTTPS port of the API server")
+    parser.add_argument("--gateway-port", type=int, required=True, help="port that the gateway's listener gets")
+    given = parser.parse_args(argv)
+    return Options(Home(given.home.absolute()), given.api_port, given.gateway_port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -20,7 +20,14 @@ from inferplane.client.kubernetes.tables import CommandLine, Table
 from inferplane.kernel.json import Json, JsonObject, text_at
 
 SHORT = {"InferenceService": "isvc", "Service": "svc", "Deployment": "deploy", "ConfigMap": "cm"}
-KINDS = (kinds.INFERENCE_SERVICE, kinds.POD, kinds.CONFIG_MAP, kinds.DEPLOYMENT, kinds.NAMESPACE)
+KINDS = (
+    kinds.INFERENCE_SERVICE,
+    kinds.POD,
+    kinds.CONFIG_MAP,
+    kinds.DEPLOYMENT,
+    kinds.NAMESPACE,
+    kinds.CLUSTER_SERVING_RUNTIME,
+)
 
 
 class FakeServer(MemoryApi):
@@ -54,8 +61,12 @@ class FakeServer(MemoryApi):
     def _discovery(self) -> dict[str, JsonObject]:
         versions = dict.fromkeys(one.api_version for one in KINDS)
         documents = {_path(version): _resources(version) for version in versions}
-        groups: list[Json] = [{"preferredVersion": {"groupVersion": one}} for one in versions if "/" in one]
-        return {"/apis": {"groups": groups}, **documents}
+        groups: dict[str, list[Json]] = {}
+        for version in versions:
+            if "/" in version:
+                groups.setdefault(version.partition("/")[0], []).append({"groupVersion": version})
+        listed: list[Json] = [{"preferredVersion": one[0], "versions": one} for one in groups.values()]
+        return {"/apis": {"groups": listed}, **documents}
 
 
 def _ready(body: JsonObject) -> str:

@@ -1,7 +1,8 @@
 import pytest
+from tests.unit.cli.desk import FakeServer
 
-from inferplane.cli.discovery import UnknownKind, find, words_of
-from inferplane.kernel.json import JsonObject
+from inferplane.cli.discovery import UnknownKind, find, versions_of, words, words_of
+from inferplane.kernel.json import Json, JsonObject
 
 SERVING: JsonObject = {
     "groupVersion": "serving.kserve.io/v1beta1",
@@ -56,3 +57,14 @@ def test_a_cluster_kind_is_known_as_one() -> None:
 def test_a_word_that_is_nearly_right_is_suggested() -> None:
     with pytest.raises(UnknownKind, match=r'there is no kind "isvcs": did you mean isvc\?'):
         find("isvcs", KNOWN)
+
+
+def test_the_preferred_version_of_a_group_comes_first() -> None:
+    versions: list[Json] = [{"groupVersion": "g/v1alpha1"}, {"groupVersion": "g/v1"}]
+    assert versions_of({"preferredVersion": {"groupVersion": "g/v1"}, "versions": versions}) == ["g/v1", "g/v1alpha1"]
+
+
+async def test_a_kind_that_the_preferred_version_lacks_is_found_in_another() -> None:
+    known = await words(FakeServer())
+    assert find("clusterservingruntimes", known).api_version == "serving.kserve.io/v1alpha1"
+    assert find("isvc", known).api_version == "serving.kserve.io/v1beta1"

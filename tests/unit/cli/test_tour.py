@@ -31,7 +31,7 @@ def test_the_model_belongs_where_the_claim_of_the_example_is(tmp_path: Path) -> 
 def test_an_example_whose_model_is_elsewhere_is_refused_with_the_line(tmp_path: Path) -> None:
     text = HERE.file("isvc.yaml").read_text().replace("pvc://models/sklearn-iris", "s3://bucket/iris")
     (tmp_path / "isvc.yaml").write_text(text)
-    with pytest.raises(InferplaneError, match=r"isvc\.yaml:25: storageUri: expected pvc://CLAIM/PATH, got s3://"):
+    with pytest.raises(InferplaneError, match=r"isvc\.yaml:22: storageUri: expected pvc://CLAIM/PATH, got s3://"):
         Example(tmp_path).model(Home(tmp_path))
 
 

@@ -1,23 +1,10 @@
 """Inferplane: model serving that speaks KServe.
 
 Importing the package is cheap (no numpy, no web server): names that model authors use are resolved on first access.
+Their types are in `__init__.pyi`.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from inferplane.dataplane.model.model import Model
-    from inferplane.dataplane.model.repository import ModelRepository
-    from inferplane.inference.errors import (
-        InferenceError,
-        InvalidInput,
-        ModelMissingError,
-        ModelNotFound,
-        ModelNotReady,
-        UnsupportedProtocol,
-    )
-    from inferplane.inference.tensors import InferInput, InferOutput, InferRequest, InferResponse
 
 __version__ = "0.1.0"
 

@@ -42,7 +42,7 @@ def parse(body: bytes) -> object:
     """The document's root: a JsonObject, a JsonArray or a scalar. Malformed names line and column."""
     try:
         return cast(object, simdjson.Parser().parse(body))
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RuntimeError) as error:  # RuntimeError: an integer of more than 64 bits
         raise Malformed(f"Unrecognized request format: {_complaint(body)}") from error
 
 

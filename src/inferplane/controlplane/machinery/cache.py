@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from inferplane.kernel.json import JsonObject, text_at
+from inferplane.kernel.json import Json, JsonObject, text_at
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,24 @@ class Key:
 
 def key_of(item: JsonObject) -> Key:
     return Key(text_at(item, "metadata", "namespace"), text_at(item, "metadata", "name"))
+
+
+def decode(item: JsonObject, view: type[T]) -> T:
+    """The object as `view`. Raises msgspec.ValidationError, which names the path."""
+    try:
+        return msgspec.convert(item, view)
+    except msgspec.ValidationError:
+        # Go writes an empty list as null where its type says so (`endpoints` of a slice): null means absent.
+        plain = _without_nulls(item)
+        if plain == item:
+            raise
+        return msgspec.convert(plain, view)
+
+
+def _without_nulls(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
 class _Index(Generic[T]):
@@ -97,7 +115,7 @@ class Cache(Generic[T]):
 
     def put(self, key: Key, item: JsonObject) -> None:
         try:
-            new = msgspec.convert(item, self._view)
+            new = decode(item, self._view)
         except msgspec.ValidationError as error:
             # The last good value stays: taking it away would look like a deletion.
             log.error("undecodable object view=%s key=%s error=%s", self._view.__name__, key, error)

@@ -145,6 +145,15 @@ async def test_an_object_that_does_not_decode_is_logged_and_the_last_good_one_st
         ]
 
 
+async def test_null_means_absent_as_go_servers_write_empty_lists() -> None:
+    api = MemoryApi()
+    api.add(CONFIG_MAP, {"metadata": {"name": "a", "finalizers": None}, "data": None})
+    informers = Informers(api, FakeClock())
+    cache = informers.cache(CONFIG_MAP, ConfigMap)
+    async with running(informers):
+        assert [one.data for one in cache.list()] == [{}]
+
+
 async def test_a_write_is_in_the_cache_when_the_call_returns_and_is_told_once() -> None:
     api = MemoryApi()
     informers = Informers(api, FakeClock())

@@ -1,4 +1,4 @@
-"""Request bodies: JSON or YAML into objects, with the duplicate fields that a lenient parser would swallow."""
+"""Request bodies: JSON, YAML or protobuf into objects, with the duplicate fields that lenient parsers swallow."""
 
 import json
 import re
@@ -8,6 +8,7 @@ import msgspec
 import yaml
 
 from inferplane.controlplane.apiserver.errors import bad_request, unsupported_media_type
+from inferplane.controlplane.apiserver.protobuf import decoding as protobuf
 from inferplane.kernel.json import Json, JsonObject
 
 JSON_TYPES = ("application/json", "")
@@ -27,8 +28,10 @@ def media_type(content_type: str) -> str:
 
 
 def read_object(raw: bytes, content_type: str) -> Body:
-    """Raises 415 for a type that isn't JSON or YAML, and 400 for anything that isn't one object."""
+    """Raises 415 for a type that is none of these, and 400 for anything that isn't one object."""
     media = media_type(content_type)
+    if media == protobuf.MEDIA_TYPE:
+        return Body(protobuf.decode(raw))
     if media not in JSON_TYPES and media not in YAML_TYPES:
         raise unsupported_media_type(("application/json", "application/yaml"))
     if not raw.strip():

@@ -11,12 +11,11 @@ from inferplane.resources.schemas import Schema, unknown_fields, validate
 from inferplane.resources.serving.defaults import cluster_serving_runtimes
 
 CRDS = {text_at(one, "spec", "names", "kind"): one for one in all_crds()}
-OURS = ["InferenceService", "ServingRuntime", "ClusterServingRuntime", "ProcessImage"]
+OURS = ["InferenceService", "ServingRuntime", "ClusterServingRuntime"]
 ALLOWED = {
     "type", "format", "description", "properties", "required", "items", "additionalProperties", "enum", "default",
-    "pattern", "minimum", "maximum", "minLength", "maxLength", "x-kubernetes-preserve-unknown-fields",
+    "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-int-or-string", "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type",
-    "x-kubernetes-validations",
 }  # fmt: skip
 
 
@@ -83,7 +82,7 @@ def test_keys_of_list_maps_are_required_or_have_a_default(kind: str) -> None:
         items = object_at(node, "items")
         for key in map(str, list_at(node, "x-kubernetes-list-map-keys")):
             assert key in list_at(items, "required") or "default" in object_at(items, "properties", key), (path, key)
-    assert maps or kind == "ProcessImage"
+    assert maps
 
 
 def test_columns_are_kserves() -> None:
@@ -123,9 +122,8 @@ def test_names_scopes_and_subresources() -> None:
         "InferenceService": ("inferenceservices.serving.kserve.io", "Namespaced", ["isvc"], True),
         "ServingRuntime": ("servingruntimes.serving.kserve.io", "Namespaced", [], False),
         "ClusterServingRuntime": ("clusterservingruntimes.serving.kserve.io", "Cluster", [], False),
-        "ProcessImage": ("processimages.inferplane.dev", "Cluster", [], False),
     }
-    assert {"Gateway", "HTTPRoute", "GatewayClass"} <= set(CRDS)
+    assert {"Gateway", "HTTPRoute", "GatewayClass", "ProcessImage"} <= set(CRDS)
 
 
 @pytest.mark.parametrize(

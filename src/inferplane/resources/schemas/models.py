@@ -15,7 +15,7 @@ from importlib.resources import files
 
 from inferplane.kernel.json import Json, JsonObject
 from inferplane.resources.schemas.facts import INT64, field_extensions, is_atomic_map, map_values
-from inferplane.resources.schemas.schema import Schema
+from inferplane.resources.schemas.schema import FORM, Schema
 
 _MACHINERY = "io.k8s.apimachinery.pkg."
 _APIEXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions."
@@ -38,11 +38,15 @@ _ANYTHING: JsonObject = {"x-kubernetes-preserve-unknown-fields": True}
 # Definitions that the package writes as plain Python types.
 _ALIASES: dict[str, JsonObject] = {
     f"{_MACHINERY}apis.meta.v1.Time": {"type": "string", "format": "date-time"},
-    f"{_MACHINERY}apis.meta.v1.MicroTime": {"type": "string", "format": "date-time"},
+    f"{_MACHINERY}apis.meta.v1.MicroTime": {"type": "string", "format": "date-time", FORM: "microtime"},
     f"{_MACHINERY}apis.meta.v1.FieldsV1": {"type": "object", **_ANYTHING},
     f"{_MACHINERY}apis.meta.v1.Patch": {"type": "object", **_ANYTHING},
     f"{_MACHINERY}runtime.RawExtension": {"type": "object", **_ANYTHING},
-    QUANTITY: {"oneOf": [{"type": "string"}, {"type": "number"}], "description": "A number with a unit: 500m, 1Gi."},
+    QUANTITY: {
+        "oneOf": [{"type": "string"}, {"type": "number"}],
+        "description": "A number with a unit: 500m, 1Gi.",
+        FORM: "quantity",
+    },
     INT_OR_STRING: {"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"},
     f"{_APIEXTENSIONS}v1.JSON": _ANYTHING,
     f"{_APIEXTENSIONS}v1.JSONSchemaPropsOrArray": _ANYTHING,

@@ -16,6 +16,9 @@ REF_PREFIXES = ("#/components/schemas/", "#/definitions/")
 # What may stand beside `$ref` without making another schema of it.
 _ANNOTATIONS = frozenset({"$ref", "description", "default"})
 
+# Our own word in derived documents: a notation that JSON schema has no format for (`quantity`, `microtime`).
+FORM = "x-inferplane-form"
+
 Properties: TypeAlias = "Mapping[str, Schema]"
 
 
@@ -84,9 +87,18 @@ class Schema:
         return self.document.get("x-kubernetes-int-or-string") is True
 
     @cached_property
+    def is_scalar(self) -> bool:
+        return self.type in ("string", "integer", "number", "boolean") or self.is_choice
+
+    @cached_property
     def is_choice(self) -> bool:
         """One of several plain types (`IntOrString`, `Quantity` among the built-in definitions)."""
         return not self.type and "oneOf" in self.document and not self.properties
+
+    @cached_property
+    def form(self) -> str:
+        """`quantity` or `microtime` where the value is written in that notation."""
+        return _text(self.document, FORM)
 
     @cached_property
     def embedded(self) -> bool:

@@ -235,6 +235,7 @@ class Care:
             self._probing = None
         self._say("Killing", reason)
         self._signal(signal.SIGTERM)
+        self.changed()  # the end of the grace period is to be watched from now on
 
     def kill(self) -> None:
         self.seen = replace(self.seen, killed=True, terminated_at=self.seen.terminated_at or self.tools.now())

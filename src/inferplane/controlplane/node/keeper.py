@@ -151,6 +151,8 @@ class Keeper:
             return None  # a node that asks twice (it lost the answer) must not get two processes
         if self._closing or not Path(launch.directory).is_dir():
             return self._tell(Exited(id=launch.id))  # or the pod was deleted while the request was on its way
+        # Here, so that whoever hears of the run finds its log.
+        runs.log_path(Path(launch.directory), launch.attempt).touch(mode=0o600)
         reading, writing = os.pipe()
         # The child must not lose a signal between the fork and the moment that it has its own handlers.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())

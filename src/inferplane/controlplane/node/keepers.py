@@ -8,7 +8,6 @@ exit code is then unknown, as a kubelet's is after a container runtime lost it.
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -74,7 +73,7 @@ class Keepers:
     on_event: Callable[[RunId], None]
     _connections: dict[str, _Connection] = field(default_factory=dict)
     _starting: dict[str, asyncio.Task[_Connection]] = field(default_factory=dict)
-    _spawned: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _spawned: dict[str, int] = field(default_factory=dict)
     _living: dict[RunId, str] = field(default_factory=dict)
     _orphans: dict[RunId, tuple[procfs.Identity, int]] = field(default_factory=dict)
 
@@ -137,8 +136,6 @@ class Keepers:
             connection.send(Close())
         readers = [one.reading for one in self._connections.values() if one.reading is not None]
         await asyncio.gather(*readers)
-        for process in self._spawned.values():
-            await asyncio.to_thread(process.wait)
 
     async def leave(self) -> None:
         """Disconnects and leaves keepers and runs to the next node."""
@@ -162,22 +159,14 @@ class Keepers:
         command = [sys.executable, "-m", "inferplane.assembly.keeper"]
         command += ["--socket", str(self._socket(spec.name)), "--name", spec.name]
         command += [word for module in spec.preload for word in ("--preload", module)]
+        environment = {**self.environment, "INFERPLANE_READY_FD": str(writing)}
         try:
-            with (self.logs / f"keeper-{spec.name}.log").open("ab") as log:
-                self._spawned[spec.name] = subprocess.Popen(  # noqa: ASYNC220 - fork and exec only; it must outlive the loop
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env={**self.environment, "INFERPLANE_READY_FD": str(writing)},
-                    pass_fds=(writing,),
-                    start_new_session=True,
-                )
+            self._spawned[spec.name] = _spawn(command, environment, self.logs / f"keeper-{spec.name}.log", writing)
         finally:
             os.close(writing)
         said = await _first_line(reading)
         if said is None or said.event != "ready":
-            await asyncio.to_thread(self._spawned.pop(spec.name).wait)
+            await _reaped(self._spawned.pop(spec.name))
             message = said.message if said else f"it ended without a word; see {self.logs}/keeper-{spec.name}.log"
             raise KeeperFailed(message)
         return await self._connect(spec.name)
@@ -217,8 +206,8 @@ class Keepers:
         """The keeper ended. Its runs may live: from now on we watch them ourselves."""
         self._connections.pop(connection.name, None)
         self._socket(connection.name).unlink(missing_ok=True)
-        if (process := self._spawned.pop(connection.name, None)) is not None:
-            await asyncio.to_thread(process.wait)
+        if (pid := self._spawned.pop(connection.name, None)) is not None:
+            await _reaped(pid)
         for run in [run for run, keeper in self._living.items() if keeper == connection.name]:
             del self._living[run]
             self.on_event(run)
@@ -263,6 +252,29 @@ def _signal_orphan(process: procfs.Identity, number: int) -> None:
         procfs.kill_session(process)
     else:
         os.killpg(process.pid, number)
+
+
+def _spawn(command: list[str], environment: Mapping[str, str], log: Path, inherited: int) -> int:
+    """The pid of a process in a session of its own, with nothing on its standard input and `log` behind its outputs."""
+    os.set_inheritable(inherited, True)
+    appending = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    return os.posix_spawn(
+        command[0],
+        command,
+        environment,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), appending, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        # Signals that Python ignores (SIGPIPE among them) would stay ignored in the new process.
+        setsigdef=[signal.SIGPIPE],
+    )
+
+
+async def _reaped(pid: int) -> None:
+    await asyncio.to_thread(os.waitpid, pid, 0)
 
 
 async def _first_line(descriptor: int) -> Announcement | None:

@@ -18,7 +18,7 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
 
 
 class Launch(_Message, frozen=True, kw_only=True):
-    """One run of one container: the fork calls `entrypoint` ("module:function") with `argv`; without it, it execs `argv`.
+    """One run of one container: the fork calls `entrypoint` ("module:function") with `argv`; else it execs `argv`.
 
     `directory` holds the run's record and log, `cwd` is where the process starts. `announces`: it speaks the readiness
     protocol. `failures` is how many runs in a row ended before this one (written to the record for the node's

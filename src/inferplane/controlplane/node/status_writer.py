@@ -32,21 +32,25 @@ class StatusWriter:
         uid = pod.metadata.uid
         self._wanted[uid] = status
         if uid not in self._writing and status != self._written.get(uid):
-            task = asyncio.create_task(self._write(pod), name=f"status {pod.metadata.namespace}/{pod.metadata.name}")
-            self._writing[uid] = task
-            task.add_done_callback(lambda _: self._writing.pop(uid, None))
+            name = f"status {pod.metadata.namespace}/{pod.metadata.name}"
+            self._writing[uid] = asyncio.create_task(self._write_until_current(pod), name=name)
 
     def forget(self, uid: str) -> None:
         """The pod is gone; what still waits is not written."""
         self._wanted.pop(uid, None)
         self._written.pop(uid, None)
-        if (task := self._writing.get(uid)) is not None:
+        if (task := self._writing.pop(uid, None)) is not None:
             task.cancel()
 
     async def flush(self) -> None:
         """Returns when nothing is being written."""
         while self._writing:
             await asyncio.gather(*self._writing.values(), return_exceptions=True)
+
+    async def _write_until_current(self, pod: Pod) -> None:
+        await self._write(pod)
+        # In the same step as the last look at what is wanted: a status put in between would be lost.
+        self._writing.pop(pod.metadata.uid, None)
 
     async def _write(self, pod: Pod) -> None:
         uid, failures = pod.metadata.uid, 0

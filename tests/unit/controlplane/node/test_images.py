@@ -1,0 +1,50 @@
+import msgspec
+import pytest
+
+from inferplane.controlplane.node.images import PLAIN, ImageNotRunnable, install_hint, recipe, zygote, zygotes
+from inferplane.resources.core import Container
+from inferplane.resources.process_image import ProcessImage, process_images
+
+IMAGES = [msgspec.convert(one, ProcessImage) for one in process_images()]
+SKLEARN = Container(name="c", image="kserve/sklearnserver:v0.15", args=["--model_name=iris"])
+
+
+def test_a_command_wins_over_the_table_and_runs_under_the_plain_keeper() -> None:
+    own = Container(name="c", image=SKLEARN.image, command=["python", "-m", "mine"], args=["--x"])
+    found = recipe(own, IMAGES)
+    assert (found.keeper, found.argv, found.entrypoint) == (PLAIN, ("python", "-m", "mine", "--x"), "")
+
+
+def test_a_known_image_is_called_in_its_zygote_with_the_images_arguments_first() -> None:
+    found = recipe(SKLEARN, IMAGES)
+    assert found.argv == ("--format=sklearn", "--model_name=iris")
+    assert found.entrypoint == "inferplane.assembly.model_server:main"
+    assert found.announces
+    assert "sklearn.svm" in found.keeper.preload
+
+
+def test_an_image_with_a_command_is_executed() -> None:
+    spec = {"images": ["triton"], "command": ["tritonserver"], "args": ["--log=1"]}
+    triton = msgspec.convert({"metadata": {"name": "triton"}, "spec": spec}, ProcessImage)
+    found = recipe(Container(name="c", image="nvcr.io/x/triton:1", args=["--y"]), [triton])
+    assert (found.keeper, found.argv) == (PLAIN, ("tritonserver", "--log=1", "--y"))
+
+
+def test_an_unknown_image_names_the_three_ways_out() -> None:
+    with pytest.raises(ImageNotRunnable) as raised:
+        recipe(Container(name="c", image="nginx:1"), IMAGES)
+    for word in ("nginx:1", "`command`", "ProcessImage", "container engine is not supported yet"):
+        assert word in str(raised.value)
+
+
+def test_a_changed_list_of_modules_makes_another_zygote() -> None:
+    image = next(one for one in IMAGES if one.metadata.name == "kserve-sklearnserver")
+    changed = msgspec.structs.replace(image, spec=msgspec.structs.replace(image.spec, preload=["json"]))
+    assert zygote(image).name != zygote(changed).name
+    assert len(zygotes(IMAGES)) == 2
+
+
+def test_a_missing_library_says_what_to_install() -> None:
+    said = install_hint(recipe(SKLEARN, IMAGES), "ModuleNotFoundError: No module named 'sklearn'")
+    assert said.startswith("ModuleNotFoundError: No module named 'sklearn'; ")
+    assert said.endswith("pip install 'inferplane[sklearn]'")

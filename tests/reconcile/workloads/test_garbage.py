@@ -1,8 +1,16 @@
 import pytest
 from tests.reconcile.workloads.platform import Platform, deployment, running
 
-from inferplane.client.kubernetes.api import Propagation
-from inferplane.client.kubernetes.kinds import CONFIG_MAP, DEPLOYMENT, INFERENCE_SERVICE, POD, REPLICA_SET, SECRET
+from inferplane.client.kubernetes.api import Propagation, Resource
+from inferplane.client.kubernetes.kinds import (
+    CONFIG_MAP,
+    CUSTOM_RESOURCE_DEFINITION,
+    DEPLOYMENT,
+    INFERENCE_SERVICE,
+    POD,
+    REPLICA_SET,
+    SECRET,
+)
 from inferplane.kernel.json import Json, JsonObject, list_at, text_at
 
 
@@ -103,6 +111,17 @@ async def test_an_owner_of_an_unknown_kind_is_not_presumed_gone() -> None:
         stranger: JsonObject = {"apiVersion": "x/v1", "kind": "Stranger", "metadata": {"name": "s", "uid": "1"}}
         await applied(platform, "a", stranger)
         assert secrets(platform) == ["a"]
+
+
+async def test_an_owner_whose_kind_becomes_known_later_is_looked_up_then() -> None:
+    widgets = Resource("example.com", "v1", "widgets", "Widget")
+    async with running() as platform:
+        lost: JsonObject = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w", "uid": "1"}}
+        await applied(platform, "a", lost)
+        assert secrets(platform) == ["a"]
+        await platform.applied(widgets, {"metadata": {"name": "other"}})
+        await platform.applied(CUSTOM_RESOURCE_DEFINITION, {"metadata": {"name": "widgets.example.com"}}, "")
+        assert secrets(platform) == []
 
 
 @pytest.mark.parametrize("replicas", [0, 2])

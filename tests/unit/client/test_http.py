@@ -216,7 +216,12 @@ async def test_discovery_lists_each_kind_in_its_preferred_version_without_subres
     peer: Peer, api: HttpApi
 ) -> None:
     documents: dict[str, Json] = {
-        "/apis": {"groups": [{"preferredVersion": {"groupVersion": "apps/v1"}}]},
+        "/apis": {
+            "groups": [
+                {"preferredVersion": {"groupVersion": "apps/v1"}},
+                {"preferredVersion": {"groupVersion": "gone.example.com/v1"}},
+            ]
+        },
         "/api/v1": {
             "groupVersion": "v1",
             "resources": [
@@ -232,7 +237,8 @@ async def test_discovery_lists_each_kind_in_its_preferred_version_without_subres
     }
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        return web.json_response(documents[request.path])
+        found = documents.get(request.path)
+        return web.json_response(found, status=200 if found else 404)
 
     peer.answer = answer
     served = await api.served()

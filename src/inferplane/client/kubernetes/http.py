@@ -17,6 +17,7 @@ from inferplane.client.kubernetes.api import (
     ApiError,
     EventType,
     Gone,
+    NotFound,
     ObjectList,
     PatchType,
     Propagation,
@@ -197,8 +198,15 @@ class HttpApi:
         groups = await self._json("GET", "/apis")
         preferred = [text_at(one, "preferredVersion", "groupVersion") for one in _objects(groups, "groups")]
         paths = ["/api/v1", *(f"/apis/{one}" for one in preferred if one)]
-        documents = await asyncio.gather(*(self._json("GET", path) for path in paths))
+        documents = await asyncio.gather(*(self._group(path) for path in paths))
         return [served for document in documents for served in _served(document)]
+
+    async def _group(self, path: str) -> JsonObject:
+        try:
+            return await self._json("GET", path)
+        except NotFound:
+            # Its last kind was removed since the groups were listed.
+            return {}
 
     async def raw(self, path: str) -> JsonObject:
         """GET of any path that answers with a JSON object, such as `/version`."""

@@ -136,7 +136,11 @@ class Cache(Generic[T]):
         for index in self._indexes.values():
             index.change(key, old, new)
         for handler in self._handlers:
-            handler(old, new)
+            try:
+                handler(old, new)
+            except Exception:
+                # A bug of one listener must not keep the news from the others, nor end the watch.
+                log.exception("change handler broke view=%s key=%s", self._view.__name__, key)
 
     def _items(self) -> Sequence[tuple[Key, T]]:
         return [(Key(space, name), one) for space, items in self._namespaces.items() for name, one in items.items()]

@@ -90,6 +90,12 @@ class Reflector:
                 if failures == 1:
                     log.warning("cannot watch resource=%s error=%s", self._resource.plural, error)
                 await self._clock.sleep(_RECONNECT.delay(failures))
+            except Exception:
+                # A watch that ended for good would leave every controller blind without anybody noticing.
+                log.exception("watch broke, listing again resource=%s", self._resource.plural)
+                self._stale = True
+                failures += 1
+                await self._clock.sleep(_RECONNECT.delay(failures))
 
     async def _list(self) -> None:
         found = await self._api.list(self._resource, fields=self._fields)

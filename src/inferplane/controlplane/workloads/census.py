@@ -39,6 +39,7 @@ class Census:
         self._discovery = discovery
         self._caches: dict[Resource, Cache[Item]] = {}
         self._handlers: list[Handler] = []
+        self._refreshed: list[Callable[[], None]] = []
         self.controller = Controller("census", self._refresh, clock=clock, workers=1)
         self.controller.watch(informers.cache(CUSTOM_RESOURCE_DEFINITION, Item), lambda _: [_EVERYTHING])
         self.controller.enqueue(_EVERYTHING)
@@ -46,6 +47,10 @@ class Census:
     def on_change(self, handler: Handler) -> None:
         """Calls `handler(resource, old, new)` for each change of any object of any kind."""
         self._handlers.append(handler)
+
+    def on_refresh(self, handler: Callable[[], None]) -> None:
+        """Calls `handler` after the kinds may have changed."""
+        self._refreshed.append(handler)
 
     def kinds(self) -> Sequence[Resource]:
         return [*self._caches]
@@ -72,9 +77,18 @@ class Census:
         for resource in served - set(self._caches):
             self._add(resource)
         for resource in set(self._caches) - served:
-            log.info("kind is no longer served resource=%s", resource.plural)
-            del self._caches[resource]
-            await self._informers.forget(resource)
+            await self._drop(resource)
+        for told in self._refreshed:
+            told()
+
+    async def _drop(self, resource: Resource) -> None:
+        """The objects of a kind that is no longer served are gone, whatever its watch got to say about them."""
+        log.info("kind is no longer served resource=%s", resource.plural)
+        cache = self._caches.pop(resource)
+        await self._informers.forget(resource)
+        for item in cache.list():
+            for handler in self._handlers:
+                handler(resource, item, None)
 
     def _add(self, resource: Resource) -> None:
         cache = self._caches[resource] = self._informers.cache(resource, Item)

@@ -62,6 +62,13 @@ class DeploymentController:
         self.controller.watch(self._sets, lambda one: controller_key(one.metadata, DEPLOYMENT))
 
     async def reconcile(self, key: Key) -> Result | None:
+        try:
+            return await self._reconcile(key)
+        except NotFound:
+            # What we acted on was deleted in between; the watch brings the key back if there is anything left to do.
+            return None
+
+    async def _reconcile(self, key: Key) -> Result | None:
         sight = self._sight(key)
         if sight is None:
             return None

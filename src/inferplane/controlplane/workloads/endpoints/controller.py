@@ -50,7 +50,11 @@ class EndpointSliceController:
         for body in todo.create:
             await self._api.create(ENDPOINT_SLICE, body, key.namespace)
         for name, patch in todo.update.items():
-            await self._api.patch(ENDPOINT_SLICE, name, patch, key.namespace)
+            try:
+                await self._api.patch(ENDPOINT_SLICE, name, patch, key.namespace)
+            except NotFound:
+                # Deleted in between; the watch brings the service back here.
+                continue
         for name in todo.delete:
             try:
                 await self._api.delete(ENDPOINT_SLICE, name, key.namespace)

@@ -1,5 +1,6 @@
 """The garbage collector: looks at every object that has owners, and at every one that is deleted with dependents."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from inferplane.controlplane.workloads.garbage.decide import FOREGROUND, ORPHAN,
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.json import JsonObject, text_at
 from inferplane.resources.meta import ObjectMeta, OwnerReference
+
+# How many uids of deleted objects are remembered, which spares asking the server about each owner.
+_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,10 +33,15 @@ class GarbageCollector:
         self._api = api
         self._census = census
         self.controller = Controller("garbage", self.reconcile, clock=clock)
+        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._unresolved: set[Key] = set()
         census.on_change(self._changed)
+        census.on_refresh(self._resolve)
 
     def _changed(self, resource: Resource, old: Item | None, new: Item | None) -> None:
         meta = (new or old or Item()).metadata
+        if new is None:
+            self._bury(meta.uid)
         if new is not None and (meta.owner_references or meta.finalizers):
             self._enqueue(resource, meta)
         if old is not None and (new is None or meta.deleting):
@@ -44,6 +53,18 @@ class GarbageCollector:
                 owners = self._census.resource(owner.api_version, owner.kind)
                 if owners is not None:
                     self.controller.enqueue(ObjectKey(_home(owners, meta), owner.name, owners))
+
+    def _bury(self, uid: str) -> None:
+        """Remembers that an object is gone for good: uids never come back."""
+        self._gone[uid] = None
+        if len(self._gone) > _REMEMBERED:
+            self._gone.popitem(last=False)
+
+    def _resolve(self) -> None:
+        """Looks again at objects whose owners are of a kind that was not known."""
+        unresolved, self._unresolved = self._unresolved, set()
+        for key in unresolved:
+            self.controller.enqueue(key)
 
     def _enqueue(self, resource: Resource, meta: ObjectMeta) -> None:
         self.controller.enqueue(ObjectKey(meta.namespace, meta.name, resource))
@@ -60,6 +81,8 @@ class GarbageCollector:
             await self._end(key.resource, meta)
         else:
             owners = {one.uid: await self._owner(one, meta) for one in meta.owner_references}
+            if Owner.UNKNOWN in owners.values():
+                self._unresolved.add(key)
             await self._execute(key.resource, meta, judge(meta, owners))
 
     async def _owner(self, reference: OwnerReference, of: ObjectMeta) -> Owner:
@@ -67,6 +90,8 @@ class GarbageCollector:
         if known is not None:
             waiting = known.metadata.deleting and FOREGROUND in known.metadata.finalizers
             return Owner.ENDING if waiting and reference.block_owner_deletion else Owner.PRESENT
+        if reference.uid in self._gone:
+            return Owner.ABSENT
         kind = self._census.resource(reference.api_version, reference.kind)
         if kind is None:
             return Owner.UNKNOWN

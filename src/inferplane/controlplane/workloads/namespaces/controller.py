@@ -54,7 +54,8 @@ class NamespaceFurnisher:
     async def _create(self, resource: Resource, body: JsonObject, namespace: str) -> None:
         try:
             await self._api.create(resource, body, namespace)
-        except AlreadyExists:
+        except (AlreadyExists, NotFound):
+            # Somebody was faster, or the namespace is gone again.
             return
 
 
@@ -114,7 +115,10 @@ class NamespaceCloser:
     async def _report(self, namespace: Namespace, left: list[Left], failures: list[str]) -> None:
         new = conditions(namespace, left, failures, timestamp(self._clock.now()))
         patch: JsonObject = {"status": {"conditions": new}}
-        await self._api.patch(NAMESPACE, namespace.metadata.name, patch, subresource="status")
+        try:
+            await self._api.patch(NAMESPACE, namespace.metadata.name, patch, subresource="status")
+        except NotFound:
+            return
 
     async def _finalize(self, name: str) -> None:
         try:

@@ -57,6 +57,13 @@ class ReplicaSetController:
             self._doomed.discard(old.metadata.uid)
 
     async def reconcile(self, key: Key) -> Result | None:
+        try:
+            return await self._reconcile(key)
+        except NotFound:
+            # What we acted on was deleted in between; the watch brings the key back if there is anything left to do.
+            return None
+
+    async def _reconcile(self, key: Key) -> Result | None:
         replica_set, stored = self._sets.get(key), self._stored.get(key)
         if replica_set is None or stored is None:
             return None

@@ -73,6 +73,9 @@ class Scheduler:
             "lastTransitionTime": before.last_transition_time if same and before else timestamp(self._clock.now()),
         }
         body: JsonObject = {"metadata": {"name": pod.metadata.name}, "status": {"conditions": [new]}}
-        await self._api.apply(POD, body, pod.metadata.namespace, manager=_MANAGER, subresource="status")
+        try:
+            await self._api.apply(POD, body, pod.metadata.namespace, manager=_MANAGER, subresource="status")
+        except NotFound:
+            return
         about = object_reference(POD, pod.metadata)
         self._recorder.event(about, "Warning", "FailedScheduling", refusal.message)

@@ -164,6 +164,9 @@ class Planner:
                 parts.setdefault(spot, []).append(compiled)
             if place.places:
                 clusters.update((one.name, one) for one in compiled.clusters)
+        for port in {one.port for one in opened}:
+            # Envoy 1.40 keeps a listener closed until its route table has had a first virtual host, whatever it is.
+            parts.setdefault(_spot(port, hostnames.domain("")), [])
         self._forget_all_but(routes)
         return Snapshot(
             listeners=self._listeners(opened),
@@ -317,7 +320,11 @@ def _spots(wanted: Sequence[str], listener: _Open) -> list[Place]:
     """One place for each host name that the listener and the route agree on."""
     agreed = (hostnames.intersect(listener.hostname, one) for one in wanted or [""])
     domains = [hostnames.domain(one) for one in agreed if one is not None]
-    return [Place(f"{listener_name(listener.port)}/{one}", one) for one in domains]
+    return [_spot(listener.port, one) for one in domains]
+
+
+def _spot(port: int, domain: str) -> Place:
+    return Place(f"{listener_name(port)}/{domain}", domain)
 
 
 def _listeners_for(

@@ -26,7 +26,7 @@ from inferplane.controlplane.apiserver.app import create_app
 from inferplane.controlplane.apiserver.logs import NodeLogs
 from inferplane.controlplane.apiserver.server import Server
 from inferplane.controlplane.apiserver.store.store import Store
-from inferplane.controlplane.gateway.controllers import GatewayProcess
+from inferplane.controlplane.gateway.controllers import run_gateway
 from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
@@ -96,12 +96,12 @@ async def _controllers(api: HttpApi, clock: Clock, home: Home) -> None:
         *workload_controllers(informers, api, clock, recorder, ca=(home.pki / "ca.crt").read_text()),
         *serving_controllers(informers.api, informers, recorder, clock),
     ]
-    gateway = GatewayProcess(informers.api, informers, clock, xds_address=str(home.xds_socket))
     async with asyncio.TaskGroup() as tasks:
+        # Asked for before the informers run, so that the first lists of all kinds go out together.
+        tasks.create_task(run_gateway(informers, clock, xds_address=str(home.xds_socket)), name="gateway")
         tasks.create_task(informers.run(), name="informers")
         tasks.create_task(recorder.run(), name="events")
         await informers.synced()
-        tasks.create_task(gateway.run(), name="gateway")
         _start(tasks, controllers)
         readiness.announce(os.environ, readiness.READY)
 

@@ -1,7 +1,10 @@
 """One prediction through the gateway: a body and a service's URL in, the answer and its time out."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -80,17 +83,32 @@ def _source(data: str, stdin: bytes | None) -> tuple[str, bytes]:
         raise InferplaneError(f"{data[1:]}: cannot be read: {error.strerror}") from error
 
 
+async def is_ready(session: aiohttp.ClientSession, to: Target) -> bool:
+    """Whether the model says that it is ready (V1 `GET /v1/models/NAME`). Raises InferplaneError as `send` does."""
+    async with _request(session, "GET", to, None) as response:
+        await response.read()
+        return response.status == HTTPStatus.OK
+
+
 async def send(session: aiohttp.ClientSession, to: Target, body: bytes) -> Answer:
     """POSTs JSON. Raises InferplaneError when nobody answers; an error status is an Answer."""
-    headers = {"Content-Type": "application/json", "Host": to.host}
     started = time.perf_counter()
+    async with _request(session, "POST", to, body) as response:
+        content = await response.read()
+    return Answer(response.status, content, time.perf_counter() - started)
+
+
+@asynccontextmanager
+async def _request(
+    session: aiohttp.ClientSession, method: str, to: Target, body: bytes | None
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    headers = {"Content-Type": "application/json", "Host": to.host}
     try:
-        async with session.post(to.connect_to, data=body, headers=headers) as response:
-            content = await response.read()
+        async with session.request(method, to.connect_to, data=body, headers=headers) as response:
+            yield response
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         words = " ".join(str(error).split()) or "no answer in time"
         raise InferplaneError(f"{to.url}: {words}", fix="check the gateway: inferplane status") from error
-    return Answer(response.status, content, time.perf_counter() - started)
 
 
 def http() -> aiohttp.ClientSession:

@@ -54,6 +54,10 @@ class Step:
         """Marks the step as failed without an exception: the reason is told after it."""
         self.failed = True
 
+    def end(self, detail: str) -> None:
+        """The last words: shown with the line that ends the step, not before."""
+        self.detail = detail
+
     def update(self, detail: str) -> None:
         if detail != self.detail:
             self.detail = detail

@@ -8,9 +8,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
 
 from inferplane.assembly.home import Home, home_from
 from inferplane.assembly.platform import down
@@ -19,13 +23,13 @@ from inferplane.cli.commands.apply import TIMEOUT_SECONDS, Applied, Plan, apply_
 from inferplane.cli.commands.platform import answers_at, bring_up
 from inferplane.cli.interrupts import deferred
 from inferplane.cli.manifests import Manifest, read_manifests
-from inferplane.cli.prediction import Answer, Target, http, path_of, read_body, refusal, send, target
+from inferplane.cli.prediction import Answer, Target, http, is_ready, path_of, read_body, refusal, send, target
 from inferplane.cli.session import Session, run
 from inferplane.cli.why.render import render
 from inferplane.cli.why.words import duration
 from inferplane.client.kubernetes.kinds import INFERENCE_SERVICE
 from inferplane.kernel.errors import InferplaneError
-from inferplane.kernel.json import text_at
+from inferplane.kernel.json import Json, text_at
 
 EXAMPLE = Path("examples/01-sklearn-iris")
 NAMESPACE = "default"
@@ -97,21 +101,31 @@ def tour(session: Session, example: Example, ports: Ports, *, once: bool) -> boo
 class Training:
     """The example's `train.py` in a process of its own, while the platform starts. None: there is a model already."""
 
-    def __init__(self, example: Example, process: "subprocess.Popen[str] | None") -> None:
+    def __init__(self, example: Example, ended: "Future[Trained] | None") -> None:
         self._example = example
-        self._process = process
+        self._ended = ended
 
     def wait(self, session: Session) -> None:
         """One line of progress. Raises InferplaneError with the script's last words when it failed."""
-        with session.terminal.step("model", f"training {self._example.directory}") as step:
-            if self._process is None:
-                step.update(f"{self._example.directory} was trained before")
+        directory = self._example.directory
+        with session.terminal.step("model", f"training {directory}") as step:
+            if self._ended is None:
+                step.end(f"{directory} was trained before")
                 return
-            said, _ = self._process.communicate()
-            last = said.strip().rpartition("\n")[2]
-            if self._process.returncode:
-                raise InferplaneError(f"{self._example.file('train.py')}: {last}")
-            step.update(last.partition(":")[0])
+            trained = self._ended.result()
+            step.started = session.terminal.monotonic() - trained.seconds
+            if trained.code:
+                raise InferplaneError(f"{self._example.file('train.py')}: {trained.said}")
+            step.end(f"{directory}: {trained.said.partition(':')[0]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """How `train.py` ended: exit code, last line, and how long it took."""
+
+    code: int
+    said: str
+    seconds: float
 
 
 @contextmanager
@@ -120,10 +134,17 @@ def training(session: Session, example: Example) -> Iterator[Training]:
     if model.is_dir() and any(model.iterdir()):
         yield Training(example, None)
         return
+    started = session.terminal.monotonic()
     command = [sys.executable, str(example.file("train.py")), "--out", str(model)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def ended() -> Trained:
+        said, _ = process.communicate()
+        return Trained(process.returncode, said.strip().rpartition("\n")[2], session.terminal.monotonic() - started)
+
+    with ThreadPoolExecutor(1) as waiter:
         try:
-            yield Training(example, process)
+            yield Training(example, waiter.submit(ended))
         finally:
             process.terminate()
 
@@ -148,7 +169,7 @@ def platform_for(session: Session, ports: Ports) -> Iterator[Platform]:
 def _stop(session: Session) -> None:
     with deferred(), session.terminal.step("platform", "stopping") as step:
         down(session.home, on_progress=step.update)
-        step.update("stopped; nothing is left running")
+        step.end("stopped; nothing is left running")
 
 
 async def _deploy(session: Session, example: Example) -> Applied:
@@ -167,6 +188,8 @@ async def _ask(session: Session, example: Example, platform: Platform) -> str:
     url = text_at(service, "status", "url")
     targets = {one: target(url, path_of(one, example.service), platform.gateway) for one in ("v1", "v2")}
     async with http() as client:
+        # Opens the connection, so that the times shown are those of a prediction.
+        await is_ready(client, target(url, f"/v1/models/{example.service}", platform.gateway))
         for protocol, to in targets.items():
             body, _ = read_body(f"@{example.file(f'request-{protocol}.json')}")
             answer = await send(client, to, body)
@@ -178,10 +201,20 @@ async def _ask(session: Session, example: Example, platform: Platform) -> str:
 
 def exchange(protocol: str, to: Target, body: bytes, answer: Answer) -> list[str]:
     """A request and its answer as the tour shows them; the V2 request is long and is not repeated."""
-    text = f"    → {answer.body.decode(errors='replace').strip():<{ANSWER_WIDTH}} {duration(answer.seconds)}"
+    text = f"    → {_short(answer.body):<{ANSWER_WIDTH}} {duration(answer.seconds)}"
     if protocol == "v1":
         return ["", f"V1  POST {to.url}", f"    {body.decode().strip()}", text]
-    return [f"V2  POST …{to.url.removeprefix(to.url.partition(to.host)[0] + to.host)}", text]
+    return [f"V2  POST …{urlsplit(to.url).path}", text]
+
+
+def _short(body: bytes) -> str:
+    """A V2 answer without what nobody looks at: the request's id, parameters, versions."""
+    text = body.decode(errors="replace").strip()
+    found: Json = msgspec.json.decode(body)
+    if not isinstance(found, dict) or "outputs" not in found:
+        return text
+    outputs = msgspec.json.encode(found["outputs"]).decode()
+    return f'{{"model_name":"{text_at(found, "model_name")}", … "outputs":{outputs}}}'
 
 
 def try_next(home: Home, example: Example, url: str) -> list[str]:

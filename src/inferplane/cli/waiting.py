@@ -66,8 +66,12 @@ async def _until(
 
 
 def _told(service: Service, step: Step) -> bool:
-    step.update(" → ".join(stages(service)))
-    return is_ready(service)
+    words, ready = " → ".join(stages(service)), is_ready(service)
+    if ready:
+        step.end(words)
+    else:
+        step.update(words)
+    return ready
 
 
 async def _watch_failure(api: Api, name: str, namespace: str, platform: Platform | None) -> Explanation:

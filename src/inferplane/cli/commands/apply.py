@@ -79,7 +79,7 @@ async def apply_one(session: Session, api: CommandLine, manifest: Manifest, plan
     """Applies one object, with a line of progress. Raises InferplaneError that begins with file and line."""
     with session.terminal.step(f"{manifest.kind.lower()}/{manifest.name}", "applying") as step:
         resource, namespace, change = await put(api, manifest, plan)
-        step.update(change)
+        step.end(change)
         trouble = None
         if plan.timeout and resource.kind == INFERENCE_SERVICE.kind:
             trouble = await _wait(session, api, manifest.name, namespace, step, plan.timeout)
@@ -102,7 +102,7 @@ async def _wait(
     platform = None if session.foreign else session.platform()
     trouble = await until_ready(api, name, namespace, platform=platform, step=step, timeout=timeout)
     if trouble is not None:
-        step.update(f"{step.detail} → not ready")
+        step.end(f"{step.detail} → not ready")
         step.fail()
     return trouble
 

@@ -92,11 +92,11 @@ async def _delete_one(
         except NotFound:
             if not ignore_not_found:
                 raise
-            step.update("was not there")
+            step.end("was not there")
             return
         except TimeoutError:
             raise InferplaneError(
                 f"{resource.kind.lower()}/{name} is not gone after {timeout:g} s",
                 fix=f"see its finalizers: inferplane get {resource.plural} {name} -o yaml",
             ) from None
-        step.update("deleted" if timeout else "marked for deletion")
+        step.end("deleted" if timeout else "marked for deletion")

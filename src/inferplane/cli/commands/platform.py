@@ -33,7 +33,7 @@ def up(session: Session, detach: bool, port: int, api_port: int) -> None:
         step = starting.enter_context(terminal.step("platform", "starting"))
 
         def ready(platform: Platform) -> None:
-            step.update(answers_at(platform))
+            step.end(answers_at(platform))
             # Ends the step's line; `start` goes on until it is told to stop.
             starting.close()
             terminal.next("inferplane apply -f FILE   (in another terminal; Ctrl-C here stops everything)")
@@ -46,7 +46,7 @@ def bring_up(session: Session, port: int, api_port: int) -> Platform:
     """Starts the platform in the background, with one line of progress."""
     with session.terminal.step("platform", "starting") as step:
         platform = start_detached(session.home, gateway_port=port, api_port=api_port, on_progress=session.terminal.say)
-        step.update(answers_at(platform))
+        step.end(answers_at(platform))
     return platform
 
 
@@ -60,5 +60,5 @@ def down(session: Session) -> None:
     """Stop the platform. What was applied is kept and serves again after the next  up."""
     with session.terminal.step("platform", "stopping") as step:
         was_running = stop(session.home, on_progress=step.update)
-        step.update("stopped; nothing is left running" if was_running else "was not running")
+        step.end("stopped; nothing is left running" if was_running else "was not running")
     session.terminal.next("inferplane up")

@@ -39,14 +39,20 @@ class Exchange:
         self._request = request
         self._client = client
         self._received = False
-        self._gone = asyncio.Event()
+        self._left = asyncio.Event()
+        self._gone = False
         self._head: tuple[int, list[tuple[bytes, bytes]]] | None = None
         self._started = False
         self._chunked = False
         self._complete = False
 
+    def client_left(self) -> None:
+        """The client sends nothing more and most likely is gone; one that only closed its half still gets its answer."""
+        self._left.set()
+
     def disconnected(self) -> None:
-        self._gone.set()
+        self._gone = True
+        self._left.set()
 
     async def run(self) -> None:
         """Has the application answer. It hears of a client that leaves, and may finish what it does."""
@@ -78,7 +84,7 @@ class Exchange:
         self._client.finished(self._request)
 
     def _fail(self) -> None:
-        if self._gone.is_set():
+        if self._gone:
             return
         self._client.closing_time(self._request)
         body = cast(bytes, INTERNAL.body)
@@ -89,7 +95,7 @@ class Exchange:
         if not self._received:
             self._received = True
             return {"type": "http.request", "body": self._request.body, "more_body": False}
-        await self._gone.wait()
+        await self._left.wait()
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
@@ -102,7 +108,7 @@ class Exchange:
             await self._write(message.get("body", b""), last=not message.get("more_body", False))
 
     async def _write(self, data: bytes, *, last: bool) -> None:
-        if self._gone.is_set():
+        if self._gone:
             self._complete = self._complete or last
             return
         out = b"" if self._started else self._begin(len(data) if last else None)

@@ -30,6 +30,7 @@ class Parser(Protocol):
     def get_method(self) -> bytes: ...
     def get_http_version(self) -> str: ...
     def should_keep_alive(self) -> bool: ...
+    def should_upgrade(self) -> bool: ...
 
 
 class Connection(asyncio.Protocol):
@@ -44,6 +45,7 @@ class Connection(asyncio.Protocol):
         )  # set by connection_made, before anything else
         self._parser: Parser = httptools.HttpRequestParser(self)
         self._reading: Incoming | None = None
+        self._declined: Incoming | None = None
         self._head_size = 0
         self._head_done = False
         self._body: list[bytes] = []
@@ -85,6 +87,8 @@ class Connection(asyncio.Protocol):
             return False
         self._refused = True
         self._closing = True
+        if self._exchange is not None:
+            self._exchange.client_left()
         return True
 
     def pause_writing(self) -> None:
@@ -105,11 +109,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # We know no other protocol: the request is answered as HTTP/1.1 and what follows is read as such.
-            self._parser = httptools.HttpRequestParser(self)
-            rest = data[upgrade.args[0] :]
-            if rest:
-                self.data_received(rest)
+            self._decline_upgrade(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError as error:
             if not self._refused:
@@ -117,6 +117,15 @@ class Connection(asyncio.Protocol):
             return
         if self._reading is not None and not self._refused:
             self._still_reading(len(data))
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """We know no other protocol. The parser has stopped after the head and now reads that without the offer."""
+        declined, self._declined = self._declined, None
+        self._parser = httptools.HttpRequestParser(self)
+        if declined is None or declined.method == b"CONNECT":
+            self._refuse(501, "this server opens no tunnels")
+        else:
+            self.data_received(wire.without_upgrade(declined) + rest)
 
     def _still_reading(self, size: int) -> None:
         if self._head_done:
@@ -158,6 +167,8 @@ class Connection(asyncio.Protocol):
         self._head_done = True
         request.method = self._parser.get_method()
         request.version = self._parser.get_http_version()
+        if request.version not in ("1.0", "1.1"):
+            self._refuse(505, f"HTTP/{request.version} is not spoken here, HTTP/1.1 is")
         for name, value in request.headers:
             if name == b"content-length" and int(value) > self._limits.body:
                 self._refuse_body()
@@ -185,6 +196,9 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         request, self._reading = self._reading, None
         if request is None:
+            return
+        if self._parser.should_upgrade():
+            self._declined = request
             return
         request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         request.keep_alive = self._parser.should_keep_alive()

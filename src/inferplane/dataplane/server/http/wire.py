@@ -59,5 +59,16 @@ def head(status: int, headers: list[tuple[bytes, bytes]], request: Incoming, dat
     return b"%b%b%b%b\r\n" % (status_line(status), date, lines, connection_header(request))
 
 
+def without_upgrade(request: Incoming) -> bytes:
+    """The request's head as it would be had it not offered another protocol."""
+    lines = [b"%b %b HTTP/%b" % (request.method, request.target, request.version.encode("ascii"))]
+    for name, value in request.headers:
+        if name == b"connection":
+            value = b", ".join(token for token in value.split(b",") if token.strip().lower() != b"upgrade")
+        if name != b"upgrade":
+            lines.append(b"%b: %b" % (name, value))
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
 def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)

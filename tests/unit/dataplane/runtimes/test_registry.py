@@ -1,0 +1,36 @@
+import builtins
+import sys
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from inferplane.dataplane.runtimes.registry import FORMATS, RuntimeNotInstalled, UnknownFormat, runtime
+
+
+def test_every_known_format_has_a_runtime_that_can_be_imported() -> None:
+    assert {name: runtime(name).__name__ for name in FORMATS} == {"sklearn": "SKLearnModel"}  # type: ignore[attr-defined]  # classes have names
+
+
+def test_an_unknown_format_lists_the_known_ones() -> None:
+    with pytest.raises(UnknownFormat, match=r"^no runtime for the model format 'onyx': use one of sklearn$"):
+        runtime("onyx")
+
+
+def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without_sklearn(
+        name: str,
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] = (),
+        level: int = 0,
+    ) -> object:
+        if name == "sklearn":
+            raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
+        return real(name, globals, locals, fromlist, level)
+
+    monkeypatch.delitem(sys.modules, "inferplane.dataplane.runtimes.sklearn", raising=False)
+    monkeypatch.setattr(builtins, "__import__", without_sklearn)
+    with pytest.raises(RuntimeNotInstalled, match=r"needs sklearn: pip install 'inferplane\[sklearn\]'$"):
+        runtime("sklearn")

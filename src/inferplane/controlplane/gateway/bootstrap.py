@@ -52,6 +52,8 @@ def command(binary: Path, bootstrap: Path, *, workers: int, log_level: str = "wa
         *("--config-path", str(bootstrap)),
         *("--concurrency", str(workers)),
         *("--log-level", log_level),
+        # While the control plane is away every attempt to reach it would be a line.
+        *("--component-log-level", "config:error"),
         # Hot restart shares memory by a machine-wide number: platforms side by side would meet in it.
         "--disable-hot-restart",
         *("--drain-time-s", "5"),

@@ -168,6 +168,7 @@ class Client:
         state.greet = not state.held
         if kind is not Kind.HOST:
             state.asked = state.names - state.held.keys()
+            state.open.update(dict.fromkeys(state.asked))
 
     def _subscribe(self, kind: Kind, state: _Subscription, names: Iterable[str]) -> None:
         """An explicit subscription is answered though we sent it before: the client may have forgotten it."""

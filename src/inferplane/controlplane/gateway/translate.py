@@ -174,7 +174,8 @@ def _retries(try_timeout: float = 0.0) -> route_components_pb2.RetryPolicy:
     policy = route_components_pb2.RetryPolicy(
         retry_on="connect-failure,refused-stream,reset-before-request",
         num_retries=wrappers_pb2.UInt32Value(value=1),
-        host_selection_retry_max_attempts=3,
+        # The pick is random: with two replicas each attempt finds the same one again every second time.
+        host_selection_retry_max_attempts=20,
     )
     predicate = policy.retry_host_predicate.add(name="envoy.retry_host_predicates.previous_hosts")
     predicate.typed_config.CopyFrom(_any(previous_hosts_pb2.PreviousHostsPredicate()))

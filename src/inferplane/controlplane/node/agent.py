@@ -11,10 +11,11 @@ from aiohttp import web
 
 from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Api
+from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.node import addresses, images
 from inferplane.controlplane.node.care import Tools
-from inferplane.controlplane.node.events import Recorder
+from inferplane.controlplane.node.events import COMPONENT, PodEvents
 from inferplane.controlplane.node.keepers import KeeperFailed, Keepers, KeeperSpec
 from inferplane.controlplane.node.launcher import Launcher
 from inferplane.controlplane.node.logs import Journal
@@ -81,18 +82,20 @@ class Agent:
         """Sets `ready` once pods are taken up and the node is registered."""
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(connector=connector) as session:
-            recorder = Recorder(self._api, self._clock, self._machine.name)
-            pods = self._pods = self._assemble(session, recorder)
+            recorder = Recorder(self._api, COMPONENT, self._clock)
+            events = PodEvents(recorder, self._clock)
+            pods = self._pods = self._assemble(session, events)
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._informers.run()), group.create_task(recorder.run())]
+                tasks.append(group.create_task(events.run()))
                 started = group.create_task(self._start(pods, group, tasks, ready))
                 await self._ending.wait()
                 started.cancel()
-                await self._end(pods, recorder)
+                await self._end(pods, events)
                 for task in tasks:
                     task.cancel()
 
-    def _assemble(self, session: aiohttp.ClientSession, recorder: Recorder) -> Pods:
+    def _assemble(self, session: aiohttp.ClientSession, events: PodEvents) -> Pods:
         lookups = Lookups(self._api)
         launcher = Launcher(
             images=self._images,
@@ -101,7 +104,7 @@ class Agent:
             path=self._path,
             node=self._machine.resources(),
         )
-        tools = Tools(self._keepers, launcher, recorder, session, self._clock)
+        tools = Tools(self._keepers, launcher, events, session, self._clock)
         writer = StatusWriter(self._api, self._clock)
         return Pods(self._api, self._bound, tools, self._addresses, writer, self._places.pods)
 
@@ -123,7 +126,7 @@ class Agent:
         tasks.append(group.create_task(self._serve(pods)))
         ready.set()
 
-    async def _end(self, pods: Pods, recorder: Recorder) -> None:
+    async def _end(self, pods: Pods, events: PodEvents) -> None:
         if not self._with_processes:
             pods.close()
             await self._keepers.leave()
@@ -134,7 +137,8 @@ class Agent:
             try:
                 async with asyncio.timeout(_LAST_WORDS):
                     await pods.writer.flush()
-                    await recorder.flush()
+                    events.hand_over()
+                    await events.recorder.flush()
             except TimeoutError:
                 log.warning("the API server did not take the last statuses in %.0f s", _LAST_WORDS)
         self._addresses.close()

@@ -18,7 +18,7 @@ from inferplane.controlplane.node import keepers, logs, runs
 from inferplane.controlplane.node.decide import NODE_SHUTDOWN, Start
 from inferplane.controlplane.node.directories import PodDirectory
 from inferplane.controlplane.node.environment import ConfigError
-from inferplane.controlplane.node.events import Recorder
+from inferplane.controlplane.node.events import PodEvents
 from inferplane.controlplane.node.images import ImageNotRunnable, install_hint, recipe
 from inferplane.controlplane.node.keepers import KeeperFailed, Keepers
 from inferplane.controlplane.node.launcher import Launcher, Setting
@@ -44,7 +44,7 @@ class Tools:
 
     keepers: Keepers
     launcher: Launcher
-    recorder: Recorder
+    events: PodEvents
     session: aiohttp.ClientSession
     clock: Clock
 
@@ -131,7 +131,7 @@ class Care:
 
     def _refuse(self, reason: str, message: str, event: str, again: float = _TRY_AGAIN) -> None:
         self.seen = replace(self.seen, launching=False, problem=Problem(reason, message, self.tools.now() + again))
-        self.tools.recorder.warning(self.pod, event, message, self.container.name)
+        self.tools.events.warning(self.pod, event, message, self.container.name)
         self.changed()
 
     # --- watching -----------------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class Care:
             session=tools.session,
             clock=tools.clock,
             on_verdict=self._verdict,
-            on_failure=lambda _, text: tools.recorder.warning(self.pod, "Unhealthy", text, self.container.name),
+            on_failure=lambda _, text: tools.events.warning(self.pod, "Unhealthy", text, self.container.name),
         ).run()
 
     def _verdict(self, kind: Kind, passed: bool) -> None:
@@ -261,4 +261,4 @@ class Care:
         return f"{self.pod.metadata.uid}/{self.container.name}/{run.attempt}"
 
     def _say(self, reason: str, message: str) -> None:
-        self.tools.recorder.normal(self.pod, reason, message, self.container.name)
+        self.tools.events.normal(self.pod, reason, message, self.container.name)

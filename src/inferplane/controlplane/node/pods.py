@@ -24,7 +24,7 @@ from inferplane.controlplane.node.decide import Action, Decision, Kill, Remove, 
 from inferplane.controlplane.node.directories import Lodging, PodDirectory, all_pods
 from inferplane.controlplane.node.observed import Seen
 from inferplane.controlplane.node.protocol import RunId
-from inferplane.controlplane.node.status import Place, render
+from inferplane.controlplane.node.status import Place, is_news, render
 from inferplane.controlplane.node.status_writer import StatusWriter
 from inferplane.kernel.json import JsonObject
 from inferplane.resources.core import Pod
@@ -197,11 +197,11 @@ class Pods:
                 raise AssertionError("handled by _step")
 
     def _report(self, house: House, decision: Decision, now: float) -> None:
-        house.status = render(house.pod, house.seen, decision, house.place, house.status, now)
-        self.writer.put(house.pod, house.status)
+        before, house.status = house.status, render(house.pod, house.seen, decision, house.place, house.status, now)
+        self.writer.put(house.pod, house.status, urgent=is_news(house.status, before))
         for name in decision.backing_off.keys() - house.backing_off:
             text = f"Back-off restarting failed container {name} in pod {house.pod.metadata.name}"
-            self.tools.recorder.warning(house.pod, "BackOff", text, name)
+            self.tools.events.warning(house.pod, "BackOff", text, name)
         house.backing_off = frozenset(decision.backing_off)
 
     async def _remove(self, house: House) -> None:

@@ -11,7 +11,7 @@ from inferplane.controlplane.node.decide import Decision, initialized, is_sideca
 from inferplane.controlplane.node.observed import ABSENT, Containers, Seen, ready, started
 from inferplane.controlplane.node.runs import Exit, Run
 from inferplane.kernel.clock import timestamp
-from inferplane.kernel.json import Json, JsonObject
+from inferplane.kernel.json import Json, JsonObject, list_at, object_at
 from inferplane.resources.core import Container, Pod
 
 CONTAINER_ID_SCHEME = "inferplane"
@@ -45,6 +45,28 @@ def render(
     if pod.spec.init_containers:
         status["initContainerStatuses"] = [states[one.name] for one in pod.spec.init_containers]
     return status
+
+
+def is_news(status: JsonObject, before: JsonObject) -> bool:
+    """Did something change that others act upon: readiness, an end, a reason to wait? All else is progress."""
+    return _news(status) != _news(before)
+
+
+def _news(status: JsonObject) -> tuple[Json, ...]:
+    ready = [
+        one for one in _objects(status, "conditions") if one.get("type") == "Ready" and one.get("status") == "True"
+    ]
+    states = [
+        object_at(one, "state", "waiting").get("reason") or object_at(one, "state", "terminated").get("exitCode")
+        for which in ("initContainerStatuses", "containerStatuses")
+        for one in _objects(status, which)
+    ]
+    # An init container that ended well (0) is progress, too.
+    return (len(ready), *(one for one in states if one and one not in ("ContainerCreating", "PodInitializing")))
+
+
+def _objects(status: JsonObject, name: str) -> list[JsonObject]:
+    return [one for one in list_at(status, name) if isinstance(one, dict)]
 
 
 def phase(pod: Pod, containers: Containers) -> str:

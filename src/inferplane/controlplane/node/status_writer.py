@@ -1,6 +1,8 @@
-"""Writes pods' statuses to the API server: at once, only when changed, and never more than one write a pod at a time.
+"""Writes pods' statuses to the API server: only when changed, and never more than one write a pod at a time.
 
-Whoever decides doesn't wait for the write: while one is under way the newest status replaces what waits behind it.
+Whoever decides doesn't wait for the write: while one is under way the newest status replaces what waits behind it. News
+that somebody acts upon (`urgent`) goes out at once; mere progress waits a moment, because a pod on its way to Ready
+makes five steps in 30 ms, and a write for each would stand in the way of the one that counts.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ log = logging.getLogger(__name__)
 
 MANAGER = "inferplane-node"
 _RETRY = Backoff(first=0.05, limit=5.0)
+_PROGRESS_WAITS = 0.1
 
 
 @dataclass(slots=True)
@@ -27,30 +30,49 @@ class StatusWriter:
     _wanted: dict[str, JsonObject] = field(default_factory=dict)
     _written: dict[str, JsonObject] = field(default_factory=dict)
     _writing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _waiting: dict[str, asyncio.Event] = field(default_factory=dict)
 
-    def put(self, pod: Pod, status: JsonObject) -> None:
+    def put(self, pod: Pod, status: JsonObject, *, urgent: bool) -> None:
         uid = pod.metadata.uid
         self._wanted[uid] = status
+        if urgent:
+            self._waiting.setdefault(uid, asyncio.Event()).set()
         if uid not in self._writing and status != self._written.get(uid):
             name = f"status {pod.metadata.namespace}/{pod.metadata.name}"
             self._writing[uid] = asyncio.create_task(self._write_until_current(pod), name=name)
 
     def forget(self, uid: str) -> None:
         """The pod is gone; what still waits is not written."""
+        self._waiting.pop(uid, None)
         self._wanted.pop(uid, None)
         self._written.pop(uid, None)
         if (task := self._writing.pop(uid, None)) is not None:
             task.cancel()
 
     async def flush(self) -> None:
-        """Returns when nothing is being written."""
+        """Writes what waits; returns when nothing is being written."""
+        for waiting in self._waiting.values():
+            waiting.set()
         while self._writing:
             await asyncio.gather(*self._writing.values(), return_exceptions=True)
 
     async def _write_until_current(self, pod: Pod) -> None:
+        await self._pause(pod.metadata.uid)
         await self._write(pod)
         # In the same step as the last look at what is wanted: a status put in between would be lost.
         self._writing.pop(pod.metadata.uid, None)
+
+    async def _pause(self, uid: str) -> None:
+        """Until there is urgent news, or the pause for progress is over."""
+        urgent = self._waiting.setdefault(uid, asyncio.Event())
+        if not urgent.is_set():
+            both = [asyncio.create_task(urgent.wait()), asyncio.create_task(self.clock.sleep(_PROGRESS_WAITS))]
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in both:
+                    one.cancel()
+        self._waiting.pop(uid, None)
 
     async def _write(self, pod: Pod) -> None:
         uid, failures = pod.metadata.uid, 0

@@ -1,8 +1,10 @@
+from itertools import pairwise
+
 from inferplane.controlplane.node.decide import Decision, decide
 from inferplane.controlplane.node.observed import Containers, Problem, Seen
 from inferplane.controlplane.node.procfs import Identity
 from inferplane.controlplane.node.runs import Exit, Run
-from inferplane.controlplane.node.status import Place, phase, render
+from inferplane.controlplane.node.status import Place, is_news, phase, render
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
 from inferplane.resources.core import Container, Pod, PodReadinessGate, PodSpec
 from inferplane.resources.meta import ObjectMeta
@@ -124,3 +126,25 @@ def test_a_readiness_gate_keeps_a_ready_pod_unready() -> None:
     gated = pod(gates=[PodReadinessGate(condition_type="example.com/open")])
     found = conditions(render(gated, {"fetch": FETCHED, "serve": Seen(run=run())}, Decision(), PLACE, {}, NOON))
     assert (found["ContainersReady"]["status"], found["Ready"]["reason"]) == ("True", "ReadinessGatesNotReady")
+
+
+def test_readiness_ends_and_reasons_to_wait_are_news_and_steps_on_the_way_are_not() -> None:
+    steps = [
+        {},
+        {"fetch": Seen(run=run())},
+        {"fetch": FETCHED},
+        {"fetch": FETCHED, "serve": Seen(run=run(), terminated_at=1.0)},
+        {"fetch": FETCHED, "serve": Seen(run=run())},
+        {"fetch": FETCHED, "serve": Seen(run=run(end=BAD))},
+        {"fetch": FETCHED, "serve": Seen(problem=Problem("ImageNotRunnable", "", retry_at=NOON + 9))},
+    ]
+    statuses = [render(pod(), seen, Decision(), PLACE, {}, NOON) for seen in steps]
+    assert [is_news(after, before) for before, after in pairwise([{}, *statuses])] == [
+        False,
+        False,
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]

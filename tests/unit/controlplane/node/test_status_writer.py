@@ -25,7 +25,7 @@ async def test_an_unchanged_status_is_written_once() -> None:
     api = MemoryApi()
     pod, writer = bound(api), StatusWriter(api, FakeClock())
     for _ in range(3):
-        writer.put(pod, {"phase": "Running"})
+        writer.put(pod, {"phase": "Running"}, urgent=True)
         await writer.flush()
     assert (len(api.writes), phase(api)) == (1, {"phase": "Running"})
 
@@ -34,7 +34,7 @@ async def test_statuses_put_during_a_write_are_skipped_but_for_the_newest() -> N
     api = MemoryApi()
     pod, writer = bound(api), StatusWriter(api, FakeClock())
     for status in STATUSES:
-        writer.put(pod, status)
+        writer.put(pod, status, urgent=True)
     await writer.flush()
     assert (len(api.writes), phase(api)) == (1, STATUSES[-1])
 
@@ -43,7 +43,7 @@ async def test_a_status_put_in_the_moment_that_a_write_ends_is_not_lost() -> Non
     api = MemoryApi()
     pod, writer = bound(api), StatusWriter(api, FakeClock())
     for status in STATUSES:
-        writer.put(pod, status)
+        writer.put(pod, status, urgent=True)
         while phase(api) != status:  # noqa: ASYNC110 - step by step, to hit the moment
             await asyncio.sleep(0)
     await writer.flush()
@@ -59,10 +59,10 @@ async def test_a_server_that_is_away_gets_the_newest_status_when_it_is_back() ->
             raise ServerUnreachable("refused")
 
     api.intercept = refuse
-    writer.put(pod, STATUSES[0])
+    writer.put(pod, STATUSES[0], urgent=True)
     while not clock.sleepers:  # noqa: ASYNC110 - the fake clock has no event for it
         await asyncio.sleep(0)
-    writer.put(pod, STATUSES[1])
+    writer.put(pod, STATUSES[1], urgent=True)
     away = False
     clock.advance(10)
     await writer.flush()
@@ -73,6 +73,30 @@ async def test_a_pod_that_is_gone_is_not_written_again_and_again() -> None:
     api = MemoryApi()
     pod, writer = bound(api), StatusWriter(api, FakeClock())
     api.remove(kinds.POD, "iris")
-    writer.put(pod, STATUSES[0])
+    writer.put(pod, STATUSES[0], urgent=True)
     await writer.flush()
     assert phase(api) is None
+
+
+async def test_progress_waits_a_moment_and_is_overtaken_by_news() -> None:
+    api, clock = MemoryApi(), FakeClock()
+    pod, writer = bound(api), StatusWriter(api, clock)
+    writer.put(pod, STATUSES[0], urgent=False)
+    while not clock.sleepers:  # noqa: ASYNC110 - the fake clock has no event for it
+        await asyncio.sleep(0)
+    assert api.writes == []
+    writer.put(pod, STATUSES[1], urgent=True)
+    await writer.flush()
+    assert (len(api.writes), phase(api)) == (1, STATUSES[1])
+
+
+async def test_progress_is_written_when_nothing_else_comes() -> None:
+    api, clock = MemoryApi(), FakeClock()
+    pod, writer = bound(api), StatusWriter(api, clock)
+    writer.put(pod, STATUSES[0], urgent=False)
+    while not clock.sleepers:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0)
+    clock.advance(0.1)
+    while not api.writes:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0)
+    assert phase(api) == STATUSES[0]

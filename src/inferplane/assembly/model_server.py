@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 import uvloop
 
 from inferplane import __version__
-from inferplane.assembly.announcement import Announcement
+from inferplane.assembly.announcement import announce_failure
 from inferplane.assembly.model_server_options import Options, UsageError, parse
+from inferplane.assembly.readiness import READY, announce
 from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.model.repository import ModelRepository
 from inferplane.dataplane.runtimes.registry import runtime
@@ -69,16 +70,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit:
         return 0  # argparse, after --help
     _log_to_stderr()
-    announcement = Announcement.from_environment(os.environ)
     for warning in options.warnings:
         log.warning("%s", warning)
     try:
         model = _model(options)
         with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
-            runner.run(_serve(options, model, announcement))
+            runner.run(_serve(options, model))
     except InferplaneError as error:
         log.error("cannot serve model=%s: %s", options.model_name, error)
-        announcement.failed("ModelLoadFailed", str(error))
+        announce_failure(os.environ, "ModelLoadFailed", str(error))
         return STARTED_BADLY
     return 0
 
@@ -107,7 +107,7 @@ def _model(options: Options) -> Model:
     return runtime(options.format)(options.model_name, directory, predict_proba=wants_probabilities)
 
 
-async def _serve(options: Options, model: Model, announcement: Announcement) -> None:
+async def _serve(options: Options, model: Model) -> None:
     repository = ModelRepository()
     repository.update(model)
     dispatch = Dispatch(repository, Metrics())
@@ -121,7 +121,7 @@ async def _serve(options: Options, model: Model, announcement: Announcement) -> 
         port = await server.listen(host, options.http_port)
         await _loaded(repository, model)
         log.info("ready model=%s url=http://%s:%d", model.name, host, port)
-        announcement.ready()
+        announce(os.environ, READY)
         await stop.wait()
         log.info("stopping requests_answered=%d", server.answered)
         await server.drain()

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from inferplane.assembly.announcement import TERMINATION_LOG
+from inferplane.assembly.announcement import leave_message
 from inferplane.dataplane.storage.local import fetch
 from inferplane.kernel.errors import InferplaneError
 
@@ -29,9 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _failed(message: str) -> int:
     line = " ".join(message.split())
     print(f"storage-initializer: {line}", file=sys.stderr, flush=True)
-    log = os.environ.get(TERMINATION_LOG, "")
-    if log:
-        Path(log).write_text(line)
+    leave_message(os.environ, line)
     return 1
 
 

@@ -47,7 +47,7 @@ class Exchange:
         self._complete = False
 
     def client_left(self) -> None:
-        """The client sends nothing more and most likely is gone; one that only closed its half still gets its answer."""
+        """The client sends nothing more and most likely is gone; after closing its half it still gets its answer."""
         self._left.set()
 
     def disconnected(self) -> None:

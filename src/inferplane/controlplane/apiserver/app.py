@@ -19,6 +19,7 @@ from inferplane.controlplane.apiserver import access, discovery, errors, negotia
 from inferplane.controlplane.apiserver.answers import plain
 from inferplane.controlplane.apiserver.calls import Answer, Call, Stream
 from inferplane.controlplane.apiserver.core import Core
+from inferplane.controlplane.apiserver.documents import Documents
 from inferplane.controlplane.apiserver.errors import StatusError
 from inferplane.controlplane.apiserver.kinds import BUILT_IN
 from inferplane.controlplane.apiserver.lifecycle import Background
@@ -68,6 +69,7 @@ class App:
         self.core = core
         self._background = background
         self._token = token
+        self._documents = Documents(core.registry)
 
     async def close(self) -> None:
         """Ends the background work, all watches and the store."""
@@ -106,6 +108,8 @@ class App:
     async def _route(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer | Stream:
         method, path = scope["method"], scope["path"]
         query = _query(scope["query_string"])
+        if path.startswith("/openapi/"):
+            return _only_get(method) or await self._openapi(path, dict(query), headers)
         fixed = self._fixed(method, path, headers, scope)
         if fixed is not None:
             return fixed
@@ -153,6 +157,10 @@ class App:
         if path in ("/api", "/apis"):
             return _only_get(method) or self._groups(path, headers, scope)
         return self._group(method, path)
+
+    async def _openapi(self, path: str, query: dict[str, str], headers: dict[str, str]) -> Answer:
+        found = await self._documents.find(path.rstrip("/"), query.get("hash", ""), headers.get("if-none-match", ""))
+        return found or NOT_FOUND
 
     def _groups(self, path: str, headers: dict[str, str], scope: Scope) -> Answer:
         wanted = negotiation.negotiate(headers.get("accept", ""), DISCOVERY)
@@ -237,7 +245,9 @@ def _start(
     status: int, content_type: str, headers: Iterable[tuple[str, str]], own: Iterable[tuple[bytes, bytes]] = ()
 ) -> MutableMapping[str, Any]:
     given = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in headers]
-    listed = [(b"content-type", content_type.encode()), (b"cache-control", b"no-cache, private"), *own, *given]
+    listed = [(b"content-type", content_type.encode()), *own, *given]
+    if not any(name == b"cache-control" for name, _ in given):
+        listed.append((b"cache-control", b"no-cache, private"))
     return {"type": "http.response.start", "status": status, "headers": listed}
 
 

@@ -19,6 +19,7 @@ from inferplane.controlplane.apiserver.kinds import CRD_KEY, Kind
 from inferplane.controlplane.apiserver.registry import Registry
 from inferplane.controlplane.apiserver.storage import Stored
 from inferplane.controlplane.apiserver.store.events import Event
+from inferplane.controlplane.apiserver.store.log import StoreError
 from inferplane.kernel.json import Json, JsonObject
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ class Background:
         store.listen("/services", self._service_changed)
         await _make_namespaces(core)
         self._tasks = [asyncio.create_task(self._clean_up()), asyncio.create_task(self._keep_house())]
+        for task in self._tasks:
+            task.add_done_callback(_report)
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -85,9 +88,18 @@ class Background:
     async def _keep_house(self) -> None:
         while True:
             await self._core.clock.sleep(HOUSEKEEPING_SECONDS)
-            await expire_events(self._core)
-            forgotten = await self._core.storage.store.compact(HISTORY_SECONDS)
-            logger.debug("compacted", extra={"rows": forgotten})
+            try:
+                await expire_events(self._core)
+                forgotten = await self._core.storage.store.compact(HISTORY_SECONDS)
+            except StoreError:
+                logger.exception("housekeeping failed")  # the disk may have room again in a minute
+            else:
+                logger.debug("compacted", extra={"rows": forgotten})
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("background work ended", exc_info=error)
 
 
 def _kind(registry: Registry, group: str, plural: str) -> Kind:

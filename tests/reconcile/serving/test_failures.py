@@ -8,6 +8,7 @@ from tests.reconcile.serving.world import World, config, isvc, runtime, serving
 from inferplane.client.kubernetes.api import Invalid
 from inferplane.client.kubernetes.kinds import (
     CLUSTER_SERVING_RUNTIME,
+    CONFIG_MAP,
     DEPLOYMENT,
     INFERENCE_SERVICE,
     POD,
@@ -208,6 +209,19 @@ async def test_a_broken_configuration_is_told_by_key() -> None:
         found = world.condition("Ready")
     assert found["reason"] == "ReconcileFailed"
     assert "ConfigMap kserve/inferenceservice-config, key deploy:" in str(found["message"])
+
+
+async def test_a_slip_in_the_configuration_takes_no_running_service_down() -> None:
+    async with serving() as world:
+        await world.applied(isvc())
+        await world.available()
+        await world.accepted()
+        before = world.status()
+        await world.add(CONFIG_MAP, config(ingress="{oops"))
+        await world.applied(isvc("second"))
+        assert (world.status(), world.exists(DEPLOYMENT, "second-predictor")) == (before, True)
+        events = world.events()
+    assert events.count("Warning InvalidConfiguration") == 1
 
 
 async def test_ingress_objects_are_refused_by_the_key_that_asks_for_them() -> None:

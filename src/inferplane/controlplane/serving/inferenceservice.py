@@ -5,6 +5,7 @@ should exist (`plan`), write what differs (`applying`), remove what should not e
 Nothing is polled: every change that matters comes by watch.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ from inferplane.resources.meta import Condition, ObjectMeta, condition
 from inferplane.resources.serving.config import CONFIG_NAME, CONFIG_NAMESPACE, Config, ConfigError, parse
 from inferplane.resources.serving.inferenceservice import InferenceService, InferenceServiceStatus
 from inferplane.resources.serving.runtime import ServingRuntime
+
+log = logging.getLogger(__name__)
 
 _BY_OWNER = "controller"
 _BY_APP = "app"
@@ -98,6 +101,36 @@ def _app(namespace: str, app: str) -> str:
     return f"{namespace}/{app}"
 
 
+class LastGoodConfig:
+    """The configuration; one that cannot be read leaves the last good one in effect, so that a slip of the pen in the
+    ConfigMap takes no running service down. It is told once, as an event of the ConfigMap and in the log."""
+
+    def __init__(self, config_maps: Cache[ConfigMap], recorder: Recorder) -> None:
+        self._config_maps = config_maps
+        self._recorder = recorder
+        self._version = ""
+        self._good: Config | None = None
+
+    def read(self) -> Config:
+        """Raises ConfigError when there has been no good one yet."""
+        found = self._config_maps.get(Key(CONFIG_NAMESPACE, CONFIG_NAME))
+        version = found.metadata.resource_version if found else "none"
+        if self._good is not None and version == self._version:
+            return self._good
+        try:
+            self._good = parse(found.data if found else {})
+        except ConfigError as error:
+            if self._good is None or found is None:
+                raise
+            log.warning("configuration left as it was error=%s", error)
+            about = object_reference(kinds.CONFIG_MAP, found.metadata)
+            self._recorder.event(
+                about, "Warning", "InvalidConfiguration", f"{error}; the last good one stays in effect"
+            )
+        self._version = version
+        return self._good
+
+
 class InferenceServices:
     def __init__(self, api: Api, caches: Caches, recorder: Recorder, clock: Clock) -> None:
         self._api = api
@@ -105,13 +138,14 @@ class InferenceServices:
         self._recorder = recorder
         self._clock = clock
         self._applier = Applier(api, names.MANAGER)
+        self._config = LastGoodConfig(caches.config_maps, recorder)
 
     async def reconcile(self, key: Key) -> Result | None:
         isvc = self._caches.isvcs.get(key)
         if isvc is None or isvc.metadata.deleting:
             return None
         try:
-            config = self._config()
+            config = self._config.read()
         except ConfigError as error:
             await self._write_status(isvc, _broken_config(isvc, error, self._now()))
             return None
@@ -121,10 +155,6 @@ class InferenceServices:
         return None
 
     # --- reading ------------------------------------------------------------------------------------------------------
-
-    def _config(self) -> Config:
-        found = self._caches.config_maps.get(Key(CONFIG_NAMESPACE, CONFIG_NAME))
-        return parse(found.data if found else {})
 
     def _plan(self, isvc: InferenceService, config: Config) -> Plan:
         namespaced = self._caches.runtimes.list(isvc.metadata.namespace)

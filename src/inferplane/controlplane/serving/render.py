@@ -63,8 +63,9 @@ def predictor(
     metadata = _metadata(isvc, name, spec.predictor, runtime, config.inference_service, uri)
     pod = _with_storage(isvc, pod, spec.predictor, uri, config)
     return [
-        Desired(kinds.SERVICE, _service(metadata, pod, config)),
+        # First what takes longest to become ready.
         Desired(kinds.DEPLOYMENT, _deployment(isvc, metadata, pod, spec.predictor, config)),
+        Desired(kinds.SERVICE, _service(metadata, pod, config)),
     ]
 
 

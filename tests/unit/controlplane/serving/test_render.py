@@ -22,7 +22,7 @@ def isvc(predictor: JsonObject | None = None, **meta: dict[str, str]) -> Inferen
 
 
 def made(service: InferenceService, rt: ServingRuntime | None = None, config: Config | None = None) -> list[JsonObject]:
-    """Service, Deployment, routes."""
+    """Deployment, Service, routes."""
     spec, config = msgspec.convert(service.spec, InferenceServiceSpec), config or Config()
     predictor = render.predictor(service, spec, rt or runtime(), config)
     return [one.body for one in (*predictor, *render.ingress(service, spec, config, predictor))]
@@ -46,7 +46,7 @@ def with_ports(*ports: JsonObject) -> ServingRuntime:
     ],
 )
 def test_ports_of_the_service(ports: list[JsonObject], expected: list[tuple[str, int, int, str]]) -> None:
-    service = made(isvc(), with_ports(*ports))[0]
+    service = made(isvc(), with_ports(*ports))[1]
     found = [one for one in list_at(service, "spec", "ports") if isinstance(one, dict)]
     assert [(one["name"], one["port"], one["targetPort"], text_at(one, "appProtocol")) for one in found] == expected
 
@@ -71,7 +71,7 @@ def test_labels_and_annotations_of_later_sources_win() -> None:
     rt = runtime(labels={"a": "rt", "b": "rt", "c": "rt"}, annotations={"a": "rt", "b": "rt", "c": "rt"})
     own: JsonObject = {"labels": {"c": "own", "component": "mine"}, "annotations": {"c": "own"}}
     service = isvc(own, labels={"b": "isvc", "c": "isvc"}, annotations={"b": "isvc", "c": "isvc"})
-    meta = object_at(made(service, rt)[1], "metadata")
+    meta = object_at(made(service, rt)[0], "metadata")
     assert meta["labels"] == {
         "a": "rt",
         "b": "isvc",
@@ -92,7 +92,7 @@ def test_what_is_meant_for_the_service_alone_stays_off_its_children() -> None:
     }
     config = Config(inference_service=Defaults(service_annotation_disallowed_list=["mine"]))
     service = isvc(annotations=kept_off | {"kept": "1"}, labels={"networking.knative.dev/visibility": "x", "l": "1"})
-    _, deployment, route, *_ = made(service, config=config)
+    deployment, _, route, *_ = made(service, config=config)
     assert object_at(deployment, "metadata", "annotations") == {"kept": "1"}
     assert object_at(route, "metadata", "annotations") == {"kept": "1"}
     assert object_at(route, "metadata", "labels") == {"l": "1"}
@@ -108,7 +108,7 @@ def test_every_object_is_owned_by_the_service() -> None:
         "blockOwnerDeletion": True,
     }
     objects = made(isvc())
-    assert [text_at(one, "kind") for one in objects] == ["Service", "Deployment", "HTTPRoute", "HTTPRoute", "HTTPRoute"]
+    assert [text_at(one, "kind") for one in objects] == ["Deployment", "Service", "HTTPRoute", "HTTPRoute", "HTTPRoute"]
     assert all(object_at(one, "metadata")["ownerReferences"] == [owner] for one in objects)
 
 
@@ -116,7 +116,7 @@ def test_a_probe_of_the_runtimes_own_stays_and_the_others_knock_on_the_first_por
     probe: JsonObject = {"httpGet": {"path": "/ready", "port": 1}}
     own = runtime(containers=[MAIN | {"readinessProbe": probe}])
     found = [
-        list_at(made(isvc(), rt)[1], "spec", "template", "spec", "containers")[0]
+        list_at(made(isvc(), rt)[0], "spec", "template", "spec", "containers")[0]
         for rt in (own, with_ports({"containerPort": 9}))
     ]
     assert [object_at(one, "readinessProbe") for one in found if isinstance(one, dict)] == [

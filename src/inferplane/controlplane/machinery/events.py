@@ -24,7 +24,7 @@ EventKind = Literal["Normal", "Warning"]
 
 # How many different events are remembered for counting, and how many may wait to be written.
 _REMEMBERED = 4096
-_PENDING = 1000
+_PENDING = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,17 @@ class Recorder:
         self._pending: asyncio.Queue[_News] = asyncio.Queue(_PENDING)
         self._told: OrderedDict[tuple[str, str, str, str, str], _Told] = OrderedDict()
         self._serial = 0
+        self._dropped = 0
 
     def event(self, about: ObjectReference, kind: EventKind, reason: str, message: str) -> None:
         """Tells about an object (`owners.object_reference`): `reason` is one word, `message` a sentence."""
         try:
             self._pending.put_nowait(_News(about, kind, reason, message))
+            self._dropped = 0
         except asyncio.QueueFull:
-            log.warning("event dropped, too many pending object=%s reason=%s", about.name, reason)
+            self._dropped += 1
+            if self._dropped == 1:
+                log.warning("events are dropped, too many are pending object=%s reason=%s", about.name, reason)
 
     async def run(self) -> None:
         """Writes events until cancelled."""

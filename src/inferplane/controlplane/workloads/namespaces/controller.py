@@ -109,7 +109,11 @@ class NamespaceCloser:
         return failures
 
     async def _left(self, resource: Resource, namespace: str) -> list[Left]:
-        found = await self._api.list(resource, namespace)
+        try:
+            found = await self._api.list(resource, namespace)
+        except NotFound:
+            # The kind itself was removed since discovery.
+            return []
         return [Left(resource, msgspec.convert(one, Item).metadata) for one in found.items]
 
     async def _report(self, namespace: Namespace, left: list[Left], failures: list[str]) -> None:

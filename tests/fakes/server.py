@@ -1,0 +1,31 @@
+"""The real API server, for tests that want no fake: SQLite in a directory, TLS on a free port of loopback."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from inferplane.client.kubernetes.http import HttpApi
+from inferplane.client.kubernetes.kubeconfig import read_kubeconfig
+from inferplane.controlplane.apiserver import pki
+from inferplane.controlplane.apiserver.app import create_app
+from inferplane.controlplane.apiserver.server import Server
+from inferplane.controlplane.apiserver.store.store import Store
+from inferplane.kernel.clock import SystemClock
+
+
+@asynccontextmanager
+async def real_api(directory: Path) -> AsyncIterator[HttpApi]:
+    """A client of a server that runs in this event loop; its kubeconfig is `directory/kubeconfig`."""
+    clock = SystemClock()
+    identity = pki.ensure(directory / "pki", clock.now())
+    store = await Store.open(directory / "state.db", clock)
+    app = await create_app(store, token=identity.token, clock=clock)
+    server = Server(app, certificate=identity.certificate, key=identity.key)
+    await server.start()
+    pki.write_kubeconfig(directory / "kubeconfig", server.url, identity)
+    try:
+        async with HttpApi(read_kubeconfig(directory / "kubeconfig")) as api:
+            yield api
+    finally:
+        await server.stop()
+        await app.close()

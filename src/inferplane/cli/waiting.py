@@ -16,7 +16,7 @@ from inferplane.client.kubernetes.kinds import DEPLOYMENT, INFERENCE_SERVICE
 from inferplane.kernel.json import JsonObject
 
 # How often it is asked whether waiting on makes sense. Readiness itself is watched, not polled.
-CHECK_SECONDS = 1.0
+CHECK_SECONDS = 0.5
 
 
 async def until_ready(

@@ -16,6 +16,7 @@ from inferplane.cli.why.spec_causes import spec_cause
 from inferplane.cli.why.words import ago, plural
 from inferplane.resources.meta import ConditionStatus, condition
 
+REPEATED = 40
 STOP_ANNOTATION = "serving.kserve.io/stop"
 
 
@@ -46,9 +47,15 @@ def decide(facts: Facts) -> Explanation:
         headline=_headline(facts, service, causes),
         causes=causes,
         log_pod=pod,
-        log_lines=() if causes[0].kind is Kind.STARTING else facts.log_tails.get(pod, ()),
+        log_lines=() if causes[0].kind is Kind.STARTING else _more_than_said(facts.log_tails.get(pod, ()), causes),
         next=_next(facts, causes),
     )
+
+
+def _more_than_said(lines: tuple[str, ...], causes: tuple[Cause, ...]) -> tuple[str, ...]:
+    """The log's last lines, or none when they only repeat the evidence (whose end is what a log line ends with)."""
+    ends = [detail[-REPEATED:] for cause in causes for detail in cause.details]
+    return () if all(any(line.endswith(end) for end in ends) for line in lines) else lines
 
 
 def _not_found(facts: Facts) -> Explanation:
@@ -176,6 +183,8 @@ def _next(facts: Facts, causes: tuple[Cause, ...]) -> str:
     first = causes[0]
     if first.kind is Kind.PROCESS_DOWN:
         return "inferplane status"
+    if first.kind is Kind.IMAGE_NOT_RUNNABLE:
+        return "inferplane get processimages"
     if first.pod and first.kind is not Kind.STARTING:
         return f"inferplane logs {facts.name}{where}{' --previous' if first.previous else ''}"
     if first.kind in {Kind.STARTING, Kind.NO_ENDPOINTS, Kind.ROUTE_NOT_PROGRAMMED, Kind.DELETING}:

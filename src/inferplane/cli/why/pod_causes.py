@@ -18,6 +18,7 @@ STORAGE_INITIALIZER = "storage-initializer"
 SHORT_MESSAGE = 3
 BENIGN_WAITS = frozenset({"", "ContainerCreating", "PodInitializing", "CrashLoopBackOff"})
 _MISSING_MODULE = re.compile(r"No module named '([\w.]+)'")
+_MODEL_DIRECTORY = re.compile(r"[^\s:'\"]*/mnt/models(?![\w-])")
 _IMPORT_FAILED = re.compile(r"ImportError: (.+)")
 
 
@@ -100,10 +101,20 @@ def _storage(pod: Pod, component: str, facts: Facts) -> Cause | None:
     return None
 
 
-def _storage_fix(facts: Facts) -> str:
+def _named_by_the_user(lines: tuple[str, ...], facts: Facts) -> tuple[str, ...]:
+    """The server sees its model below /mnt/models (of the pod's own directory); the user knows it by its URI."""
+    uri = _storage_uri(facts).rstrip("/")
+    return tuple(_MODEL_DIRECTORY.sub(lambda _: uri, line) for line in lines) if uri else lines
+
+
+def _storage_uri(facts: Facts) -> str:
     predictor = facts.service.spec.predictor if facts.service else None
     model = predictor.model if predictor else None
-    uri = (model.storage_uri if model else None) or (predictor.storage_uri if predictor else None)
+    return (model.storage_uri if model else None) or (predictor.storage_uri if predictor else None) or ""
+
+
+def _storage_fix(facts: Facts) -> str:
+    uri = _storage_uri(facts)
     return f"correct  spec.predictor.model.storageUri: {uri}" if uri else "correct the service's storageUri"
 
 
@@ -147,7 +158,7 @@ def _failed_container(pod: Pod, component: str, status: ContainerStatus, ended: 
     name = pod.metadata.name
     previous = status.state.running is not None or status.restart_count > 0
     said = "\n".join((ended.message, *facts.log_tails.get(name, ())))
-    details = _said(ended)
+    details = _named_by_the_user(_said(ended), facts)
     if ended.reason == "StartError":
         return Cause(Kind.CANNOT_START, component, f"container {status.name} cannot start", details)
     by_itself = ended.signal == 0 and ended.exit_code < 128

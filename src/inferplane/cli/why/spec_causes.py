@@ -18,6 +18,7 @@ REFUSALS = {
     "ReconcileFailed": "the controller could not apply it",
     "NotSupportedYet": "it asks for what is not there yet",
 }
+PROTOCOLS = ("v1", "v2", "grpc-v1", "grpc-v2")
 LIST_RUNTIMES = "inferplane get clusterservingruntimes"
 
 
@@ -85,7 +86,7 @@ def _no_supporting_runtime(model: ModelSpec, runtimes: tuple[Runtime, ...], info
     serving = [one for one in usable if wanted in formats([one], named=bool(model.runtime))]
     if not serving:
         return _unknown_format(model, usable)
-    protocols = sorted({protocol for one in serving for protocol in one.spec.protocol_versions})
+    protocols = sorted({one for runtime in serving for one in runtime.spec.protocol_versions}, key=_rank)
     protocol = model.protocol_version or "v1"
     if protocols and protocol not in protocols:
         return Cause(
@@ -134,6 +135,11 @@ def formats(runtimes: Iterable[Runtime], *, named: bool = False) -> list[str]:
     return sorted(
         {f.name for one in runtimes for f in one.spec.supported_model_formats if f.name and (named or f.auto_select)}
     )
+
+
+def _rank(protocol: str) -> tuple[int, str]:
+    """REST before gRPC, as KServe ranks them."""
+    return (PROTOCOLS.index(protocol) if protocol in PROTOCOLS else len(PROTOCOLS), protocol)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -445,3 +445,28 @@ def test_with_nothing_else_wrong_the_conditions_speak() -> None:
 def test_the_next_command_names_another_namespace() -> None:
     told = explained(namespace="team", pods=(pod(container(ended(1))),))
     assert told.next == "inferplane logs fraud -n team"
+
+
+def test_the_model_is_called_what_the_user_calls_it() -> None:
+    message = "/home/ada/pods/1/containers/kserve-container/root/mnt/models/model.joblib: cannot be loaded"
+    failed = service(None, not_ready(modelStatus=FAILED_LOAD))
+    assert the_cause(service=failed, pods=(pod(container(ended(1, message))),)).details == (
+        "pvc://models/fraud/model.joblib: cannot be loaded",
+    )
+
+
+def test_a_log_that_only_repeats_the_evidence_is_not_shown() -> None:
+    message = "/mnt/models: looked for one file ending in .joblib, .pkl, .pickle, found nothing"
+    told = explained(
+        service=service(None, not_ready(modelStatus=FAILED_LOAD)),
+        pods=(pod(container(ended(1, message))),),
+        log_tails={"fraud-predictor-7c9d-1": (f"12:00:01 ERROR {message}",)},
+    )
+    assert told.log_lines == ()
+
+
+def test_protocols_over_http_come_first() -> None:
+    both = runtime("triton", "onnx", ["grpc-v2", "v2"])
+    spec: JsonObject = {"modelFormat": {"name": "onnx"}}
+    cause = the_cause(service=service(spec, invalid_spec("NoSupportingRuntime")), runtimes=(both,))
+    assert cause.details == ("there are: v2, grpc-v2 (triton)",)

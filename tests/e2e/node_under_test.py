@@ -30,10 +30,13 @@ class Machine:
         self.home.make()
         self.api = MemoryApi(SystemClock())
 
+    def agent(self) -> Agent:
+        return Agent(self.api, SystemClock(), _places(self.home), NODE, _machine_info(), path=_path())
+
     @asynccontextmanager
     async def node(self) -> AsyncIterator[Agent]:
         """A node until the block ends; then its pods live on, unless the block stopped it."""
-        agent = Agent(self.api, SystemClock(), _places(self.home), NODE, _machine_info(), path=_path())
+        agent = self.agent()
         ready = asyncio.Event()
         running = asyncio.create_task(agent.run(ready))
         starting = asyncio.create_task(ready.wait())

@@ -1,5 +1,6 @@
 """The node with real keepers and processes: what a pod's life looks like from the API server and from the machine."""
 
+import asyncio
 import os
 import signal
 import time
@@ -209,6 +210,18 @@ async def test_a_node_that_is_shut_down_ends_everything_and_the_next_one_starts_
     async with machine.node():
         await machine.until_ready("daily")
         assert number_at(machine.container("daily"), "restartCount") == 1
+
+
+async def test_a_node_that_is_told_to_end_before_it_knows_its_pods_ends_them_all_the_same(machine: Machine) -> None:
+    async with machine.node():
+        uid = machine.run("early", sh(SLEEP))
+        await machine.until_ready("early")
+        pid = machine.pid(uid)
+    agent = machine.agent()
+    agent.stop()
+    await agent.run(asyncio.Event())
+    assert not alive(pid)
+    assert list(machine.home.run.iterdir()) == []
 
 
 async def test_an_image_that_is_not_in_the_table_says_what_to_do_until_it_is(machine: Machine) -> None:

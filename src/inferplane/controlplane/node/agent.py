@@ -133,6 +133,8 @@ class Agent:
         else:
             await pods.stop()
             pods.close()
+            # Again, for a node that is told to end before it has taken up what a former one left.
+            await self._keepers.adopt()
             await self._keepers.close()
             try:
                 async with asyncio.timeout(_LAST_WORDS):
@@ -159,11 +161,13 @@ class Agent:
 
     async def _warm(self, specs: list[KeeperSpec]) -> None:
         """Starts keepers ahead of need. What can't be imported is said again by the pod that needs it."""
-        for spec in specs:
-            try:
-                await self._keepers.ready(spec)
-            except KeeperFailed as error:
-                log.info("keeper not started name=%s error=%s", spec.name, error)
+        await asyncio.gather(*(self._warm_one(spec) for spec in specs))
+
+    async def _warm_one(self, spec: KeeperSpec) -> None:
+        try:
+            await self._keepers.ready(spec)
+        except KeeperFailed as error:
+            log.info("keeper not started name=%s error=%s", spec.name, error)
 
     async def _note_logs(self, pods: Pods) -> None:
         journal = Journal()

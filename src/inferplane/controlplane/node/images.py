@@ -55,9 +55,12 @@ def recipe(container: Container, images: Sequence[ProcessImage]) -> Recipe:
 
 
 def zygote(image: ProcessImage) -> KeeperSpec:
-    """The keeper of an image with an entry point. A changed list of modules makes it another keeper."""
+    """The keeper of an image with an entry point. A changed list of modules makes it another keeper.
+
+    Its name is part of a socket's address, which must be short (unix(7): 108 bytes in all).
+    """
     digest = hashlib.sha256("\n".join(image.spec.preload).encode()).hexdigest()[:8]
-    return KeeperSpec(f"{image.metadata.name[:32]}-{digest}", tuple(image.spec.preload))
+    return KeeperSpec(f"{image.metadata.name[:20]}-{digest}", tuple(image.spec.preload))
 
 
 def zygotes(images: Sequence[ProcessImage]) -> list[KeeperSpec]:

@@ -38,6 +38,8 @@ from inferplane.kernel.errors import InferplaneError
 
 _SOCKET_PREFIX = "keeper-"
 _UNKNOWN_EXIT = 137
+# For runs that nobody has asked to end when their keeper must. Seconds.
+_LAST_GRACE = 10.0
 
 
 class KeeperFailed(InferplaneError):
@@ -81,6 +83,8 @@ class Keepers:
         """Connects to every keeper that a former node left running; removes the sockets of those that ended."""
         for path in sorted(self.sockets.glob(f"{_SOCKET_PREFIX}*.sock")):
             name = path.stem.removeprefix(_SOCKET_PREFIX)
+            if name in self._connections or name in self._starting:
+                continue
             try:
                 await self._connect(name)
             except (ConnectionRefusedError, FileNotFoundError):
@@ -129,13 +133,21 @@ class Keepers:
                 connection.send(Close())
 
     async def close(self) -> None:
-        """Ends all keepers; each waits for its last run. Call it when the runs have been stopped."""
+        """Ends all keepers. Runs should have ended by now; those that have not are ended, too."""
         for task in list(self._starting.values()):
             task.cancel()
+        readers = [one.reading for one in self._connections.values() if one.reading is not None]
         for connection in list(self._connections.values()):
             connection.send(Close())
-        readers = [one.reading for one in self._connections.values() if one.reading is not None]
+        self._signal_all(signal.SIGTERM)
+        if readers:
+            await asyncio.wait(readers, timeout=_LAST_GRACE)
+        self._signal_all(signal.SIGKILL)
         await asyncio.gather(*readers)
+
+    def _signal_all(self, number: int) -> None:
+        for run in [*self._living, *self._orphans]:
+            self.signal(run, number)
 
     async def leave(self) -> None:
         """Disconnects and leaves keepers and runs to the next node."""

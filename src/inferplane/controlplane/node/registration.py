@@ -51,17 +51,22 @@ class Registration:
             except (ServerUnreachable, ApiError) as error:
                 failures += 1
                 # The control plane and the node start together: the first tries are expected to fail.
-                log.log(logging.INFO if failures < 20 else logging.WARNING, "not registered yet error=%s", error)
+                if failures == 10:
+                    log.warning("not registered yet, trying again error=%s", error)
                 await self.clock.sleep(_RETRY.delay(failures))
 
     async def run(self) -> None:
         """Renews the lease until cancelled."""
+        failing = False
         while True:
             await self.clock.sleep(RENEW_EVERY)
             try:
                 await self._renew()
+                failing = False
             except (ServerUnreachable, ApiError) as error:
-                log.warning("lease not renewed error=%s", error)
+                if not failing:
+                    log.warning("lease not renewed, trying again every %g s error=%s", RENEW_EVERY, error)
+                failing = True
 
     async def _write_node(self) -> None:
         name = self.machine.name

@@ -64,11 +64,11 @@ class _Server:
         try:
             async for block in logfile.stream(path, query, self._clock, ended):
                 await answer.write(block)
+            await answer.write_eof()
         except FileNotFoundError:
             pass  # the pod was removed since: what there was has been said
         except ConnectionResetError:
-            return answer  # the reader has seen enough
-        await answer.write_eof()
+            pass  # the reader has seen enough
         return answer
 
 

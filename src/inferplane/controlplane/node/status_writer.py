@@ -85,7 +85,8 @@ class StatusWriter:
                 self._written[uid] = status
             except (ServerUnreachable, ApiError) as error:
                 failures += 1
-                log.warning("status not written pod=%s failures=%d error=%s", pod.metadata.name, failures, error)
+                if failures == 1:
+                    log.warning("status not written, trying again pod=%s error=%s", pod.metadata.name, error)
                 await self.clock.sleep(_RETRY.delay(failures))
             else:
                 failures, self._written[uid] = 0, status

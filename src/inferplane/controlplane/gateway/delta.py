@@ -137,7 +137,7 @@ class Client:
         self._kinds[kind].open.update(dict.fromkeys(names))
 
     def receive(self, request: discovery_pb2.DeltaDiscoveryRequest) -> dict[Kind, set[str]]:
-        """Takes a request; returns the names that were acknowledged or refused with it."""
+        """Takes a request; returns the names of which it tells more: acknowledged, refused, or there from before."""
         try:
             kind = Kind(request.type_url)
         except ValueError:
@@ -150,6 +150,7 @@ class Client:
             _forget(kind, state, name)
         if not state.started:
             self._start(kind, state, request)
+            settled |= state.held.keys()
         elif request.resource_names_subscribe:
             self._subscribe(kind, state, request.resource_names_subscribe)
         return {kind: settled} if settled else {}

@@ -32,8 +32,10 @@ class Conversation:
             out.append((kind.name, sorted(sent), sorted(response.removed_resources)))
         return out
 
-    def asks(self, kind: Kind, *names: str, has: dict[str, str] | None = None, leaves: Sequence[str] = ()) -> None:
-        self.client.receive(
+    def asks(
+        self, kind: Kind, *names: str, has: dict[str, str] | None = None, leaves: Sequence[str] = ()
+    ) -> dict[Kind, set[str]]:
+        return self.client.receive(
             discovery_pb2.DeltaDiscoveryRequest(
                 type_url=kind,
                 resource_names_subscribe=names,
@@ -141,6 +143,11 @@ def test_after_a_reconnect_only_differences_are_sent() -> None:
     talk.asks(Kind.LISTENER, has={})
     # No listeners, so no hosts that could need the cluster.
     assert talk.said() == [("CLUSTER", [], ["gone"]), ("LISTENER", ["http@1"], [])]
+
+
+def test_after_a_reconnect_what_the_client_has_is_progress_to_those_who_wait() -> None:
+    talk = Conversation(resource(Kind.CLUSTER, "c"))
+    assert talk.asks(Kind.CLUSTER, has={"c": "1"}) == {Kind.CLUSTER: {"c"}}
 
 
 def test_after_a_reconnect_no_cluster_goes_before_the_client_has_told_its_hosts() -> None:

@@ -39,6 +39,8 @@ def up(session: Session, detach: bool, port: int, api_port: int) -> None:
             terminal.next("inferplane apply -f FILE   (in another terminal; Ctrl-C here stops everything)")
 
         start(session.home, gateway_port=port, api_port=api_port, on_progress=terminal.say, on_ready=ready)
+        # Without effect when it was ready: its line has been written then.
+        step.end("stopped before it was ready")
     terminal.say("stopped; nothing is left running")
 
 

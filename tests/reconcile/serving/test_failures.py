@@ -5,7 +5,7 @@ import pytest
 from tests.fakes.api import Write
 from tests.reconcile.serving.world import World, config, isvc, runtime, serving
 
-from inferplane.client.kubernetes.api import Invalid
+from inferplane.client.kubernetes.api import ApiError, Invalid
 from inferplane.client.kubernetes.kinds import (
     CLUSTER_SERVING_RUNTIME,
     CONFIG_MAP,
@@ -234,17 +234,40 @@ async def test_ingress_objects_are_refused_by_the_key_that_asks_for_them() -> No
     assert "ingress.enableGatewayApi" in str(found["message"])
 
 
-async def test_an_object_that_the_api_refuses_is_named() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        Invalid(422, "Invalid", "spec: bad volume"),
+        ApiError(400, "BadRequest", "strict decoding error: bad volume"),
+        ApiError(403, "Forbidden", "exceeded quota: bad volume"),
+    ],
+)
+async def test_an_object_that_the_api_refuses_is_named(error: ApiError) -> None:
     def refuse(write: Write) -> None:
         if write.verb == "apply" and write.resource == DEPLOYMENT:
-            raise Invalid(422, "Invalid", 'Deployment.apps "raw-foo-predictor" is invalid: spec: bad volume')
+            raise error
 
     async with serving() as world:
         world.api.intercept = refuse
         await world.applied(isvc())
         found = world.condition("PredictorReady")
     assert found["reason"] == "ReconcileFailed"
+    assert str(found["message"]).startswith("Deployment raw-foo-predictor: ")
     assert "bad volume" in str(found["message"])
+
+
+async def test_a_quota_is_tried_again_until_it_allows_it() -> None:
+    def refuse(write: Write) -> None:
+        if write.verb == "apply" and write.resource == DEPLOYMENT:
+            raise ApiError(403, "Forbidden", "exceeded quota")
+
+    async with serving() as world:
+        world.api.intercept = refuse
+        await world.applied(isvc())
+        world.api.intercept = lambda _: None
+        world.clock.advance(1)
+        await world.rests()
+        assert world.exists(DEPLOYMENT, NAME)
 
 
 async def test_a_service_that_is_deleted_meanwhile_is_no_error() -> None:

@@ -308,6 +308,44 @@ async def test_a_second_reconcile_writes_nothing() -> None:
         assert world.api.writes == []
 
 
+async def test_what_others_change_in_our_fields_is_put_back() -> None:
+    async with serving() as world:
+        await world.applied(isvc())
+        deployment, service = world.peek(DEPLOYMENT, NAME), world.peek(SERVICE, NAME)
+        object_at(deployment, "spec")["revisionHistoryLimit"] = 1
+        object_at(service, "metadata", "labels").pop("app")
+        world.api.writes.clear()
+        await world.add(DEPLOYMENT, deployment)
+        await world.add(SERVICE, service)
+        repaired = world.peek(DEPLOYMENT, NAME), world.peek(SERVICE, NAME)
+        written = [one.resource.kind for one in world.api.writes]
+    assert object_at(repaired[0], "spec")["revisionHistoryLimit"] == 10
+    assert object_at(repaired[1], "metadata", "labels") == LABELS
+    assert written == ["Deployment", "Service"]
+
+
+async def test_what_is_deleted_comes_back() -> None:
+    async with serving() as world:
+        await world.applied(isvc())
+        for resource, name in ((DEPLOYMENT, NAME), (SERVICE, NAME), (HTTP_ROUTE, "raw-foo")):
+            world.api.remove(resource, name)
+        await world.rests()
+        assert [world.exists(*one) for one in ((DEPLOYMENT, NAME), (SERVICE, NAME), (HTTP_ROUTE, "raw-foo"))] == [
+            True
+        ] * 3
+
+
+async def test_a_restarted_controller_changes_nothing() -> None:
+    async with serving() as world:
+        await world.applied(isvc())
+        await world.available()
+        await world.accepted()
+        world.api.changes.clear()
+        async with serving(api=world.api) as again:
+            await again.rests()
+        assert world.api.changes == []
+
+
 async def test_stop_removes_everything_and_start_brings_it_back() -> None:
     async with serving() as world:
         await world.applied(isvc())

@@ -122,14 +122,13 @@ def route_status(status: str, reason: str = "", message: str = "", type: str = "
 
 
 @asynccontextmanager
-async def serving(*, config_map: JsonObject | None = None, port: int = 80) -> AsyncIterator[World]:
-    """With the runtime `tf-serving-raw`, the Gateway on `port` and, unless given, KServe's test configuration."""
+async def serving(
+    *, config_map: JsonObject | None = None, port: int = 80, api: MemoryApi | None = None
+) -> AsyncIterator[World]:
+    """`api` is one that exists already, else a new one with the runtime `tf-serving-raw`, the Gateway on `port` and,
+    unless given, the configuration of KServe's own tests."""
     clock = FakeClock()
-    api = MemoryApi(clock)
-    api.add(kinds.CONFIG_MAP, config_map or config())
-    api.add(kinds.SERVING_RUNTIME, runtime())
-    for item in default_objects(port):
-        api.add(kinds.GATEWAY if item["kind"] == "Gateway" else kinds.GATEWAY_CLASS, item)
+    api = api or _furnished(MemoryApi(clock), config_map or config(), port)
     informers = Informers(api, clock)
     recorder = Recorder(api, "inferplane", clock)
     running = controllers(informers.api, informers, recorder, clock)
@@ -144,3 +143,11 @@ async def serving(*, config_map: JsonObject | None = None, port: int = 80) -> As
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _furnished(api: MemoryApi, config_map: JsonObject, port: int) -> MemoryApi:
+    api.add(kinds.CONFIG_MAP, config_map)
+    api.add(kinds.SERVING_RUNTIME, runtime())
+    for item in default_objects(port):
+        api.add(kinds.GATEWAY if item["kind"] == "Gateway" else kinds.GATEWAY_CLASS, item)
+    return api

@@ -20,7 +20,7 @@ from inferplane.resources.meta import ObjectMeta
 class _Applied:
     digest: bytes
     uid: str
-    generation: int
+    version: str
 
 
 class Applier:
@@ -36,11 +36,11 @@ class Applier:
         key = _key(desired)
         digest = hashlib.blake2b(msgspec.json.encode(desired.body, order="sorted"), digest_size=16).digest()
         before = self._applied.get(key)
-        if live is not None and before == _Applied(digest, live.uid, live.generation) and _covers(live, desired.body):
+        if live is not None and before == _Applied(digest, live.uid, _version(live)) and _covers(live, desired.body):
             return
         answer = await self._api.apply(desired.resource, desired.body, key[1].namespace, manager=self._manager)
         meta = msgspec.convert(object_at(answer, "metadata"), ObjectMeta)
-        self._applied[key] = _Applied(digest, meta.uid, meta.generation)
+        self._applied[key] = _Applied(digest, meta.uid, _version(meta))
 
     async def remove(self, resource: Resource, live: ObjectMeta) -> None:
         """The uid guards against removing an object of the same name that somebody made meanwhile."""
@@ -59,6 +59,11 @@ class Applier:
 def _key(desired: Desired) -> tuple[Resource, Key]:
     meta = object_at(desired.body, "metadata")
     return desired.resource, Key(str(meta["namespace"]), str(meta["name"]))
+
+
+def _version(meta: ObjectMeta) -> str:
+    """Changes whenever somebody changes the spec. Kinds without a generation (Services) hardly change otherwise."""
+    return str(meta.generation or f"resource version {meta.resource_version}")
 
 
 def _covers(live: ObjectMeta, body: JsonObject) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from inferplane.client.kubernetes import kinds
-from inferplane.client.kubernetes.api import Api, Invalid, NotFound, Resource
+from inferplane.client.kubernetes.api import Api, ApiError, NotFound, Resource
 from inferplane.controlplane.machinery.cache import Cache, Key
 from inferplane.controlplane.machinery.controller import Result
 from inferplane.controlplane.machinery.events import Recorder
@@ -35,6 +35,9 @@ from inferplane.resources.serving.runtime import ServingRuntime
 
 log = logging.getLogger(__name__)
 
+_FORBIDDEN = 403
+# Answers that are about what was sent: a quota or a policy (403) may change, the rest needs another spec.
+_REFUSALS = (400, _FORBIDDEN, 422)
 _BY_OWNER = "controller"
 _BY_APP = "app"
 
@@ -101,6 +104,14 @@ def _app(namespace: str, app: str) -> str:
     return f"{namespace}/{app}"
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A write that was turned down. `retry` is set when it may succeed later although nothing here changes."""
+
+    said: Blocked
+    retry: ApiError | None = None
+
+
 class LastGoodConfig:
     """The configuration; one that cannot be read leaves the last good one in effect, so that a slip of the pen in the
     ConfigMap takes no running service down. It is told once, as an event of the ConfigMap and in the log."""
@@ -150,8 +161,10 @@ class InferenceServices:
             await self._write_status(isvc, _broken_config(isvc, error, self._now()))
             return None
         todo = self._plan(isvc, config)
-        refused = None if _is_frozen(isvc) else await self._carry_out(isvc, todo)
-        await self._write_status(isvc, report(todo, self._observed(todo, refused), self._now()))
+        refusal = None if _is_frozen(isvc) else await self._carry_out(isvc, todo)
+        await self._write_status(isvc, report(todo, self._observed(todo, refusal), self._now()))
+        if refusal is not None and refusal.retry is not None:
+            raise refusal.retry
         return None
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -160,7 +173,7 @@ class InferenceServices:
         namespaced = self._caches.runtimes.list(isvc.metadata.namespace)
         return plan(isvc, config, namespaced, self._caches.cluster_runtimes.list())
 
-    def _observed(self, todo: Plan, refused: Blocked | None) -> Observed:
+    def _observed(self, todo: Plan, refusal: Refusal | None) -> Observed:
         """Only what this very object owns: a namesake of before may not have been collected yet."""
         meta = todo.isvc.metadata
         name = names.predictor(meta.name, todo.spec.predictor.name if todo.spec else None)
@@ -170,7 +183,7 @@ class InferenceServices:
             routes={one.metadata.name: one for one in self._caches.routes.matching(_BY_OWNER, meta.uid)},
             pods=self._pods(meta.namespace, name),
             gateway=self._gateway(todo.config),
-            refused=refused,
+            refused=refusal.said if refusal else None,
         )
 
     def _gateway(self, config: Config) -> Gateway | None:
@@ -186,16 +199,19 @@ class InferenceServices:
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    async def _carry_out(self, isvc: InferenceService, todo: Plan) -> Blocked | None:
-        """Applies and prunes; what the API server turns down for good is returned, not retried."""
+    async def _carry_out(self, isvc: InferenceService, todo: Plan) -> Refusal | None:
+        """Applies and prunes. What the API server turns down is returned, what failed by chance is raised."""
         if todo.blocked is not None:
             return None
         for desired in todo.objects:
             try:
-                if refused := await self._apply(isvc, desired):
-                    return refused
-            except Invalid as error:
-                return Blocked(RECONCILE_FAILED, f"{desired.resource.kind} {desired.name}: {error}")
+                if said := await self._apply(isvc, desired):
+                    return Refusal(said)
+            except ApiError as error:
+                if error.status not in _REFUSALS:
+                    raise
+                said = Blocked(RECONCILE_FAILED, f"{desired.resource.kind} {desired.name}: {error}")
+                return Refusal(said, error if error.status == _FORBIDDEN else None)
         await self._prune(isvc, todo)
         return None
 

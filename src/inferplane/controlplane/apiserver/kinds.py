@@ -112,6 +112,7 @@ CRD_GROUP = "apiextensions.k8s.io"
 CRD_KEY = f"{CRD_GROUP}/customresourcedefinitions"
 
 REVIEW = ("create",)
+_AUTOSCALER = ("HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa", "status")
 AUTHORIZATION = "authorization.k8s.io/v1"
 AUTHENTICATION = "authentication.k8s.io/v1"
 
@@ -158,9 +159,16 @@ BUILT_IN: tuple[Kind, ...] = (
         counts_generation=True,
         selectable=("status.replicas",),
     ),
-    _kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa", "status", categories=ALL),
+    _kind("autoscaling/v2", *_AUTOSCALER, categories=ALL),
+    _kind(
+        "autoscaling/v1",
+        *_AUTOSCALER,
+        categories=ALL,
+        storage=Resource("autoscaling", "v2", _AUTOSCALER[1], _AUTOSCALER[0]),
+    ),
     _kind("coordination.k8s.io/v1", "Lease", "leases", created_by_update=True),
     _kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", counts_generation=True),
+    _kind("events.k8s.io/v1", "Event", "events", "ev", storage=Resource("", "v1", "events", "Event")),
     _kind("networking.k8s.io/v1", "Ingress", "ingresses", "ing", "status", counts_generation=True),
     _kind(
         f"{CRD_GROUP}/v1",

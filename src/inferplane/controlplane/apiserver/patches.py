@@ -142,6 +142,8 @@ async def _apply(core: Core, call: Call) -> tuple[Stored, bool]:
     if stored is not None and (refusal := stale(call.kind, applied, stored)) is not None:
         raise refusal
     merged = merge(core, call, stored.object if stored else None, applied)
+    if stored is not None and objects.uid(applied):
+        merged = objects.with_metadata(merged, uid=objects.uid(applied))  # another one is refused by validation
     if stored is None:
         return await writes.create(core, call, objects.with_metadata(merged, resourceVersion=None), applied=True), True
     return await writes.update(core, call, stored, merged, applied=True), False

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from inferplane.controlplane.apiserver import builtin
+from inferplane.controlplane.apiserver.conversions import from_storage, to_storage
 from inferplane.controlplane.apiserver.kinds import Kind
 from inferplane.kernel.json import JsonObject
 from inferplane.resources import schemas
@@ -31,16 +32,17 @@ def pruned(kind: Kind, obj: JsonObject) -> JsonObject:
 def defaulted(kind: Kind, obj: JsonObject) -> JsonObject:
     if kind.definition is not None:
         return schemas.default(kind.definition.schema, obj)
-    return builtin.default_object(kind.resource, obj)
+    # Defaults and rules are those of the version that is kept; the others are the same object in other words.
+    return from_storage(kind, builtin.default_object(kind.storage, to_storage(kind, obj)))
 
 
 def creation_errors(kind: Kind, obj: JsonObject) -> list[FieldError]:
-    found = builtin.validate_create(kind.resource, obj)
+    found = builtin.validate_create(kind.storage, to_storage(kind, obj))
     return found + schemas.validate(schema_of(kind), obj) if kind.custom else found
 
 
 def update_errors(kind: Kind, old: JsonObject, new: JsonObject, subresource: str = "") -> list[FieldError]:
-    found = builtin.validate_update(kind.resource, old, new)
+    found = builtin.validate_update(kind.storage, to_storage(kind, old), to_storage(kind, new))
     if not kind.custom:
         return found
     return found + (_status_errors(kind, new) if subresource == "status" else schemas.validate(schema_of(kind), new))

@@ -6,7 +6,7 @@ item of a list, which has neither there, is a slice of them.
 
 import msgspec
 
-from inferplane.controlplane.apiserver import errors, objects
+from inferplane.controlplane.apiserver import conversions, errors, objects
 from inferplane.controlplane.apiserver.errors import StatusError
 from inferplane.controlplane.apiserver.kinds import Kind
 from inferplane.controlplane.apiserver.store.events import Event
@@ -62,7 +62,7 @@ def converted(kind: Kind, obj: JsonObject, revision: int) -> JsonObject:
     """A stored object in the version and under the schema that are served now."""
     if is_plain(kind, revision):
         return obj
-    obj = obj | {"apiVersion": kind.resource.api_version}
+    obj = conversions.from_storage(kind, obj)
     definition = kind.definition
     if definition is not None and revision <= definition.since:
         return schemas.default(definition.schema, schemas.prune(definition.schema, obj))
@@ -141,6 +141,7 @@ _RANK = {field: rank for rank, field in enumerate(METADATA_ORDER)}
 
 def _ordered(kind: Kind, obj: JsonObject) -> JsonObject:
     """Type first, in the version that objects are kept in; fields in the order of a real server."""
+    obj = conversions.to_storage(kind, obj)
     head: JsonObject = {"kind": kind.storage.kind, "apiVersion": kind.storage.api_version}
     rest = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion", "metadata")}
     metadata = sorted(objects.metadata(obj).items(), key=lambda item: _RANK.get(item[0], len(_RANK)))

@@ -1,9 +1,11 @@
 """What single kinds need beyond the common rules when they are created or updated: a table of small functions."""
 
+import base64
 from collections.abc import Callable
 
 from inferplane.controlplane.apiserver import definitions, objects
 from inferplane.controlplane.apiserver.core import Core
+from inferplane.controlplane.apiserver.errors import StatusError
 from inferplane.controlplane.apiserver.kinds import CRD_KEY, Kind
 from inferplane.kernel.json import Json, JsonObject, object_at, text_at
 
@@ -37,6 +39,29 @@ def _namespace(core: Core, old: JsonObject, new: JsonObject) -> JsonObject:
     return objects.with_part(_labelled(new), "spec", old)
 
 
+def _new_pod(core: Core, obj: JsonObject) -> JsonObject:
+    """A service account must be there. Every namespace gets `default` by a controller, so it isn't waited for."""
+    account = text_at(obj, "spec", "serviceAccountName") or text_at(obj, "spec", "serviceAccount")
+    kind = core.registry.find("", "v1", "serviceaccounts")
+    assert kind is not None  # built in
+    namespace = objects.namespace(obj)
+    if account in ("", "default") or core.storage.get(kind, namespace, account) is not None:
+        return obj
+    why = f'error looking up service account {namespace}/{account}: serviceaccount "{account}" not found'
+    raise StatusError(
+        403, "Forbidden", f'pods "{objects.name(obj)}" is forbidden: {why}', {"name": objects.name(obj), "kind": "pods"}
+    )
+
+
+def warnings(kind: Kind, obj: JsonObject) -> list[str]:
+    """What is accepted but probably not meant."""
+    if kind.key == "/secrets" and obj.get("type") == "kubernetes.io/tls":
+        content = base64.b64decode(text_at(object_at(obj, "data"), "tls.crt"))
+        if b"-----BEGIN" not in content:
+            return ["tls: failed to find any PEM data in certificate input"]
+    return []
+
+
 def _new_service(core: Core, obj: JsonObject) -> JsonObject:
     return core.addresses.assign(obj)
 
@@ -64,6 +89,7 @@ def _definition(core: Core, old: JsonObject, new: JsonObject) -> JsonObject:
 
 ON_CREATE: dict[str, OnCreate] = {
     "/namespaces": _new_namespace,
+    "/pods": _new_pod,
     "/services": _new_service,
     CRD_KEY: _new_definition,
 }

@@ -59,6 +59,7 @@ async def _create_named(core: Core, call: Call, obj: JsonObject, *, applied: boo
     obj = rules.defaulted(kind, strategies.created(core, kind, obj))
     obj = objects.with_metadata(obj, managedFields=managed) if applied else owned(core, call, None, obj)
     refuse(kind, obj, rules.creation_errors(kind, obj))
+    call.warnings.extend(strategies.warnings(kind, obj))
     if call.dry_run:
         if core.storage.get(kind, call.namespace, objects.name(obj)) is not None:
             raise errors.already_exists(kind.resource, objects.name(obj))

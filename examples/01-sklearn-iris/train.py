@@ -1,7 +1,7 @@
 """Trains the example's model: a support-vector classifier on the iris data that ships with scikit-learn.
 
-    python examples/01-sklearn-iris/train.py               into the platform's claim "models", where isvc.yaml looks
-    python examples/01-sklearn-iris/train.py --out DIR     into DIR, for example to copy it to a claim of a cluster
+python examples/01-sklearn-iris/train.py               into the platform's claim "models", where isvc.yaml looks
+python examples/01-sklearn-iris/train.py --out DIR     into DIR, for example to copy it to a claim of a cluster
 """
 
 import argparse

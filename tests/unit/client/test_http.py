@@ -263,6 +263,21 @@ async def test_a_server_that_says_nothing_is_given_up_after_the_timeout(peer: Pe
             await hasty.list(POD)
 
 
+async def test_a_watch_whose_server_dies_is_server_unreachable(peer: Peer, api: HttpApi) -> None:
+    async def dying(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b'{"type":"ADDED","object":{}}\n')
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    peer.answer = dying
+    with pytest.raises(ServerUnreachable, match=r"broke off the connection|reset"):
+        async for _ in api.watch(POD, since="1"):
+            pass
+
+
 async def test_leaving_a_watch_early_closes_its_connection(peer: Peer, api: HttpApi) -> None:
     closed = asyncio.Event()
 

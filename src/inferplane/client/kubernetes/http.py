@@ -346,4 +346,6 @@ def _served(document: JsonObject) -> list[Served]:
 def _words(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)):
+        return "the server broke off the connection"
     return " ".join(str(error).split()) or type(error).__name__

@@ -17,7 +17,8 @@ from inferplane.kernel.json import JsonObject, text_at
 
 log = logging.getLogger(__name__)
 
-_RECONNECT = Backoff(first=0.05, limit=5.0)
+# A control plane that was killed is back within a second or two, and nobody should be blind for longer than it is gone.
+_RECONNECT = Backoff(first=0.05, limit=1.0)
 
 
 def version_of(item: JsonObject) -> int:

@@ -298,7 +298,9 @@ async def test_a_scikit_learn_server_is_forked_from_its_zygote_and_announces_its
     async with machine.node():
         uid = machine.run("iris", server, initContainers=[init], volumes=[{"name": "m", "emptyDir": {}}])
         await machine.until_ready("iris")
-        os.kill(machine.pid(uid, "kserve-container"), signal.SIGKILL)
+        pid = machine.pid(uid, "kserve-container")
+        assert Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0") == "iris kserve-container"
+        os.kill(pid, signal.SIGKILL)
         begun = time.monotonic()
         await machine.until(lambda: machine.is_ready("iris") and machine.container("iris")["restartCount"] == 1)
         assert time.monotonic() - begun < 3.0

@@ -51,7 +51,7 @@ def settle(launch: Launch, pipe: int) -> None:
         os.environ[READY_VARIABLE] = str(READY_DESCRIPTOR)
     time.tzset()
     if launch.title:
-        _libc.prctl(_PR_SET_NAME, launch.title.encode()[:15], 0, 0, 0)
+        _retitle(launch.title)
 
 
 def run(launch: Launch) -> NoReturn:
@@ -89,6 +89,16 @@ def _descriptors(launch: Launch, pipe: int) -> None:
 
 def _above(descriptor: int, floor: int) -> int:
     return fcntl.fcntl(descriptor, fcntl.F_DUPFD, floor)
+
+
+def _retitle(title: str) -> None:
+    """What `ps` and `top` show, instead of the keeper's command. An exec puts the command's own words there."""
+    _libc.prctl(_PR_SET_NAME, title.encode()[:15], 0, 0, 0)
+    # proc(5), fields 48 and 49: where this process' arguments are in its memory.
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    start, end = int(fields[45]), int(fields[46])
+    if start and end - start > 1:
+        ctypes.memmove(start, title.encode()[: end - start - 1].ljust(end - start, b"\0"), end - start)
 
 
 def _signals() -> None:

@@ -74,7 +74,7 @@ class Launcher:
             cwd=str(cwd),
             entrypoint=setting.recipe.entrypoint,
             announces=setting.recipe.announces,
-            title=pod.metadata.name,
+            title=f"{pod.metadata.name} {container.name}",
         )
 
     def target(self, container: Container, setting: Setting, place: Place) -> Target:

@@ -22,8 +22,7 @@ class Launch(_Message, frozen=True, kw_only=True):
 
     `directory` holds the run's record and log, `cwd` is where the process starts. `announces`: it speaks the readiness
     protocol. `failures` is how many runs in a row ended before this one (written to the record for the node's
-    back-off). `limits`: soft and hard value by the name of `resource.RLIMIT_*`. `title` is the name shown by `ps` (15
-    characters).
+    back-off). `limits`: soft and hard value by the name of `resource.RLIMIT_*`. `title` is what `ps` shows.
     """
 
     id: RunId

@@ -22,7 +22,7 @@ class Choice:
 
 
 def choose(wanted: int, *, avoid: Iterable[int] = ()) -> Choice:
-    """The first port from `wanted` on that nobody listens on (on any address) and that isn't in `avoid`."""
+    """The first port from `wanted` on where nobody would get our clients' connections, and that isn't in `avoid`."""
     taken = set(avoid)
     for port in range(wanted, min(wanted + _TRIES, 65536)):
         if port not in taken and is_free(port):
@@ -34,13 +34,8 @@ def is_free(port: int) -> bool:
     return all(_can_bind(family, address, port) for family, address in _ADDRESSES)
 
 
-# Both loopbacks and both wildcards: a listener on any of them would get some of our clients' connections.
-_ADDRESSES = (
-    (socket.AF_INET, "127.0.0.1"),
-    (socket.AF_INET, "0.0.0.0"),
-    (socket.AF_INET6, "::1"),
-    (socket.AF_INET6, "::"),
-)
+# A listener on all addresses is in the way of these, too; one on another address, such as a pod's, is not.
+_ADDRESSES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
 def _can_bind(family: socket.AddressFamily, address: str, port: int) -> bool:

@@ -47,3 +47,13 @@ def test_a_port_chosen_for_something_else_is_avoided() -> None:
 def test_no_port_left_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(InferplaneError, match=r"no free port from 65536.*--port"):
         ports.choose(65536)
+
+
+def test_a_listener_on_all_addresses_takes_the_port() -> None:
+    with socket.create_server(("0.0.0.0", 0)) as everywhere:
+        assert not ports.is_free(everywhere.getsockname()[1])
+
+
+def test_a_pod_that_listens_on_its_own_address_does_not() -> None:
+    with socket.create_server(("127.9.9.9", 0)) as pod:
+        assert ports.is_free(pod.getsockname()[1])

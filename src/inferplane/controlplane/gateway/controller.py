@@ -67,6 +67,7 @@ class GatewayController:
         self._waiting_since: dict[Key, float] = {}
         self._unplanned: dict[tuple[int, Key], None] = {}
         self._uses: dict[tuple[Kind, str], list[Key]] = {}
+        self._clusters: dict[Key, list[Cluster]] = {}
         self._assigned: dict[str, Assignment] = {}
         self.xds = XdsServer(self._progressed)
         self._watch(informers)
@@ -124,10 +125,11 @@ class GatewayController:
             self._wake.set()
 
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
-        self._replan(old and old.spec, new and new.spec)
+        """A Service that no route names yet, as every new one, is no reason to plan."""
         for one in (old, new):
-            if one:
+            if one and self._planner.depends_on(_key(one.metadata)):
                 self._stale_services[_key(one.metadata)] = None
+                self._replan(old and old.spec, new and new.spec)
 
     def _endpoints_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         for one in (old, new):
@@ -161,21 +163,35 @@ class GatewayController:
     # --- plan → xDS -------------------------------------------------------------------------------------------------
 
     def _publish(self) -> None:
-        before = self._snapshot
         if self._plan_is_stale:
-            self._plan_is_stale = False
-            self._snapshot = self._planner.plan(self._world())
-            self._note_uses()
-        after = self._snapshot
-        values: list[Value] = [*_changed(before.clusters, after.clusters)]
-        values += self._assignments(before.clusters, after.clusters)
-        values += [*_changed(before.listeners, after.listeners), *_changed(before.hosts, after.hosts)]
+            self._publish_plan()
+        self._publish_endpoints()
+
+    def _publish_plan(self) -> None:
+        before, self._plan_is_stale = self._snapshot, False
+        after = self._snapshot = self._planner.plan(self._world())
+        self._note_uses(after)
+        new = _changed(before.clusters, after.clusters)
+        self._stale_services.update((Key(one.namespace, one.service), None) for one in new)
+        values: list[Value] = [*new, *_changed(before.listeners, after.listeners), *_changed(before.hosts, after.hosts)]
         self.xds.publish(values, self._removed(before, after))
-        if before is not after:
-            self._enqueue_verdicts(before, after)
-            unplanned, self._unplanned = self._unplanned, {}
-            for controller, key in unplanned:
-                self.controllers[controller].enqueue(key)
+        self._enqueue_verdicts(before, after)
+        unplanned, self._unplanned = self._unplanned, {}
+        for controller, key in unplanned:
+            self.controllers[controller].enqueue(key)
+
+    def _publish_endpoints(self) -> None:
+        stale, self._stale_services = self._stale_services, {}
+        changed: list[Assignment] = []
+        for service in stale:
+            slices = self._slices.matching("service", str(service)) if service in self._clusters else ()
+            for cluster in self._clusters.get(service, ()):
+                now = assignment(cluster, self._services.get(service), slices)
+                if self._assigned.get(cluster.name) != now:
+                    self._assigned[cluster.name] = now
+                    changed.append(now)
+        self.xds.publish(changed)
+        self._enqueue_users(Kind.ENDPOINTS, [one.cluster for one in changed])
 
     def _world(self) -> World:
         return World(
@@ -185,21 +201,6 @@ class GatewayController:
             service=lambda namespace, name: self._services.get(Key(namespace, name)),
             namespaces={one.metadata.name: one.metadata.labels for one in self._namespaces.list()},
         )
-
-    def _assignments(self, before: Mapping[str, Cluster], after: Mapping[str, Cluster]) -> list[Assignment]:
-        stale, self._stale_services = self._stale_services, {}
-        found: list[Assignment] = []
-        for cluster in after.values():
-            service = Key(cluster.namespace, cluster.service)
-            if cluster.name in before and service not in stale:
-                continue
-            slices = self._slices.matching("service", str(service))
-            found.append(assignment(cluster, self._services.get(service), slices))
-        for one in found:
-            if self._assigned.get(one.cluster) != one:
-                self._assigned[one.cluster] = one
-                self._enqueue_users(Kind.ENDPOINTS, [one.cluster])
-        return found
 
     def _removed(self, before: Snapshot, after: Snapshot) -> list[tuple[Kind, str]]:
         listeners = before.listeners.keys() - after.listeners.keys()
@@ -214,15 +215,17 @@ class GatewayController:
 
     # --- Envoy → statuses -------------------------------------------------------------------------------------------
 
-    def _note_uses(self) -> None:
-        """Which routes wait for which resource."""
-        self._uses = {}
-        for key, verdict in self._snapshot.routes.items():
+    def _note_uses(self, snapshot: Snapshot) -> None:
+        """Which clusters a Service has, and which routes wait for which resource."""
+        self._uses, self._clusters = {}, {}
+        for cluster in snapshot.clusters.values():
+            self._clusters.setdefault(Key(cluster.namespace, cluster.service), []).append(cluster)
+        for key, verdict in snapshot.routes.items():
             for parent in verdict.parents:
                 for host in parent.hosts:
                     self._uses.setdefault((Kind.HOST, host), []).append(key)
-            for cluster in verdict.live:
-                self._uses.setdefault((Kind.ENDPOINTS, cluster), []).append(key)
+            for name in verdict.live:
+                self._uses.setdefault((Kind.ENDPOINTS, name), []).append(key)
 
     def _progressed(self, kind: Kind, names: Iterable[str]) -> None:
         if kind is Kind.LISTENER:

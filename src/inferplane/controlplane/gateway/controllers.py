@@ -1,5 +1,7 @@
 """What assembly starts."""
 
+import socket
+
 from inferplane.controlplane.gateway.controller import GatewayController
 from inferplane.controlplane.gateway.plan import LOOPBACK
 from inferplane.controlplane.machinery.informers import Informers
@@ -7,10 +9,20 @@ from inferplane.kernel.clock import Clock
 
 
 async def run_gateway(
-    informers: Informers, clock: Clock, *, xds_address: str, addresses: tuple[str, ...] = LOOPBACK
+    informers: Informers, clock: Clock, *, xds_address: str, addresses: tuple[str, ...] | None = None
 ) -> None:
     """Until cancelled; `informers` are run by the caller. `xds_address`: a socket's path or host:port. `addresses`:
-    where Envoy's listeners bind."""
-    gateway = GatewayController(informers, clock, addresses)
+    where Envoy's listeners bind, by default this machine's loopback addresses."""
+    gateway = GatewayController(informers, clock, addresses or loopback_addresses())
     await informers.synced()
     await gateway.run(xds_address)
+
+
+def loopback_addresses() -> tuple[str, ...]:
+    """127.0.0.1, and ::1 where there is one: Envoy refuses a listener of which it can't bind every address."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return LOOPBACK[:1]
+    return LOOPBACK

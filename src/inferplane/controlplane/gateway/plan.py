@@ -136,12 +136,18 @@ class Planner:
 
     def __init__(self, addresses: tuple[str, ...] = LOOPBACK) -> None:
         self._addresses = addresses
+        self._named: set[Key] = set()
         self._compiled: dict[Key, _Memory] = {}
         self._attached: dict[Key, tuple[api.HTTPRoute, _Attached]] = {}
         self._doors: _Doors | None = None
         self._hosts: dict[str, tuple[list[Compiled], VirtualHost]] = {}
 
+    def depends_on(self, service: Key) -> bool:
+        """Whether a route of the last plan names this Service, existing or not."""
+        return service in self._named
+
     def plan(self, world: World) -> Snapshot:
+        self._named = set()
         opened, verdicts = open_listeners(ours_among(world))
         doors = _Doors(frozenset(verdicts), opened, world.namespaces)
         self._forget_attachments_unless(doors)
@@ -181,7 +187,9 @@ class Planner:
         return {listener_name(port): Listener(listener_name(port), port, self._addresses) for port in ports}
 
     def _compile(self, name: Key, route: api.HTTPRoute, service: FindService) -> Compiled:
-        services = [service(*one) for one in backends(route)]
+        named = [Key(*one) for one in backends(route)]
+        self._named.update(named)
+        services = [service(one.namespace, one.name) for one in named]
         known = self._compiled.get(name)
         if known and _as_before(known.route, route) and _same(known.services, services):
             known.route = route

@@ -295,6 +295,12 @@ def test_planning_again_makes_only_what_changed() -> None:
     assert after.hosts["http-80/two"] != before.hosts["http-80/two"]
 
 
+def test_a_plan_depends_on_the_services_that_its_routes_name_existing_or_not() -> None:
+    planner = Planner()
+    planner.plan(world(route(rule("s", "nobody"))))
+    assert [planner.depends_on(Key("default", name)) for name in ("s", "nobody", "t")] == [True, True, False]
+
+
 def test_what_was_planned_before_never_shows_in_the_result() -> None:
     planner = Planner()
     worlds = [

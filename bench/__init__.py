@@ -1,0 +1,1 @@
+"""The budgets, measured beside the peers: `make bench`."""

@@ -291,6 +291,15 @@ class MemoryApi:
             raise Conflict(409, "Conflict", f"pod {name} is already assigned to a node")
         after = deepcopy(before)
         after["spec"] = object_at(after, "spec") | {"nodeName": text_at(body, "target", "name")}
+        scheduled: JsonObject = {
+            "type": "PodScheduled",
+            "status": "True",
+            "lastTransitionTime": timestamp(self._clock.now()),
+        }
+        others = [
+            c for c in list_at(after, "status", "conditions") if isinstance(c, dict) and c["type"] != "PodScheduled"
+        ]
+        after["status"] = object_at(after, "status") | {"conditions": [*others, scheduled]}
         self._replace(write, before, after, whole=True)
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 

@@ -165,10 +165,13 @@ async def test_a_bound_pod_ends_gracefully_and_an_unbound_one_at_once(api: Api) 
         await api.get(POD, "bound", NS)
 
 
-async def test_a_bound_pod_cannot_be_bound_again(api: Api) -> None:
+async def test_a_bound_pod_is_scheduled_and_cannot_be_bound_again(api: Api) -> None:
     await api.create(POD, pod("a"), NS)
     binding: JsonObject = {"metadata": {"name": "a"}, "target": {"kind": "Node", "name": "local"}}
     await api.subresource(POD, "a", "binding", binding, NS)
+    [scheduled] = list_at(await api.get(POD, "a", NS), "status", "conditions")
+    assert isinstance(scheduled, dict)
+    assert (scheduled["type"], scheduled["status"]) == ("PodScheduled", "True")
     with pytest.raises(Conflict):
         await api.subresource(POD, "a", "binding", binding, NS)
 

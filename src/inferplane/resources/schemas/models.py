@@ -4,7 +4,7 @@ In: one Python module per API group and version, made of dataclasses whose docst
 needs the lightkube client, which we don't; so it is read as text. Out: OpenAPI documents by definition name
 (`io.k8s.api.core.v1.PodSpec`), each derived when first asked for: a write to a ConfigMap never reads about Pods.
 
-`derived()` gives what has been worked out so far and `Models(known=…)` takes it back: for a cache of the caller.
+`derived()` gives what has been worked out so far and `know()` takes it back: for a file that the caller keeps.
 """
 
 import ast
@@ -68,10 +68,10 @@ _LIST = re.compile(r"List\[(.*)\]")
 
 
 class Models:
-    """All definitions, each derived on first use. `known`: documents that a cache already has, by name."""
+    """All definitions, each derived on first use."""
 
-    def __init__(self, known: Mapping[str, JsonObject] | None = None) -> None:
-        self._documents: dict[str, JsonObject] = dict(known or {})
+    def __init__(self) -> None:
+        self._documents: dict[str, JsonObject] = {}
         self._schemas: dict[str, Schema] = {}
 
     def schema(self, name: str) -> Schema:
@@ -86,6 +86,10 @@ class Models:
         if found is None:
             found = self._documents[name] = _derive(name)
         return found
+
+    def know(self, documents: Mapping[str, JsonObject]) -> None:
+        """Takes documents that a cache has, by name; those already derived stay."""
+        self._documents = {**documents, **self._documents}
 
     def derived(self) -> dict[str, JsonObject]:
         """Every document worked out so far: worth keeping in a file between runs."""

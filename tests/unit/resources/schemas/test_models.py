@@ -61,7 +61,9 @@ def test_an_unknown_kind_is_a_key_error() -> None:
 def test_what_was_derived_can_be_kept_and_given_back() -> None:
     first = Models()
     wanted = first.schema(definition_name("v1", "ConfigMap"))
-    again = Models(known=first.derived()).schema(definition_name("v1", "ConfigMap"))
+    second = Models()
+    second.know(first.derived())
+    again = second.schema(definition_name("v1", "ConfigMap"))
     assert again.document == wanted.document
     assert again.properties["metadata"].properties["labels"].additional is not None
 

@@ -100,5 +100,9 @@ def metadata_update_errors(resource: Resource, old: JsonObject, new: JsonObject)
             f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
         )
         found.append(forbidden("metadata.finalizers", message))
-    # What was there before is not judged again by a stricter rule of names.
-    return found + [one for one in metadata_errors(resource, new) if one.path != "metadata.name"]
+    return found
+
+
+def metadata_errors_after_update(resource: Resource, obj: JsonObject) -> list[FieldError]:
+    """As for a new object, but the name it has is not judged again."""
+    return [one for one in metadata_errors(resource, obj) if one.path != "metadata.name"]

@@ -29,6 +29,8 @@ def default_pod(obj: JsonObject) -> None:
     fill(spec, {"enableServiceLinks": True, "priority": 0, "preemptionPolicy": "PreemptLowerPriority"})
     fill(spec, {"serviceAccountName": "default"})
     spec["serviceAccount"] = spec["serviceAccountName"]
+    if isinstance(grace := spec.get("terminationGracePeriodSeconds"), int) and grace < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     _tolerate(spec)
     status = part(obj, "status")
     fill(status, {"phase": "Pending", "qosClass": qos_class(spec)})

@@ -13,7 +13,11 @@ from inferplane.controlplane.apiserver.builtin.configs import (
     secret_update_errors,
 )
 from inferplane.controlplane.apiserver.builtin.definitions import definition_errors, definition_update_errors
-from inferplane.controlplane.apiserver.builtin.metadata import metadata_errors, metadata_update_errors
+from inferplane.controlplane.apiserver.builtin.metadata import (
+    metadata_errors,
+    metadata_errors_after_update,
+    metadata_update_errors,
+)
 from inferplane.controlplane.apiserver.builtin.pod_updates import pod_update_errors
 from inferplane.controlplane.apiserver.builtin.pods import pod_errors
 from inferplane.controlplane.apiserver.builtin.services import (
@@ -47,10 +51,16 @@ def validate_update(resource: Resource, old: JsonObject, new: JsonObject) -> lis
     """What may not be, and what may not change."""
     key = (resource.group, resource.kind)
     own, own_update = _CHECKS.get(key), _UPDATE_CHECKS.get(key)
-    found = metadata_update_errors(resource, old, new)
+    found = metadata_update_errors(resource, old, new) * _TIMES_CHECKED
+    found += metadata_errors_after_update(resource, new) * _TIMES_CHECKED ** (2 if own else 1)
     # A change that is refused as such needs no word on what else is wrong with the result.
     changed = own_update(old, new) if own_update else []
     return found + changed + (own(new) if own and not changed and _spec(old) != _spec(new) else [])
+
+
+# A real server checks the metadata of an update in its generic code and again for the kind, and names each cause as
+# often; the fields of a built-in kind's metadata are looked at once more in each.
+_TIMES_CHECKED = 2
 
 
 def _spec(obj: JsonObject) -> JsonObject:

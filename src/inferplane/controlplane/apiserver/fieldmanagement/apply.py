@@ -75,11 +75,13 @@ def record_update(
     now: str,
     schema: Schema,
     api_version: str,
+    unwritten: frozenset[str] = frozenset(),
 ) -> JsonObject:
     """`new` with the fields that differ from `old` (None: a creation) recorded as `manager`'s. No change, no record.
 
     `new` is the object as it will be stored, defaults included. Managers that `new` states itself are taken; without
-    any, those of `old` are.
+    any, those of `old` are. `unwritten` names fields at the top that this endpoint doesn't write (`status` where it has
+    a subresource of its own): what the server put there belongs to nobody.
     """
     before, after = _plain(old or {}), _plain(new)
     managers = read(new) or read(old or {})
@@ -89,7 +91,7 @@ def record_update(
     me = Manager(manager, UPDATE, subresource, api_version)
     managers = _handed_over(managers, me, found, force=True)
     mine = managers[me.key].fields if me.key in managers else frozenset()
-    touched = found.touched - UNOWNED
+    touched = {path for path in found.touched - UNOWNED if path[0][2:] not in unwritten}
     if touched:
         managers[me.key] = Owned(me, (mine - found.removed) | touched, now)
     elif mine:
@@ -106,13 +108,16 @@ def only_times_differ(one: JsonObject, other: JsonObject) -> bool:
 
 
 def _stated(applied: JsonObject) -> JsonObject:
-    """What a manager can state: system metadata that clients send back with an object isn't its to apply."""
+    """What a manager can state: system metadata that clients send back with an object isn't its to apply.
+
+    A uid stays: it says which object is meant, and one that differs is refused when the result is validated.
+    """
     metadata = object_at(applied, "metadata")
-    kept = {k: v for k, v in metadata.items() if k not in _SYSTEM_METADATA}
+    kept = {k: v for k, v in metadata.items() if k not in _SYSTEM_METADATA and (k != "uid" or v)}
     return {**applied, "metadata": kept}
 
 
-_SYSTEM_METADATA = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"})
+_SYSTEM_METADATA = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink"})
 
 
 def _plain(obj: JsonObject) -> JsonObject:

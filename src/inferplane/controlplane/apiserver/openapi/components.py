@@ -93,8 +93,7 @@ def _add(found: JsonObject, name: str, document: JsonObject) -> None:
         name, document = waiting.pop()
         if name in found:
             continue
-        # A copy at the top: marks are put on it.
-        found[name] = dict(_published_object(document))
+        found[name] = _published_object(document)
         missing = [other for other in _references(document) if other not in found]
         waiting += [(other, schemas.builtin_definition(other).document) for other in missing]
 

@@ -7,6 +7,7 @@ make.
 from collections.abc import Iterable, Mapping
 
 from inferplane.controlplane.apiserver.kinds import Kind
+from inferplane.controlplane.apiserver.openapi import gnostic
 from inferplane.controlplane.apiserver.openapi.components import REF, components
 from inferplane.controlplane.apiserver.openapi.operations import paths
 from inferplane.kernel.json import Json, JsonObject, object_at
@@ -50,6 +51,11 @@ def v2(kinds: Iterable[Kind]) -> JsonObject:
         "paths": dict(sorted(described.items())),
         "definitions": definitions,
     }
+
+
+def v2_protobuf(kinds: Iterable[Kind]) -> bytes:
+    """The same as protobuf, for requests that accept one of `V2_PROTOBUF_ACCEPTED`; its type is `V2_PROTOBUF`."""
+    return gnostic.encoded(v2(kinds))
 
 
 def _v2(value: Json) -> Json:

@@ -240,6 +240,21 @@ def test_an_update_owns_what_it_added_containers_included() -> None:
     }
 
 
+def test_what_the_server_puts_into_status_at_creation_is_nobodys() -> None:
+    pod: JsonObject = {"metadata": {"name": "a"}, "spec": {"nodeName": "n"}, "status": {"phase": "Pending"}}
+    created = record_update(
+        None,
+        pod,
+        manager="kubectl",
+        subresource="",
+        now=FIRST,
+        schema=builtin("v1", "Pod"),
+        api_version="v1",
+        unwritten=frozenset({"status"}),
+    )
+    assert owners(created) == {"kubectl": {"f:spec": {".": {}, "f:nodeName": {}}}}
+
+
 def test_an_updated_field_moves_to_the_updater_and_a_removed_one_to_nobody() -> None:
     live = applied(None, {"metadata": {"name": "a"}, "data": {"x": "1", "y": "1"}})
     after = updated(live, merge_patch(live, {"data": {"x": "2", "y": None}}), now=SECOND)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import IO
 
 import aiohttp
+import grpc
+import grpc.aio
 import pytest
 from aiohttp import web
 from tests.fakes.api import MemoryApi
@@ -237,6 +239,55 @@ async def test_hosts_and_paths_lead_to_their_services_and_the_rest_is_told_so(pl
         404,
         {"error": "nothing is served at host nobody.localhost and path /v1"},
     )
+
+
+@pytest.mark.parametrize(
+    ("prefix", "modifier", "asked", "arrives"),
+    [
+        ("/a", {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/x/y"}, "/a/b?q=1", "/x/y/b?q=1"),
+        ("/a", {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/x"}, "/a", "/x"),
+        ("/a", {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}, "/a/b/c", "/b/c"),
+        ("/a", {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}, "/a", "/"),
+        ("/", {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/x"}, "/b", "/x/b"),
+        ("/a", {"type": "ReplaceFullPath", "replaceFullPath": "/whole"}, "/a/b?q=1", "/whole?q=1"),
+    ],
+)
+async def test_paths_are_rewritten(platform: Platform, prefix: str, modifier: Json, asked: str, arrives: str) -> None:
+    await platform.service("iris", platform.upstreams[0].port)
+    match: JsonObject = {"path": {"type": "PathPrefix", "value": prefix}}
+    rewrite: JsonObject = {"type": "URLRewrite", "urlRewrite": {"path": modifier}}
+    await platform.route("iris", [HOST], to("iris", matches=[match], filters=[rewrite]))
+    await platform.programmed("iris")
+    assert (await platform.get(HOST, asked))[1]["path"] == arrives
+
+
+async def test_a_timeout_of_the_route_is_answered_with_504(platform: Platform) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        await platform.service("iris", silent.getsockname()[1])
+        await platform.route("iris", [HOST], to("iris", timeouts={"request": "50ms"}))
+        await platform.programmed("iris")
+        assert await platform.get(HOST) == (
+            504,
+            {"error": "service default/iris did not answer within the route's timeout"},
+        )
+
+
+async def test_grpc_reaches_a_port_that_says_h2c(platform: Platform) -> None:
+    async def echo(request: bytes, context: object) -> bytes:
+        return request
+
+    server = grpc.aio.server()
+    handler = grpc.unary_unary_rpc_method_handler(echo)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("iris.Echo", {"Echo": handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    await platform.service("iris", port, app_protocol="kubernetes.io/h2c")
+    await platform.route("iris", [HOST], to("iris"))
+    await platform.programmed("iris")
+    options = [("grpc.default_authority", f"{HOST}:{platform.port}")]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{platform.port}", options=options) as channel:
+        assert await channel.unary_unary("/iris.Echo/Echo")(b"hello") == b"hello"
+    await server.stop(grace=None)
 
 
 async def test_a_large_body_passes(platform: Platform) -> None:

@@ -154,11 +154,10 @@ class GatewayController:
                 await asyncio.wait_for(self._wake.wait(), left)
             except TimeoutError:
                 break
-            if self._plan_is_stale:
-                await self._clock.sleep(max(0.0, until - self._clock.monotonic()))
-                break
             self._wake.clear()
-            self._publish()
+            self._publish_endpoints()
+        if self._plan_is_stale:
+            self._wake.set()
 
     # --- plan → xDS -------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import psutil
 
 from inferplane.assembly.home import Home
-from inferplane.assembly.record import CONTROL_PLANE, GATEWAY, NODE, Platform, recorded
+from inferplane.assembly.record import CONTROL_PLANE, GATEWAY, NODE, Platform, ends_within, recorded
 
 _GRACE = 10.0
 # The node ends its pods first, each with a grace period of its own.
@@ -50,9 +50,4 @@ async def _end(platform: Platform, names: tuple[str, ...], note: Callable[[str],
 
 
 async def _gone(process: psutil.Process, seconds: float) -> bool:
-    """Waits for a process that isn't our child to end. False when it did not in time."""
-    try:
-        await asyncio.to_thread(process.wait, seconds)
-    except psutil.TimeoutExpired:
-        return False
-    return True
+    return await asyncio.to_thread(ends_within, process.pid, seconds)

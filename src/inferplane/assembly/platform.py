@@ -7,12 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-import psutil
-
 from inferplane.assembly import leftovers
 from inferplane.assembly.home import Home
 from inferplane.assembly.readiness import Event, Pipe
-from inferplane.assembly.record import SUPERVISOR, Platform, recorded, running
+from inferplane.assembly.record import SUPERVISOR, Platform, ends_within, recorded, running
 from inferplane.assembly.supervisor import DEFAULT_API_PORT, DEFAULT_GATEWAY_PORT, Options, supervise
 from inferplane.kernel.errors import InferplaneError
 
@@ -54,12 +52,10 @@ def down(home: Home, *, on_progress: Progress) -> bool:
     if supervisor is None:
         return asyncio.run(leftovers.end_processes(home, on_progress))
     supervisor.send_signal(signal.SIGTERM)
-    try:
-        supervisor.wait(_DOWN_TIMEOUT)
-    except psutil.TimeoutExpired:
+    if not ends_within(supervisor.pid, _DOWN_TIMEOUT):
         raise InferplaneError(
             f"the platform (pid {supervisor.pid}) did not stop within {_DOWN_TIMEOUT:g} s", fix=f"see {home.logs}"
-        ) from None
+        )
     return True
 
 

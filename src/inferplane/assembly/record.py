@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,20 @@ def started_at(pid: int) -> float:
     `create_time`, it does not shift when somebody sets the system's clock. Raises FileNotFoundError when it is gone."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def ends_within(pid: int, seconds: float) -> bool:
+    """Waits for a process that need not be our child. A zombie counts as ended: how soon it is reaped is up to init."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        return bool(poller.poll(seconds * 1000))
+    finally:
+        os.close(descriptor)
 
 
 def recorded(home: Home) -> Platform | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inferplane.assembly.home import Home
-from inferplane.assembly.record import Platform, only_supervisor, record, recorded, running, started_at
+from inferplane.assembly.record import Platform, ends_within, only_supervisor, record, recorded, running, started_at
 from inferplane.kernel.errors import InferplaneError
 
 
@@ -50,6 +50,15 @@ def test_a_process_that_ended_does_not_count(home: Home) -> None:
     assert running(home) is not None
     child.communicate()
     assert running(home) is None
+
+
+def test_a_process_that_ended_but_was_not_reaped_counts_as_ended() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert not ends_within(child.pid, 0.0)
+    child.stdin.close()  # type: ignore[union-attr]  # a pipe, as asked for
+    assert ends_within(child.pid, 10.0)
+    child.wait()
+    assert ends_within(child.pid, 0.0)
 
 
 def test_a_damaged_record_says_which_file_and_what_to_do(home: Home) -> None:

@@ -183,6 +183,7 @@ def test_a_port_that_is_taken_is_named_with_the_way_out(iris: Path) -> None:
         port = taken.getsockname()[1]
         with started(f"--model_dir={iris}", f"--http_port={port}") as (process, event, _):
             assert process.wait(TIMEOUT) == 1
+    assert event["reason"] == "CannotListen"
     assert event["message"].startswith(f"cannot listen on 127.0.0.1:{port}: ")
     assert event["message"].endswith("choose another with --http_port")
 

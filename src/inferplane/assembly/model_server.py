@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 import uvloop
 
@@ -25,7 +26,7 @@ from inferplane.dataplane.runtimes.registry import runtime
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.http.app import build
 from inferplane.dataplane.server.http.limits import Limits
-from inferplane.dataplane.server.http.listener import HttpServer
+from inferplane.dataplane.server.http.listener import CannotListen, HttpServer
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.http.routes import HotRoutes
 from inferplane.dataplane.server.metrics import Metrics
@@ -76,17 +77,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         model = _model(options)
         with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
             runner.run(_serve(options, model))
+    except CannotListen as error:
+        return _failed(options, "CannotListen", error)
     except InferplaneError as error:
-        log.error("cannot serve model=%s: %s", options.model_name, error)
-        announce_failure(os.environ, "ModelLoadFailed", str(error))
-        return STARTED_BADLY
+        return _failed(options, "ModelLoadFailed", error)
     return 0
 
 
+def _failed(options: Options, reason: str, error: InferplaneError) -> int:
+    log.error("cannot serve model=%s: %s", options.model_name, error)
+    announce_failure(os.environ, reason, str(error))
+    return STARTED_BADLY
+
+
 def warm(format: str = "sklearn") -> None:
-    """Has the lazy parts of the libraries happen now, so that the first load in a fork is quick. Starts no thread."""
-    if format != "sklearn":
-        return
+    """Has what happens at first use happen now: a fork then starts in half the time. Starts no thread."""
+    import_module("encodings.idna")  # the socket module's, for the first host name
+    parse(["--model_dir=."])
+    dispatch = Dispatch(ModelRepository(), Metrics())
+    build(dispatch, Probes(dispatch), __version__)
+    if format == "sklearn":
+        _warm_sklearn()
+
+
+def _warm_sklearn() -> None:
     import joblib
     from sklearn.svm import SVC
 

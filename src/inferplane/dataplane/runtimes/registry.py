@@ -17,16 +17,15 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """`extra` is the distribution's extra that brings `library`, the module without which nothing works."""
+    """`extra` is the distribution's extra that brings the runtime's libraries."""
 
     module: str
     attribute: str
-    library: str
     extra: str
 
 
 FORMATS = {
-    "sklearn": Format("inferplane.dataplane.runtimes.sklearn", "SKLearnModel", "sklearn", "sklearn"),
+    "sklearn": Format("inferplane.dataplane.runtimes.sklearn", "SKLearnModel", "sklearn"),
 }
 
 
@@ -45,10 +44,8 @@ def runtime(format: str) -> Runtime:
         raise UnknownFormat(f"no runtime for the model format {format!r}", fix=f"use one of {', '.join(FORMATS)}")
     try:
         module = import_module(known.module)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in (known.library, "joblib"):
-            raise
+    except ImportError as error:
         raise RuntimeNotInstalled(
-            f"the {format} runtime needs {error.name}", fix=f"pip install 'inferplane[{known.extra}]'"
+            f"the {format} runtime cannot be imported: {error}", fix=f"pip install 'inferplane[{known.extra}]'"
         ) from error
     return cast(Runtime, getattr(module, known.attribute))

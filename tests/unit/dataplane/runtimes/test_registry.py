@@ -32,5 +32,7 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.delitem(sys.modules, "inferplane.dataplane.runtimes.sklearn", raising=False)
     monkeypatch.setattr(builtins, "__import__", without_sklearn)
-    with pytest.raises(RuntimeNotInstalled, match=r"needs sklearn: pip install 'inferplane\[sklearn\]'$"):
+    with pytest.raises(
+        RuntimeNotInstalled, match=r"imported: No module named 'sklearn': pip install 'inferplane\[sklearn\]'$"
+    ):
         runtime("sklearn")

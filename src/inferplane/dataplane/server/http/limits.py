@@ -24,5 +24,5 @@ class Limits:
     """After an answer that refuses the rest of a request: time for the client to read it."""
     lame_duck: float = 1.0
     """After the signal to stop: still accepting, but answering with `connection: close`."""
-    grace: float = 30.0
-    """Then, for the requests in progress."""
+    grace: float = 25.0
+    """Then, for the requests in progress; Kubernetes kills 30 s after the signal."""

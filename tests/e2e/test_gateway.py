@@ -46,6 +46,8 @@ class Upstream:
     name: str
     port: int = 0
     runner: web.AppRunner | None = None
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> "Upstream":
         app = web.Application(client_max_size=1 << 30)
@@ -64,6 +66,9 @@ class Upstream:
 
     async def _answer(self, request: web.Request) -> web.Response:
         size = len(await request.read())
+        if request.path == "/held":
+            self.asked.set()
+            await self.go_on.wait()
         told = request.headers.get("KServe-Isvc-Name", "")
         return web.json_response({"name": self.name, "path": request.path_qs, "told": told, "size": size})
 
@@ -328,6 +333,29 @@ async def test_endpoints_leave_and_return_without_a_failed_request(platform: Pla
     await platform.endpoints("iris", a.port)
     await platform.programmed("iris")
     assert (await platform.get(HOST))[1]["name"] == "a"
+
+
+async def test_a_request_under_way_is_answered_though_its_service_is_gone(platform: Platform) -> None:
+    upstream = platform.upstreams[0]
+    await platform.service("iris", upstream.port)
+    await platform.route("iris", [HOST], to("iris"))
+    await platform.programmed("iris")
+    held = asyncio.create_task(platform.get(HOST, "/held"))
+    await upstream.asked.wait()
+    await platform.api.delete(HTTP_ROUTE, "iris", "default")
+    await platform.api.delete(SERVICE, "iris", "default")
+
+    async def cluster_is_gone() -> bool:
+        connector = aiohttp.UnixConnector(str(platform.home / "admin.sock"))
+        async with aiohttp.ClientSession(connector=connector) as admin, admin.get("http://envoy/clusters") as answer:
+            return "default/iris" not in await answer.text()
+
+    async with asyncio.timeout(DEADLINE):
+        while not await cluster_is_gone():
+            pass
+    assert (await platform.get(HOST))[0] == 404
+    upstream.go_on.set()
+    assert (await held)[0] == 200
 
 
 async def test_a_replica_that_refuses_connections_is_passed_over(platform: Platform) -> None:

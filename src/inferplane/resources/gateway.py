@@ -4,7 +4,6 @@ A view accepts words that we don't know (a filter of a newer release): the plan 
 made from the same structs are strict, as the project's own are: there an unknown word is refused when it is written.
 Rules and defaults: https://gateway-api.sigs.k8s.io/reference/spec/
 """
-# ruff: noqa: RUF012 - msgspec copies empty list and dict defaults for each instance
 
 from typing import Annotated
 
@@ -354,8 +353,9 @@ def _crd(
 
 
 def _object_schema(spec: type[View], status: type[View]) -> JsonObject:
-    schemas, components = msgspec.json.schema_components((spec, status), ref_template="{name}")
-    spec_schema, status_schema = (_structural(one, components) for one in schemas)
+    # The package collects every kind's CRDs, these too; and who only reads objects needs no schemas.
+    from inferplane.resources.crds import structural
+
     return {
         "type": "object",
         "required": ["spec"],
@@ -363,35 +363,7 @@ def _object_schema(spec: type[View], status: type[View]) -> JsonObject:
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": spec_schema,
-            "status": status_schema,
+            "spec": structural.of(spec),
+            "status": structural.of(status),
         },
     }
-
-
-# What a structural schema may not say, or says for itself; defaults are not stored in objects but applied when read.
-_DROPPED = ("title", "description", "default", "$ref", "anyOf")
-
-
-def _structural(schema: JsonObject, components: dict[str, JsonObject]) -> JsonObject:
-    """JSON schema as msgspec writes it → structural: references put in place, `T | null` reduced to T."""
-    schema = schema | components[str(schema["$ref"])] if "$ref" in schema else schema
-    for option in _objects(schema.get("anyOf")):
-        if option.get("type") != "null":
-            schema = option | schema
-            schema = schema | components[str(schema["$ref"])] if "$ref" in schema else schema
-    found = {key: value for key, value in schema.items() if key not in _DROPPED}
-    if isinstance(properties := found.get("properties"), dict):
-        found["properties"] = {
-            name: _structural(one, components) for name, one in properties.items() if isinstance(one, dict)
-        }
-    for key in ("items", "additionalProperties"):
-        if isinstance(inner := found.get(key), dict):
-            found[key] = _structural(inner, components)
-    if isinstance(words := found.get("enum"), list) and all(isinstance(word, str) for word in words):
-        found["type"] = "string"
-    return {key: value for key, value in found.items() if value != []}
-
-
-def _objects(value: Json) -> list[JsonObject]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -38,10 +38,12 @@ def _walk(schema: Schema, value: Json, path: str, found: list[FieldError]) -> No
         if fault:
             found.append(mistyped(path, actual, fault))
     elif isinstance(value, dict):
+        declared = schema.properties
         for name, child in value.items():
-            below = schema.property(name)
-            if below is not None:
-                _walk(below, child, f"{path}.{name}" if path else name, found)
+            below = declared.get(name) or schema.property(name)
+            if below is None or below.is_anything or (below.is_plain_text and isinstance(child, str)):
+                continue
+            _walk(below, child, f"{path}.{name}" if path else name, found)
     elif isinstance(value, list):
         items = schema.items
         for i, child in enumerate(value):

@@ -5,7 +5,7 @@ Out: `Schema`, whose facets are worked out on first use and kept, so that each w
 The walks are next door: `defaulting`, `pruning`, `validation`; patches and server-side apply ask about lists and maps.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Protocol, TypeAlias
 
@@ -80,7 +80,10 @@ class Schema:
 
     @cached_property
     def is_anything(self) -> bool:
-        return not self.type and not self.properties and not self.int_or_string and self.additional is None
+        """Nothing is known of what is here or below: no walk needs to go there."""
+        if self.type or self.properties or self.int_or_string or self.additional is not None:
+            return False
+        return "oneOf" not in self.document or self.document.get("x-kubernetes-preserve-unknown-fields") is True
 
     @cached_property
     def int_or_string(self) -> bool:
@@ -91,9 +94,14 @@ class Schema:
         return self.type in ("string", "integer", "number", "boolean") or self.is_choice
 
     @cached_property
+    def is_plain_text(self) -> bool:
+        """Any string will do: most fields are such, and the walks pass them by."""
+        return self.type == "string" and not self.form and "format" not in self.document
+
+    @cached_property
     def is_choice(self) -> bool:
         """One of several plain types (`IntOrString`, `Quantity` among the built-in definitions)."""
-        return not self.type and "oneOf" in self.document and not self.properties
+        return not self.type and not self.is_anything and not self.properties and "oneOf" in self.document
 
     @cached_property
     def form(self) -> str:
@@ -112,15 +120,6 @@ class Schema:
     @cached_property
     def has_default(self) -> bool:
         return "default" in self.document
-
-    @cached_property
-    def defaults_inside(self) -> bool:
-        """Whether defaulting has anything to do here or below; True where a definition refers to itself."""
-        if self.has_default:
-            return True
-        # Set before looking below, so that a schema that contains itself ends.
-        self.__dict__["defaults_inside"] = True
-        return any(one.defaults_inside for one in self._below())
 
     @cached_property
     def checks(self) -> ValueChecks:
@@ -190,13 +189,6 @@ class Schema:
             return target
         own = {k: v for k, v in document.items() if k not in ("$ref", "allOf")}
         return Schema({**target.document, **own}, target.definitions)
-
-    def _below(self) -> Iterable["Schema"]:
-        yield from self.properties.values()
-        if self.additional is not None:
-            yield self.additional
-        if isinstance(self.document.get("items"), dict):
-            yield self.items
 
 
 def reference_name(reference: str) -> str:

@@ -20,19 +20,23 @@ def unknown_fields(schema: Schema, obj: JsonObject) -> list[str]:
 
 def _unknown(schema: Schema, value: Json, path: str, found: list[str]) -> None:
     if isinstance(value, dict):
+        declared = schema.properties
         for name, child in value.items():
-            below = schema.property(name)
-            here = f"{path}.{name}" if path else name
+            below = declared.get(name) or schema.property(name)
             if below is None:
                 if path or name not in _TYPE_META:
-                    found.append(here)
-            elif isinstance(child, dict | list):
-                _unknown(below, child, here, found)
+                    found.append(_join(path, name))
+            elif isinstance(child, dict | list) and not below.is_anything:
+                _unknown(below, child, _join(path, name), found)
     elif isinstance(value, list):
         items = schema.items
         for i, child in enumerate(value):
             if isinstance(child, dict | list):
                 _unknown(items, child, f"{path}[{i}]", found)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def prune(schema: Schema, obj: JsonObject) -> JsonObject:
@@ -45,12 +49,15 @@ def _pruned(schema: Schema, value: Json, *, top: bool = False) -> Json:
     if isinstance(value, dict):
         kept: JsonObject = {}
         changed = False
+        declared = schema.properties
         for name, child in value.items():
-            below = schema.property(name)
+            below = declared.get(name) or schema.property(name)
             if below is None and not (top and name in _TYPE_META):
                 changed = True
                 continue
-            after = child if below is None or not isinstance(child, dict | list) else _pruned(below, child)
+            after = child
+            if below is not None and isinstance(child, dict | list) and not below.is_anything:
+                after = _pruned(below, child)
             changed = changed or after is not child
             kept[name] = after
         return kept if changed else value
@@ -81,15 +88,16 @@ def _defaulted(schema: Schema, value: Json) -> Json:
 def _defaulted_object(schema: Schema, value: JsonObject) -> JsonObject:
     result: JsonObject = {}
     changed = False
+    declared = schema.properties
     for name, child in value.items():
-        below = schema.property(name)
+        below = declared.get(name) or schema.property(name)
         if child is None and below is not None and not below.nullable:
             changed = True
             continue
         after = child if below is None or not isinstance(child, dict | list) else _defaulted(below, child)
         changed = changed or after is not child
         result[name] = after
-    for name, below in schema.properties.items():
+    for name, below in declared.items():
         if below.has_default and name not in result:
             result[name] = _defaulted(below, below.document["default"])
             changed = True

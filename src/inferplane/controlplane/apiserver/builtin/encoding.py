@@ -1,7 +1,8 @@
 """What an object of a built-in kind looks like after a decode and an encode by Go types, as a real server stores it.
 
 Gone are nulls, unknown fields, empty lists and maps, and zero values of fields that are no pointers; quantities are
-written canonically. The result shares no containers with the original, so defaults may be filled in place.
+written canonically. What the result shares with the original is free content (a CRD's `default`), so defaults may be
+filled in place.
 """
 
 from inferplane.kernel.json import Json, JsonObject
@@ -44,6 +45,9 @@ def _object(schema: Schema, value: JsonObject) -> JsonObject:
             if other is not None:
                 result[name] = _value(other, child)
             continue
+        if isinstance(child, str) and child and below.form != "quantity":
+            result[name] = child
+            continue
         if child is None or child == []:
             if name in _ALWAYS_WRITTEN and not schema.is_anything and below.type == "array":
                 result[name] = None
@@ -55,6 +59,8 @@ def _object(schema: Schema, value: JsonObject) -> JsonObject:
 
 
 def _value(schema: Schema, value: Json) -> Json:
+    if schema.is_anything:
+        return value
     if isinstance(value, dict):
         return _object(schema, value)
     if isinstance(value, list):

@@ -6,7 +6,7 @@ garbage and defaults nothing. `writes` are the requests that tried to change som
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from random import Random
@@ -135,7 +135,7 @@ class MemoryApi:
 
     async def watch(
         self, resource: Resource, namespace: str = "", *, since: str, labels: str = "", fields: str = ""
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         self.intercept(Write("watch", resource, namespace, ""))
         seen = int(since)
         self._watching += 1
@@ -314,7 +314,7 @@ class MemoryApi:
         tail: int | None = None,
         since_seconds: int | None = None,
         timestamps: bool = False,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         self._found(kinds.POD, name, namespace)
         lines = self._logs.get((namespace, name), b"").splitlines(keepends=True)
         for line in lines[-tail:] if tail else lines:

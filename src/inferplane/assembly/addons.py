@@ -1,14 +1,18 @@
 """What a platform of one machine brings along: CRDs, the gateway's objects, runtimes, process images, configuration.
 
-Installed on every start with server-side apply, so an upgrade brings new fields and an unchanged object costs no write.
+Installed on every start with server-side apply, so an upgrade brings new fields. Each object carries the digest of what
+was applied: one of the same digest is left alone (applying our largest CRD anew takes 0.2 s though nothing changes).
 Objects that users may edit are applied without force: a field that somebody else set stays as it is.
 """
 
+import hashlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from inferplane.client.kubernetes.api import Api, Conflict, Resource
+import msgspec
+
+from inferplane.client.kubernetes.api import Api, Conflict, NotFound, Resource
 from inferplane.client.kubernetes.kinds import (
     CLUSTER_SERVING_RUNTIME,
     CONFIG_MAP,
@@ -18,7 +22,7 @@ from inferplane.client.kubernetes.kinds import (
     NAMESPACE,
     PROCESS_IMAGE,
 )
-from inferplane.kernel.json import JsonObject, text_at
+from inferplane.kernel.json import JsonObject, object_at, text_at
 from inferplane.resources import gateway, process_image
 from inferplane.resources.crds import all_crds
 from inferplane.resources.serving.defaults import cluster_serving_runtimes, inferenceservice_config
@@ -26,6 +30,7 @@ from inferplane.resources.serving.defaults import cluster_serving_runtimes, infe
 log = logging.getLogger(__name__)
 
 MANAGER = "inferplane-addons"
+DIGEST = "inferplane.dev/addon-digest"
 SYSTEM_NAMESPACE = "kserve"
 
 
@@ -57,15 +62,27 @@ async def install(api: Api, wanted: Iterable[Addon]) -> None:
 
 
 async def _apply(api: Api, addon: Addon) -> None:
-    namespace = text_at(addon.body, "metadata", "namespace")
+    name, namespace = text_at(addon.body, "metadata", "name"), text_at(addon.body, "metadata", "namespace")
+    digest = hashlib.blake2b(msgspec.json.encode(addon.body, order="deterministic"), digest_size=8).hexdigest()
+    if await _installed(api, addon.resource, name, namespace) == digest:
+        return
+    annotations = {**object_at(addon.body, "metadata", "annotations"), DIGEST: digest}
+    body = {**addon.body, "metadata": {**object_at(addon.body, "metadata"), "annotations": annotations}}
     try:
-        await api.apply(addon.resource, addon.body, namespace, manager=MANAGER, force=addon.ours)
+        await api.apply(addon.resource, body, namespace, manager=MANAGER, force=addon.ours)
     except Conflict as conflict:
         # The user changed fields of ours. Theirs win; ours of a newer version reach the user when they give theirs up.
-        name = text_at(addon.body, "metadata", "name")
         log.info(
             "left as the user changed it", extra={"kind": addon.resource.kind, "object": name, "why": conflict.message}
         )
+
+
+async def _installed(api: Api, resource: Resource, name: str, namespace: str) -> str:
+    """The digest of what is there; empty when nothing is."""
+    try:
+        return text_at(await api.get(resource, name, namespace), "metadata", "annotations", DIGEST)
+    except NotFound:
+        return ""
 
 
 def _gateway_kind(body: JsonObject) -> Resource:

@@ -89,7 +89,7 @@ async def _api_server(options: Options, clock: Clock) -> AsyncIterator[None]:
 
 
 async def _controllers(api: HttpApi, clock: Clock, home: Home) -> None:
-    """Runs all controllers until cancelled. One that breaks takes the process with it; the supervisor starts it anew."""
+    """Runs all controllers until cancelled. One that breaks takes the process along; the supervisor starts it anew."""
     informers = Informers(api, clock)
     recorder = Recorder(api, COMPONENT, clock)
     controllers = [

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from inferplane.client.kubernetes.api import NotFound, Resource
+from inferplane.client.kubernetes.discovery import group_versions
 from inferplane.client.kubernetes.tables import CommandLine
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import JsonObject, list_at, text_at
@@ -29,19 +30,12 @@ class UnknownKind(InferplaneError):
 async def words(api: CommandLine) -> list[Word]:
     """Every kind of the server once, core group first, each in the first version of its group that has it."""
     groups = await api.raw("/apis")
-    versions = [version for group in _objects(groups, "groups") for version in versions_of(group)]
-    documents = await asyncio.gather(*(api.raw(path) for path in ["/api/v1", *(f"/apis/{one}" for one in versions)]))
+    paths = ["/api/v1", *(f"/apis/{one}" for one in group_versions(groups))]
+    documents = await asyncio.gather(*(api.raw(path) for path in paths))
     found: dict[tuple[str, str], Word] = {}
     for word in (word for document in documents for word in words_of(document)):
         found.setdefault((word.resource.group, word.resource.plural), word)
     return list(found.values())
-
-
-def versions_of(group: JsonObject) -> list[str]:
-    """Of one group, the preferred one first: kinds of one group may be in different ones (KServe's are)."""
-    preferred = text_at(group, "preferredVersion", "groupVersion")
-    others = [text_at(one, "groupVersion") for one in _objects(group, "versions")]
-    return list(dict.fromkeys(one for one in (preferred, *others) if one))
 
 
 def words_of(document: JsonObject) -> list[Word]:

@@ -3,7 +3,6 @@
 The pod template is kept twice: `template` is what controllers read, the raw JSON (which they copy and hash) comes from
 the object as it is stored, so no field that we don't know is lost on the way to a Pod.
 """
-# ruff: noqa: RUF012 - msgspec copies empty list and dict defaults for each instance
 
 from typing import TypeAlias
 

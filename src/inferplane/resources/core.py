@@ -4,7 +4,6 @@ A stored object goes in, a frozen value with the fields that our controllers and
 are for objects that nobody defaulted (tests, hand-written templates); the API server writes the same ones on admission.
 Quantities stay text: `resources` of a container are shown and passed on, not computed with.
 """
-# ruff: noqa: RUF012 - msgspec copies empty list and dict defaults for each instance
 
 from typing import TypeAlias
 

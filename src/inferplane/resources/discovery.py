@@ -1,5 +1,4 @@
 """Views of `discovery.k8s.io/v1`: EndpointSlice, the addresses behind a Service."""
-# ruff: noqa: RUF012 - msgspec copies empty list and dict defaults for each instance
 
 from inferplane.resources.core import ObjectReference
 from inferplane.resources.meta import ObjectMeta, View

@@ -4,7 +4,6 @@ A node looks a container's `image` up in the table that these objects make, and 
 the packages it needs and the modules that a zygote imports ahead. `default_process_images` are the images known out of
 the box.
 """
-# ruff: noqa: RUF012 - msgspec copies empty list and dict defaults for each instance
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase

@@ -53,7 +53,7 @@ async def until(api: Api, resource: Resource, holds: Callable[[list[JsonObject]]
     async with asyncio.timeout(20):
         found = await api.list(resource, NS)
         while not holds(found.items):
-            async with aclosing(api.watch(resource, NS, since=found.resource_version)) as stream:  # type: ignore[type-var]  # all watches are generators
+            async with aclosing(api.watch(resource, NS, since=found.resource_version)) as stream:
                 await anext(stream)
             found = await api.list(resource, NS)
         return found.items

@@ -1,7 +1,8 @@
+from tests.fakes.api import MemoryApi
+
 from inferplane.assembly.addons import Addon, addons, install
 from inferplane.client.kubernetes.kinds import CLUSTER_SERVING_RUNTIME, GATEWAY, PROCESS_IMAGE
 from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
-from tests.fakes.api import MemoryApi
 
 
 def kinds_in_order() -> list[str]:
@@ -38,6 +39,22 @@ async def test_installing_twice_changes_nothing() -> None:
     before = (await api.list(PROCESS_IMAGE)).resource_version
     await install(api, addons(8080))
     assert (await api.list(PROCESS_IMAGE)).resource_version == before
+
+
+async def test_what_is_installed_is_not_even_applied_again() -> None:
+    api = MemoryApi()
+    await install(api, addons(8080))
+    api.writes.clear()
+    await install(api, addons(8080))
+    assert not api.writes
+
+
+async def test_another_port_changes_the_gateway_alone() -> None:
+    api = MemoryApi()
+    await install(api, addons(8080))
+    api.writes.clear()
+    await install(api, addons(9191))
+    assert [write.resource for write in api.writes] == [GATEWAY]
 
 
 async def test_what_a_user_changed_stays() -> None:

@@ -1,7 +1,8 @@
 import pytest
 from tests.unit.cli.desk import FakeServer
 
-from inferplane.cli.discovery import UnknownKind, find, versions_of, words, words_of
+from inferplane.cli.discovery import UnknownKind, find, words, words_of
+from inferplane.client.kubernetes.discovery import group_versions
 from inferplane.kernel.json import Json, JsonObject
 
 SERVING: JsonObject = {
@@ -61,7 +62,11 @@ def test_a_word_that_is_nearly_right_is_suggested() -> None:
 
 def test_the_preferred_version_of_a_group_comes_first() -> None:
     versions: list[Json] = [{"groupVersion": "g/v1alpha1"}, {"groupVersion": "g/v1"}]
-    assert versions_of({"preferredVersion": {"groupVersion": "g/v1"}, "versions": versions}) == ["g/v1", "g/v1alpha1"]
+    group: JsonObject = {"preferredVersion": {"groupVersion": "g/v1"}, "versions": versions}
+    assert group_versions({"groups": [group]}) == [
+        "g/v1",
+        "g/v1alpha1",
+    ]
 
 
 async def test_a_kind_that_the_preferred_version_lacks_is_found_in_another() -> None:

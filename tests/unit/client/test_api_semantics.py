@@ -193,7 +193,7 @@ async def test_a_list_is_filtered_by_labels_and_fields(api: Api) -> None:
 
 async def next_events(api: Api, since: str, count: int, labels: str = "") -> list[WatchEvent]:
     found: list[WatchEvent] = []
-    async with asyncio.timeout(10), aclosing(api.watch(CONFIG_MAP, NS, since=since, labels=labels)) as stream:  # type: ignore[type-var]  # all watches are generators
+    async with asyncio.timeout(10), aclosing(api.watch(CONFIG_MAP, NS, since=since, labels=labels)) as stream:
         async for event in stream:
             if event.type is not EventType.BOOKMARK:
                 found.append(event)

@@ -4,7 +4,7 @@
 types convert at once (`msgspec.convert`), callers that write send only the fields they own (server-side apply).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -106,7 +106,7 @@ class Api(Protocol):
 
     def watch(
         self, resource: Resource, namespace: str = "", *, since: str, labels: str = "", fields: str = ""
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         """Events after resourceVersion `since`, bookmarks included. Ends when the server ends it; Gone when too old."""
         ...
 
@@ -172,6 +172,6 @@ class Api(Protocol):
         tail: int | None = None,
         since_seconds: int | None = None,
         timestamps: bool = False,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """A pod's log, in chunks as they come."""
         ...

@@ -25,7 +25,7 @@ from inferplane.client.kubernetes.api import (
     ServerUnreachable,
     WatchEvent,
 )
-from inferplane.client.kubernetes.discovery import Served
+from inferplane.client.kubernetes.discovery import Served, group_versions
 from inferplane.client.kubernetes.kinds import POD
 from inferplane.client.kubernetes.kubeconfig import Connection
 from inferplane.client.kubernetes.statuses import error_of, error_of_response
@@ -185,7 +185,7 @@ class HttpApi:
         tail: int | None = None,
         since_seconds: int | None = None,
         timestamps: bool = False,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         query = {"container": container} if container else {}
         query |= {k: "true" for k, v in {"follow": follow, "previous": previous, "timestamps": timestamps}.items() if v}
         query |= {k: str(v) for k, v in {"tailLines": tail, "sinceSeconds": since_seconds}.items() if v is not None}
@@ -196,10 +196,13 @@ class HttpApi:
 
     async def served(self) -> Sequence[Served]:
         groups = await self._json("GET", "/apis")
-        preferred = [text_at(one, "preferredVersion", "groupVersion") for one in _objects(groups, "groups")]
-        paths = ["/api/v1", *(f"/apis/{one}" for one in preferred if one)]
+        paths = ["/api/v1", *(f"/apis/{one}" for one in group_versions(groups))]
         documents = await asyncio.gather(*(self._group(path) for path in paths))
-        return [served for document in documents for served in _served(document)]
+        found: dict[tuple[str, str], Served] = {}
+        for served in (served for document in documents for served in _served(document)):
+            # A kind in several versions is the same objects: the first, preferred one stands for it.
+            found.setdefault((served.resource.group, served.resource.plural), served)
+        return list(found.values())
 
     async def _group(self, path: str) -> JsonObject:
         try:
@@ -284,7 +287,7 @@ class _Token:
         return self._token
 
 
-async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+async def _lines(stream: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
     """Whole lines of a stream, of any length (the reader's own `readline` refuses long ones)."""
     rest = bytearray()
     async for chunk in stream.iter_any():

@@ -113,7 +113,7 @@ class Reflector:
     async def _watch(self) -> None:
         """Until the server ends it, which it does now and then."""
         events = self._api.watch(self._resource, since=str(self._position), fields=self._fields)
-        async with aclosing(events) as stream:  # type: ignore[type-var]  # the Protocol says iterator, all are generators
+        async with aclosing(events) as stream:
             async for event in stream:
                 self._take(event)
 

@@ -5,7 +5,7 @@ step again; Kubernetes' controllers keep "expectations" for the same reason. Del
 not say when the object is gone.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from inferplane.client.kubernetes.api import Api, ObjectList, PatchType, Propagation, Resource, WatchEvent
 from inferplane.kernel.json import Json, JsonObject
@@ -24,7 +24,7 @@ class SeenWrites:
 
     def watch(
         self, resource: Resource, namespace: str = "", *, since: str, labels: str = "", fields: str = ""
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         return self._api.watch(resource, namespace, since=since, labels=labels, fields=fields)
 
     async def create(self, resource: Resource, body: JsonObject, namespace: str = "") -> JsonObject:
@@ -89,7 +89,7 @@ class SeenWrites:
         tail: int | None = None,
         since_seconds: int | None = None,
         timestamps: bool = False,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         return self._api.logs(
             name,
             namespace,

@@ -5,7 +5,6 @@ not break what has nothing to do with it; one that is malformed is an error that
 """
 
 # msgspec copies a mutable default for each instance.
-# ruff: noqa: RUF012
 
 from collections.abc import Mapping
 

@@ -6,7 +6,6 @@ made from these types, with the inlined parts taken from Kubernetes' own schemas
 """
 
 # msgspec copies a mutable default for each instance.
-# ruff: noqa: RUF012
 
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, TypeAlias

@@ -1,7 +1,6 @@
 """ServingRuntime and ClusterServingRuntime (`serving.kserve.io/v1alpha1`): which container serves which format."""
 
 # msgspec copies a mutable default for each instance.
-# ruff: noqa: RUF012
 
 from typing import Annotated
 

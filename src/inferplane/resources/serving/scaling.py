@@ -1,7 +1,6 @@
 """How a component scales: the fields of `autoScaling`, as KServe names them (v1beta1)."""
 
 # msgspec copies a mutable default for each instance.
-# ruff: noqa: RUF012
 
 from enum import StrEnum
 from typing import Annotated, Literal

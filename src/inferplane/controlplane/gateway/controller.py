@@ -48,8 +48,10 @@ MANAGER = "inferplane-gateway"
 # Seconds that Envoy may take before a route is called Pending: one that is new or changed, one that was programmed.
 PATIENCE = 0.1
 LOYALTY = 5.0
-# After a plan the next waits for this many times as long as it took, so that a storm costs a fifth of a core.
+# After a plan the next waits for this many times as long as it took, so that a storm costs a fifth of a core; a plan
+# that a garbage collection or a busy machine held up is no storm, hence the limit in seconds.
 REST = 4.0
+REST_LIMIT = 0.1
 
 NOTHING = Snapshot({}, {}, {}, {}, {})
 
@@ -144,7 +146,7 @@ class GatewayController:
             planned, began = self._plan_is_stale, self._clock.monotonic()
             self._publish()
             if planned:
-                await self._rest(REST * (self._clock.monotonic() - began))
+                await self._rest(min(REST_LIMIT, REST * (self._clock.monotonic() - began)))
 
     async def _rest(self, seconds: float) -> None:
         """Endpoints don't wait for the next plan."""

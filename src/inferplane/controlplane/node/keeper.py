@@ -12,6 +12,7 @@ import os
 import selectors
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,6 +88,12 @@ class Keeper:
                     return self._child
         return None
 
+    def close(self) -> None:
+        """Closes all sockets; the runs live on."""
+        self._selector.close()
+        for end in (self._listener, self._wake_reader, self._wake_writer, *self._connections):
+            end.close()
+
     # --- connections --------------------------------------------------------------------------------------------------
 
     def _watch(self, source: socket.socket | int, act: Callable[[], None]) -> None:
@@ -114,13 +121,20 @@ class Keeper:
         *lines, rest = (self._connections[connection] + data).split(b"\n")
         self._connections[connection] = bytearray(rest)
         for one in lines:
-            self._obey(bytes(one))
+            self.obey(bytes(one))
             if self._child is not None:
                 return None
         return None
 
-    def _obey(self, text: bytes) -> None:
-        match decode_request(text):
+    def obey(self, text: bytes) -> None:
+        """Does what one line of a node asks for."""
+        try:
+            request = decode_request(text)
+        except msgspec.DecodeError as error:
+            # A node of another version may know requests that we don't.
+            print(f"request not understood: {error}", file=sys.stderr, flush=True)
+            return
+        match request:
             case Start(launch=launch):
                 self._start(launch)
             case Signal(id=id, number=number):
@@ -151,6 +165,28 @@ class Keeper:
             return None  # a node that asks twice (it lost the answer) must not get two processes
         if self._closing or not Path(launch.directory).is_dir():
             return self._tell(Exited(id=launch.id))  # or the pod was deleted while the request was on its way
+        try:
+            return self._fork(launch)
+        except OSError as error:
+            # No more processes, memory, descriptors or disk: that run fails, the others must not.
+            return self._could_not_start(launch, error)
+
+    def _could_not_start(self, launch: Launch, error: OSError) -> None:
+        message = f"cannot start a process: {error.strerror}"
+        end = runs.Exit(code=fork.START_FAILED, at=time.time(), reason="StartError", message=message)
+        record = runs.Run(
+            attempt=launch.attempt,
+            process=None,
+            keeper=self._name,
+            started_at=end.at,
+            announces=launch.announces,
+            failures=launch.failures,
+            exit=end,
+        )
+        _write(Path(launch.directory), record)
+        self._tell(Exited(id=launch.id))
+
+    def _fork(self, launch: Launch) -> None:
         # Here, so that whoever hears of the run finds its log.
         runs.log_path(Path(launch.directory), launch.attempt).touch(mode=0o600)
         reading, writing = os.pipe()
@@ -160,6 +196,10 @@ class Keeper:
             pid = os.fork()
             if pid == 0:
                 return self._become(launch, writing)
+        except OSError:
+            os.close(reading)
+            os.close(writing)
+            raise
         finally:
             if self._child is None:
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
@@ -169,9 +209,7 @@ class Keeper:
     def _become(self, launch: Launch, pipe: int) -> None:
         """In the child: lets go of all that is the keeper's, so that no object closes a number that is reused."""
         self._child = launch
-        self._selector.close()
-        for end in (self._listener, self._wake_reader, self._wake_writer, *self._connections):
-            end.close()
+        self.close()
         try:
             fork.settle(launch, pipe)
         except Exception as error:
@@ -187,7 +225,7 @@ class Keeper:
             failures=launch.failures,
         )
         kept = self._kept[pid] = _Kept(launch, record, reading)
-        runs.write(kept.directory, record)
+        _write(kept.directory, record)
         self._watch(reading, lambda: self._hear(kept))
         self._tell(Started(id=launch.id, pid=pid))
 
@@ -204,7 +242,7 @@ class Keeper:
         match _announcement(said):
             case Announcement(event="ready"):
                 kept.record = msgspec.structs.replace(kept.record, ready_at=time.time())
-                runs.write(kept.directory, kept.record)
+                _write(kept.directory, kept.record)
                 self._tell(Ready(id=kept.launch.id))
             case Announcement(event="failed", reason=reason, message=message):
                 kept.record = msgspec.structs.replace(
@@ -255,7 +293,7 @@ class Keeper:
         )
         kept.record = msgspec.structs.replace(kept.record, exit=ended)
         if kept.directory.is_dir():  # a pod that was force-deleted has none any more
-            runs.write(kept.directory, kept.record)
+            _write(kept.directory, kept.record)
         self._tell(Exited(id=kept.launch.id))
 
     def _sweep(self, session: int) -> None:
@@ -267,6 +305,14 @@ class Keeper:
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)  # its own children are ours afterwards, hence the loop
+
+
+def _write(directory: Path, record: runs.Run) -> None:
+    try:
+        runs.write(directory, record)
+    except OSError as error:
+        # A full disk must not end the keeper: it has other runs.
+        print(f"record not written directory={directory} error={error}", file=sys.stderr, flush=True)
 
 
 def _signal_group(pid: int, number: int) -> None:

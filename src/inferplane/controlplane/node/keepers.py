@@ -6,6 +6,7 @@ exit code is then unknown, as a kubelet's is after a container runtime lost it.
 """
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -35,6 +36,8 @@ from inferplane.controlplane.node.protocol import (
     line,
 )
 from inferplane.kernel.errors import InferplaneError
+
+log = logging.getLogger(__name__)
 
 _SOCKET_PREFIX = "keeper-"
 _UNKNOWN_EXIT = 137
@@ -194,7 +197,11 @@ class Keepers:
     async def _read(self, connection: _Connection, reader: asyncio.StreamReader) -> None:
         try:
             while text := await reader.readline():
-                self._heard(connection, decode_event(text))
+                try:
+                    self._heard(connection, decode_event(text))
+                except msgspec.DecodeError as error:
+                    # A keeper of another version may tell more than we know.
+                    log.warning("event of keeper %s not understood: %s", connection.name, error)
         except ConnectionError:
             pass  # as if it had closed: it is gone either way
         connection.writer.close()
@@ -209,10 +216,17 @@ class Keepers:
                 if not connection.hello.done():
                     connection.hello.set_result(event)
             case Started(id=id) | Ready(id=id):
-                self.on_event(id)
+                self._tell(id)
             case Exited(id=id):
                 self._living.pop(id, None)
-                self.on_event(id)
+                self._tell(id)
+
+    def _tell(self, run: RunId) -> None:
+        try:
+            self.on_event(run)
+        except Exception:
+            # What went wrong with one run must not cut us off from the keeper of all.
+            log.exception("event of a run was not taken run=%s", run)
 
     async def _lost(self, connection: _Connection) -> None:
         """The keeper ended. Its runs may live: from now on we watch them ourselves."""
@@ -222,7 +236,7 @@ class Keepers:
             await _reaped(pid)
         for run in [run for run, keeper in self._living.items() if keeper == connection.name]:
             del self._living[run]
-            self.on_event(run)
+            self._tell(run)
 
     # --- runs without a keeper ----------------------------------------------------------------------------------------
 
@@ -232,7 +246,7 @@ class Keepers:
         try:
             descriptor = os.pidfd_open(process.pid)
         except ProcessLookupError:
-            self.on_event(id)
+            self._tell(id)
             return
         self._orphans[id] = (process, descriptor)
         asyncio.get_running_loop().add_reader(descriptor, self._orphan_ended, id)
@@ -241,7 +255,7 @@ class Keepers:
         _, descriptor = self._orphans.pop(id)
         asyncio.get_running_loop().remove_reader(descriptor)
         os.close(descriptor)
-        self.on_event(id)
+        self._tell(id)
 
 
 def lost_exit(directory: Path, run: runs.Run) -> runs.Run:

@@ -1,11 +1,10 @@
 """ConfigMaps and Secrets: keys, sizes, what a type of Secret must hold, what `immutable` fixes."""
 
 import base64
-import binascii
-import json
 
 from inferplane.controlplane.apiserver.builtin import names
-from inferplane.kernel.json import Json, JsonObject, object_at, text_at
+from inferplane.controlplane.apiserver.builtin.go_json import json_fault
+from inferplane.kernel.json import JsonObject, object_at, text_at
 from inferplane.resources.schemas import FieldError
 from inferplane.resources.schemas.values import forbidden, invalid, required, too_long
 
@@ -62,16 +61,10 @@ def _type_errors(obj: JsonObject, data: JsonObject) -> list[FieldError]:
     return found + [
         invalid(f"data[{key}]", "<secret contents redacted>", fault)
         for key in _JSON_KEYS
-        if key in _REQUIRED_KEYS.get(kind, ()) and key in data and (fault := _json_fault(data[key]))
+        if key in _REQUIRED_KEYS.get(kind, ())
+        and key in data
+        and (fault := json_fault(base64.b64decode(str(data[key])).decode(errors="replace")))
     ]
-
-
-def _json_fault(coded: Json) -> str:
-    try:
-        json.loads(base64.b64decode(str(coded)))
-    except (ValueError, binascii.Error) as error:
-        return str(error)
-    return ""
 
 
 def _key_errors(field: str, data: JsonObject) -> list[FieldError]:

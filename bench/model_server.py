@@ -84,12 +84,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.model_server", description=__doc__)
     parser.add_argument("--peer-env", type=Path, default=Path(".venv-peers/kserve"), help="environment of the peer")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2, help="length of one round")
+    parser.add_argument("--seconds", type=int, default=2, help="length of one round; wrk takes whole ones")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     return parser.parse_args()
 
 
-def _measured(ours: servers.Running, theirs: servers.Running, rounds: int, seconds: float) -> list[Line]:
+def _measured(ours: servers.Running, theirs: servers.Running, rounds: int, seconds: int) -> list[Line]:
     seen: dict[tuple[str, int, str], list[wrk.Round]] = defaultdict(list)
     for number in range(rounds):
         print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)

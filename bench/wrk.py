@@ -39,11 +39,11 @@ def available() -> str:
     return path
 
 
-def load(url: str, body: str, connections: int, seconds: float) -> Round:
+def load(url: str, body: str, connections: int, seconds: int) -> Round:
     with tempfile.TemporaryDirectory() as directory:
         script = Path(directory, "post.lua")
         script.write_text(_SCRIPT % body)
-        command = [available(), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", str(script), url]
+        command = [available(), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), url]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return read(output, url)
 

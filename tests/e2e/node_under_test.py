@@ -115,14 +115,18 @@ def alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists() and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def kill_keeper(machine: Machine, agent: Agent, name: str) -> None:
+def keeper_pids(machine: Machine, name: str) -> list[int]:
+    """Keepers whose name begins so, forks that show the keeper's command included."""
+    socket = os.fsencode(machine.home.run / f"keeper-{name}")
+    found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")
         except (FileNotFoundError, ProcessLookupError):
-            continue
-        if os.fsencode(machine.home.run / f"keeper-{name}.sock") in words:
-            os.kill(int(path.parent.name), 9)
+            continue  # it has ended since
+        if any(word.startswith(socket) for word in words):
+            found.append(int(path.parent.name))
+    return found
 
 
 def _condition(status: JsonObject, kind: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.node_under_test import Machine, alive, kill_keeper, sh
+from tests.e2e.node_under_test import Machine, alive, keeper_pids, sh
 
 from inferplane.client.kubernetes import kinds
 from inferplane.kernel.json import Json, JsonObject, number_at, object_at, text_at
@@ -160,11 +160,12 @@ async def test_what_ended_while_no_node_was_there_is_known_by_its_exit_code(mach
 
 
 async def test_a_pod_outlives_its_keeper_and_then_its_exit_code_is_unknown(machine: Machine) -> None:
-    async with machine.node() as agent:
+    async with machine.node():
         uid = machine.run("orphan", sh(SLEEP))
         await machine.until_ready("orphan")
         first, since = machine.pid(uid), len(machine.api.writes)
-        kill_keeper(machine, agent, "plain")
+        (keeper,) = keeper_pids(machine, "plain")
+        os.kill(keeper, signal.SIGKILL)
         machine.run("next", sh(SLEEP))  # needs a new keeper, so the node has noticed
         await machine.until_ready("next")
         assert alive(first)
@@ -222,6 +223,16 @@ async def test_a_node_that_is_told_to_end_before_it_knows_its_pods_ends_them_all
     await agent.run(asyncio.Event())
     assert not alive(pid)
     assert list(machine.home.run.iterdir()) == []
+
+
+async def test_a_node_that_ends_while_a_zygote_imports_leaves_no_process_behind(machine: Machine) -> None:
+    spec: JsonObject = {"images": ["slow"], "entrypoint": "time:time", "preload": ["signal:pause"]}
+    machine.api.add(kinds.PROCESS_IMAGE, {"metadata": {"name": "slow"}, "spec": spec})
+    async with machine.node() as agent:
+        while not (found := keeper_pids(machine, "slow")):  # noqa: ASYNC110 - no event for a process that imports
+            await asyncio.sleep(0.01)
+        agent.stop()
+    assert not any(alive(pid) for pid in found)
 
 
 async def test_an_image_that_is_not_in_the_table_says_what_to_do_until_it_is(machine: Machine) -> None:

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 _MESSAGE_LINES, _MESSAGE_FROM_LOG, _MESSAGE_FROM_FILE = 80, 2048, 4096
 _TRY_AGAIN = 5.0
 _TRY_API_AGAIN = 1.0
+# Each attempt is a new interpreter that imports what there is.
+_TRY_IMPORT_AGAIN = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Care:
             missing = error.message.startswith("ModuleNotFoundError")
             how = recipe(self.container, self.tools.launcher.images.list())
             hint = install_hint(how, error.message) if missing else error.message
-            self._refuse("RuntimeNotInstalled" if missing else "RuntimeBroken", hint, "Failed")
+            self._refuse("RuntimeNotInstalled" if missing else "RuntimeBroken", hint, "Failed", _TRY_IMPORT_AGAIN)
         except MountError as error:
             self._refuse("FailedMount", str(error), "FailedMount")
         except ConfigError as error:

@@ -137,8 +137,7 @@ class Keepers:
 
     async def close(self) -> None:
         """Ends all keepers. Runs should have ended by now; those that have not are ended, too."""
-        for task in list(self._starting.values()):
-            task.cancel()
+        await self._stop_starting()
         readers = [one.reading for one in self._connections.values() if one.reading is not None]
         for connection in list(self._connections.values()):
             connection.send(Close())
@@ -147,6 +146,17 @@ class Keepers:
             await asyncio.wait(readers, timeout=_LAST_GRACE)
         self._signal_all(signal.SIGKILL)
         await asyncio.gather(*readers)
+
+    async def _stop_starting(self) -> None:
+        """Keepers that are still importing can't be asked; they have no runs yet."""
+        tasks = list(self._starting.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for name in [name for name in self._spawned if name not in self._connections]:
+            pid = self._spawned.pop(name)
+            os.kill(pid, signal.SIGKILL)
+            await _reaped(pid)
 
     def _signal_all(self, number: int) -> None:
         for run in [*self._living, *self._orphans]:

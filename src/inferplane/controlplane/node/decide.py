@@ -128,7 +128,8 @@ def restarts(pod: Pod, container: Container, run: Run) -> bool:
 def passed(init: Container, seen: Seen) -> bool:
     """May the next container start? Once a sidecar ran, its later restarts hold nobody up."""
     if is_sidecar(init):
-        return started(init, seen) or (seen.run is not None and (seen.run.attempt > 0 or seen.run.ready_at > 0))
+        once = seen.run is not None and (init.startup_probe is None or seen.run.attempt > 0 or seen.run.ready_at > 0)
+        return started(init, seen) or once
     return seen.succeeded
 
 

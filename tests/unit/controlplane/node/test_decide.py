@@ -84,6 +84,13 @@ def test_a_sidecar_lets_the_others_start_once_it_has_started_and_is_itself_resta
     assert decide(spec, again, 1.0).actions == [Start(agent, 2, 1)]
 
 
+def test_a_sidecar_that_crashed_is_no_reason_to_leave_the_others_alone() -> None:
+    agent = Container(name="fetch", restart_policy="Always")
+    both_down = {"fetch": Seen(run=run(ended=1.0, code=1)), "serve": Seen(run=run(ended=1.0, code=1))}
+    assert decide(pod(init=agent), both_down, 1.0).actions == [Start(agent, 1, 1), Start(SERVE, 1, 1)]
+    assert initialized(pod(init=agent), both_down)
+
+
 def test_the_first_crash_is_answered_at_once_and_later_ones_after_10_20_40_up_to_300_seconds() -> None:
     delays = [restart_delay(run(ended=1.0, code=1, failures=before)) for before in range(8)]
     assert delays == [0.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0]

@@ -159,7 +159,9 @@ class App:
         return self._group(method, path)
 
     async def _openapi(self, path: str, query: dict[str, str], headers: dict[str, str]) -> Answer:
-        found = await self._documents.find(path.rstrip("/"), query.get("hash", ""), headers.get("if-none-match", ""))
+        found = await self._documents.find(
+            path.rstrip("/"), headers.get("accept", ""), query.get("hash", ""), headers.get("if-none-match", "")
+        )
         return found or NOT_FOUND
 
     def _groups(self, path: str, headers: dict[str, str], scope: Scope) -> Answer:

@@ -6,6 +6,7 @@ A document of v3 is named with a hash of what it is made of, so that clients may
 import asyncio
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from inferplane import __version__
 from inferplane.controlplane.apiserver import openapi
@@ -13,7 +14,6 @@ from inferplane.controlplane.apiserver.calls import Answer
 from inferplane.controlplane.apiserver.kinds import Kind
 from inferplane.controlplane.apiserver.registry import Registry
 from inferplane.controlplane.apiserver.storage import encode
-from inferplane.kernel.json import JsonObject
 
 PREFIX = "/openapi/v3/"
 IMMUTABLE = (("cache-control", "public, immutable, max-age=31536000"),)
@@ -26,22 +26,28 @@ class Documents:
         self._made: dict[str, bytes] = {}
         self._hashes: dict[str, str] = {}
 
-    async def find(self, path: str, asked_hash: str, etag: str) -> Answer | None:
+    async def find(self, path: str, accept: str, asked_hash: str, etag: str) -> Answer | None:
         """None for a path that isn't one of these."""
         self._refresh()
         if path == "/openapi/v3":
             return _answer(encode(openapi.index(self._hashes)), "")
         if path == "/openapi/v2":
-            state = _digest("".join(self._hashes.values()).encode())
-            return await self._kept(path, state, etag, openapi.v2)
+            return await self._v2(accept, etag)
         group_version = path.removeprefix(PREFIX).removeprefix("apis/").removeprefix("api/")
         if not path.startswith(PREFIX) or group_version not in self._hashes:
             return None
         state = self._hashes[group_version]
-        found = await self._kept(path, state, etag, lambda kinds: openapi.v3(group_version, kinds))
-        return (
-            Answer(found.status, found.body, found.content_type, (*found.headers, *IMMUTABLE)) if asked_hash else found
-        )
+        found = await self._kept(path, state, etag, lambda kinds: encode(openapi.v3(group_version, kinds)))
+        return replace(found, headers=(*found.headers, *IMMUTABLE)) if asked_hash else found
+
+    async def _v2(self, accept: str, etag: str) -> Answer:
+        """As JSON, or as the protobuf that kubectl asks for."""
+        state = _digest("".join(self._hashes.values()).encode())
+        wanted = [offer.split(";", 1)[0].strip() for offer in accept.split(",")]
+        if any(offer in openapi.V2_PROTOBUF_ACCEPTED for offer in wanted):
+            found = await self._kept("v2 protobuf", state, etag, openapi.v2_protobuf)
+            return replace(found, content_type=openapi.V2_PROTOBUF)
+        return await self._kept("v2", state, etag, lambda kinds: encode(openapi.v2(kinds)))
 
     def _refresh(self) -> None:
         if self._generation == self._registry.generation:
@@ -55,17 +61,17 @@ class Documents:
             for version in versions
         }
 
-    async def _kept(self, path: str, state: str, etag: str, make: Callable[[list[Kind]], JsonObject]) -> Answer:
+    async def _kept(self, name: str, state: str, etag: str, make: Callable[[list[Kind]], bytes]) -> Answer:
         if etag.strip('"') == state:
             return _answer(b"", state, 304)
-        if path not in self._made:
+        if name not in self._made:
             kinds, generation = self._registry.kinds(), self._generation
             # Tens of milliseconds of work, in which others must not wait.
-            body = await asyncio.to_thread(lambda: encode(make(kinds)))
+            body = await asyncio.to_thread(make, kinds)
             if generation != self._generation:
                 return _answer(body, "")
-            self._made[path] = body
-        return _answer(self._made[path], state)
+            self._made[name] = body
+        return _answer(self._made[name], state)
 
 
 def _answer(body: bytes, state: str, status: int = 200) -> Answer:

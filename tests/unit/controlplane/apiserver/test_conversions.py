@@ -45,7 +45,7 @@ def test_an_autoscaler_s_percentage_is_its_cpu_metric() -> None:
 
 
 def test_a_kind_in_the_version_that_is_kept_is_left_as_it_is() -> None:
-    served, obj = kind("autoscaling/v2", "HorizontalPodAutoscaler"), {"spec": {"maxReplicas": 3}}
-    given: JsonObject = {**obj}
+    served = kind("autoscaling/v2", "HorizontalPodAutoscaler")
+    given: JsonObject = {"spec": {"maxReplicas": 3}}
     assert to_storage(served, given) is given
     assert from_storage(served, given) is given

@@ -235,6 +235,16 @@ async def test_a_node_that_ends_while_a_zygote_imports_leaves_no_process_behind(
     assert not any(alive(pid) for pid in found)
 
 
+async def test_a_node_finds_the_keeper_that_a_former_one_had_only_begun_to_start(machine: Machine) -> None:
+    async with machine.node():
+        while not (begun := keeper_pids(machine, "plain")):  # noqa: ASYNC110 - no event for a process that imports
+            await asyncio.sleep(0)
+    async with machine.node():
+        machine.run("pod", sh(SLEEP))
+        await machine.until_ready("pod")
+        assert keeper_pids(machine, "plain") == begun
+
+
 async def test_an_image_that_is_not_in_the_table_says_what_to_do_until_it_is(machine: Machine) -> None:
     async with machine.node():
         machine.run("foreign", {"name": "main", "image": "nginx:1"})

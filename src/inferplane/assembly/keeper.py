@@ -7,6 +7,7 @@ or a `module:function` to call after that. Announces `ready` when it listens, or
 import argparse
 import ctypes
 import gc
+import hashlib
 import importlib
 import os
 import socket
@@ -17,6 +18,7 @@ from pathlib import Path
 from inferplane.assembly.readiness import READY, Event, announce
 from inferplane.controlplane.node import fork
 from inferplane.controlplane.node.keeper import Keeper
+from inferplane.controlplane.node.protocol import ALREADY_RUNNING
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NAME = 15
@@ -27,6 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     libc.prctl(_PR_SET_NAME, f"ip-{options.name}".encode()[:15], 0, 0, 0)
+    lock = _only_one(Path(options.socket))
+    if lock is None:
+        announce(os.environ, Event(event="failed", reason=ALREADY_RUNNING, message="another keeper has that socket"))
+        return 1
     # Nothing made while importing is garbage; collecting meanwhile costs a third of the import's time.
     gc.disable()
     try:
@@ -40,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.collect()
     gc.freeze()
     announce(os.environ, READY)
-    launch = Keeper(listener, options.name).serve()
+    launch = Keeper(listener, options.name, lock).serve()
     if launch is not None:
         fork.run(launch)
     Path(options.socket).unlink(missing_ok=True)
@@ -52,6 +58,20 @@ def _load(name: str) -> None:
     loaded = importlib.import_module(module)
     if function:
         getattr(loaded, function)()
+
+
+def _only_one(path: Path) -> socket.socket | None:
+    """Held as long as we live; None while another keeper of the same socket starts or runs (one of a former node, say).
+
+    An abstract address (unix(7)): it needs no file and goes with the process.
+    """
+    lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        lock.bind("\0inferplane-keeper-" + hashlib.sha256(os.fsencode(path.absolute())).hexdigest())
+    except OSError:
+        lock.close()
+        return None
+    return lock
 
 
 def _listen(path: Path) -> socket.socket:

@@ -40,6 +40,8 @@ from inferplane.controlplane.node.protocol import (
 
 # Far past one announcement; a process that writes more than this before its first newline is not speaking the protocol.
 _LONGEST_ANNOUNCEMENT = 65536
+# A keeper without a run that no node has come for in this time is of no use to anybody. Seconds.
+_NOBODY_COMES = 60.0
 
 
 @dataclass(slots=True)
@@ -59,8 +61,10 @@ class _Kept:
 class Keeper:
     """`serve` returns None in the keeper, when told to close, and the launch to become in each forked child."""
 
-    def __init__(self, listener: socket.socket, name: str) -> None:
+    def __init__(self, listener: socket.socket, name: str, *held: socket.socket) -> None:
+        """`held` are sockets that forked children must not have, beside the keeper's own."""
         self._listener = listener
+        self._held = held
         self._name = name
         self._selector = selectors.DefaultSelector()
         self._connections: dict[socket.socket, bytearray] = {}
@@ -79,7 +83,11 @@ class Keeper:
         self._watch(self._listener, self._accept)
         self._watch(self._wake_reader, self._reap)
         while not (self._closing and not self._kept):
-            for key, _ in self._selector.select():
+            needed = self._kept or self._connections
+            ready = self._selector.select(None if needed else _NOBODY_COMES)
+            if not ready and not needed:
+                return None
+            for key, _ in ready:
                 act: Callable[[], None] = key.data
                 # An earlier callback of this round may have unregistered it.
                 if key.fd in self._selector.get_map():
@@ -91,7 +99,7 @@ class Keeper:
     def close(self) -> None:
         """Closes all sockets; the runs live on."""
         self._selector.close()
-        for end in (self._listener, self._wake_reader, self._wake_writer, *self._connections):
+        for end in (self._listener, self._wake_reader, self._wake_writer, *self._held, *self._connections):
             end.close()
 
     # --- connections --------------------------------------------------------------------------------------------------

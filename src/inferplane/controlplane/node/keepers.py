@@ -19,6 +19,7 @@ import msgspec
 
 from inferplane.controlplane.node import procfs, runs
 from inferplane.controlplane.node.protocol import (
+    ALREADY_RUNNING,
     Announcement,
     Close,
     Event,
@@ -43,6 +44,7 @@ _SOCKET_PREFIX = "keeper-"
 _UNKNOWN_EXIT = 137
 # For runs that nobody has asked to end when their keeper must. Seconds.
 _LAST_GRACE = 10.0
+_ASK_OTHER_EVERY, _ASK_OTHER_TIMES = 0.02, 50
 
 
 class KeeperFailed(InferplaneError):
@@ -190,11 +192,23 @@ class Keepers:
         finally:
             os.close(writing)
         said = await _first_line(reading)
+        if said is not None and said.reason == ALREADY_RUNNING:
+            await _reaped(self._spawned.pop(spec.name))
+            return await self._await_other(spec)
         if said is None or said.event != "ready":
             await _reaped(self._spawned.pop(spec.name))
             message = said.message if said else f"it ended without a word; see {self.logs}/keeper-{spec.name}.log"
             raise KeeperFailed(message)
         return await self._connect(spec.name)
+
+    async def _await_other(self, spec: KeeperSpec) -> _Connection:
+        """A former node's keeper is still importing: connects once it listens. If it fails, ours is next."""
+        for _ in range(_ASK_OTHER_TIMES):
+            try:
+                return await self._connect(spec.name)
+            except (ConnectionRefusedError, FileNotFoundError):
+                await asyncio.sleep(_ASK_OTHER_EVERY)
+        return await self._spawn(spec)
 
     async def _connect(self, name: str) -> _Connection:
         reader, writer = await asyncio.open_unix_connection(str(self._socket(name)))

@@ -13,6 +13,10 @@ RunId: TypeAlias = str
 """`POD_UID/CONTAINER/ATTEMPT`, unique for ever."""
 
 
+ALREADY_RUNNING = "AlreadyRunning"
+"""The reason that a keeper announces when another one has its socket."""
+
+
 class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     pass
 

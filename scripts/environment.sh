@@ -13,7 +13,7 @@ start=$(date +%s)
 if [ ! -x $venv/bin/python ]; then
   for python in python3.13 python3.12 python3.11 python3; do
     if command -v $python >/dev/null 2>&1 &&
-      $python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then break; fi
+      $python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi
     python=
   done
   if [ -z "$python" ]; then
@@ -26,8 +26,9 @@ if [ ! -x $venv/bin/python ]; then
   }
 fi
 # uv resolves and installs in seconds what takes pip a minute; it is also what builds environments for pods.
-[ -x $venv/bin/uv ] || $venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-set -- --quiet --python $venv/bin/python --constraint constraints.txt --editable '.[sklearn]'
+[ -x $venv/bin/uv ] || $venv/bin/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt uv
+# Compiled now, or the first start would compile scikit-learn while the user waits.
+set -- --quiet --compile-bytecode --python $venv/bin/python --constraint constraints.txt --editable '.[sklearn]'
 [ "$want" = dev ] && set -- "$@" --group dev
 $venv/bin/uv pip install "$@"
 # An environment with the development tools is one for running, too.

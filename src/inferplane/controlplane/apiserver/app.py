@@ -71,6 +71,10 @@ class App:
         self._token = token
         self._documents = Documents(core.registry)
 
+    def end_watches(self) -> None:
+        """So that a server that stops needs not wait for them."""
+        self.core.storage.store.end_watches()
+
     async def close(self) -> None:
         """Ends the background work, all watches and the store."""
         await self._background.close()
@@ -135,7 +139,7 @@ class App:
             namespace=target.namespace,
             name=target.name,
             subresource=target.subresource,
-            query=dict(reversed(query)),
+            query=_first(query),
             dry_run_values=tuple(value for name, value in query if name == "dryRun" and value),
             content_type=headers.get("content-type", ""),
             user_agent=headers.get("user-agent", ""),
@@ -219,6 +223,14 @@ def _medium(headers: dict[str, str]) -> Wanted:
 
 def _query(text: bytes) -> list[tuple[str, str]]:
     return parse_qsl(text.decode("latin-1"), keep_blank_values=True)
+
+
+def _first(query: list[tuple[str, str]]) -> dict[str, str]:
+    """The first value of each parameter."""
+    found: dict[str, str] = {}
+    for name, value in query:
+        found.setdefault(name, value)
+    return found
 
 
 async def _body(receive: Receive) -> bytes:

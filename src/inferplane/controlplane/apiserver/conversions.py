@@ -1,6 +1,6 @@
 """Versions of built-in kinds that are the same object in other words: converted on the way in and out. Pure.
 
-`Event` is kept as core `v1` and also served as `events.k8s.io/v1`; `HorizontalPodAutoscaler` is kept as `v2`, also `v1`.
+`Event` is kept as core `v1` and served as `events.k8s.io/v1` too, `HorizontalPodAutoscaler` is kept as `v2`, also `v1`.
 Custom resources have one shape in all their versions (conversion strategy `None`).
 """
 

@@ -18,7 +18,8 @@ def for_create(kind: Kind, obj: JsonObject, *, namespace: str, uid: str, now: st
     if kind.counts_generation or kind.custom:
         ours["generation"] = 1
     obj = objects.with_metadata(obj, **ours)
-    return objects.with_part(obj, STATUS, {}) if kind.has(STATUS) else obj
+    # A node says at once how it is (core/node/strategy.go); everything else begins without a status.
+    return objects.with_part(obj, STATUS, {}) if kind.has(STATUS) and kind.key != "/nodes" else obj
 
 
 def for_update(kind: Kind, old: JsonObject, new: JsonObject, subresource: str) -> JsonObject:

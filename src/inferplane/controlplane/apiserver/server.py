@@ -87,10 +87,11 @@ class Server:
 
     async def stop(self) -> None:
         """Ends the watches, then the server; the application's store is closed with it."""
-        await self._app.close()
+        self._app.end_watches()
         self._server.should_exit = True
         if self._task is not None:
             await self._task
+        await self._app.close()
         if self._socket is not None:
             self._socket.close()
 

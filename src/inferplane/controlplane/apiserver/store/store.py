@@ -80,11 +80,15 @@ class Store:
         writer = await asyncio.to_thread(Log.open, path)
         return cls(Log.open(path), writer, clock)
 
-    async def close(self) -> None:
-        """Finishes the writes under way, ends all watches and closes the database."""
+    def end_watches(self) -> None:
+        """Tells every watcher that nothing more will come."""
         for subscriptions in self._subscriptions.values():
             for subscription in subscriptions:
                 subscription.close()
+
+    async def close(self) -> None:
+        """Finishes the writes under way, ends all watches and closes the database."""
+        self.end_watches()
         self._jobs.put(_End())
         await asyncio.to_thread(self._thread.join)
         self._writer.close()

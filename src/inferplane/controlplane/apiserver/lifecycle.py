@@ -139,7 +139,8 @@ async def _remove_instances(core: Core, name: str) -> None:
     kinds = core.registry.served_by(name)
     if kinds:
         await _delete_all(core, kinds[0])
-        await _until_empty(core, kinds[0])
+        if not await _until_empty(core, kinds[0]):
+            return  # the server is closing; the next one goes on
     await patches.retried(lambda: _release(core, name))
 
 
@@ -152,13 +153,15 @@ async def _delete_all(core: Core, kind: Kind) -> None:
                 raise
 
 
-async def _until_empty(core: Core, kind: Kind) -> None:
+async def _until_empty(core: Core, kind: Kind) -> bool:
+    """Waits until there is no object of the kind; False when the store closes first."""
     store = core.storage.store
     subscription = store.subscribe(kind.key, "", store.revision)
     try:
         while store.rows(kind.key, limit=1):
             if await subscription.batch(HOUSEKEEPING_SECONDS) is None:
-                return  # the server is closing; the next one goes on
+                return False
+        return True
     finally:
         store.unsubscribe(subscription)
 

@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.node_under_test import Machine, alive, keeper_pids, sh
 
 from inferplane.client.kubernetes import kinds
+from inferplane.controlplane.node import procfs
 from inferplane.kernel.json import Json, JsonObject, number_at, object_at, text_at
 from inferplane.resources.process_image import process_images
 
@@ -164,8 +165,9 @@ async def test_a_pod_outlives_its_keeper_and_then_its_exit_code_is_unknown(machi
         uid = machine.run("orphan", sh(SLEEP))
         await machine.until_ready("orphan")
         first, since = machine.pid(uid), len(machine.api.writes)
-        (keeper,) = keeper_pids(machine, "plain")
-        os.kill(keeper, signal.SIGKILL)
+        process = procfs.stat(first)
+        assert process is not None
+        os.kill(process.parent, signal.SIGKILL)
         machine.run("next", sh(SLEEP))  # needs a new keeper, so the node has noticed
         await machine.until_ready("next")
         assert alive(first)
@@ -240,9 +242,11 @@ async def test_a_node_finds_the_keeper_that_a_former_one_had_only_begun_to_start
         while not (begun := keeper_pids(machine, "plain")):  # noqa: ASYNC110 - no event for a process that imports
             await asyncio.sleep(0)
     async with machine.node():
-        machine.run("pod", sh(SLEEP))
+        uid = machine.run("pod", sh(SLEEP))
         await machine.until_ready("pod")
-        assert keeper_pids(machine, "plain") == begun
+        process = procfs.stat(machine.pid(uid))
+        assert process is not None
+        assert [process.parent] == begun
 
 
 async def test_an_image_that_is_not_in_the_table_says_what_to_do_until_it_is(machine: Machine) -> None:

@@ -254,13 +254,16 @@ class Keepers:
 
     async def _lost(self, connection: _Connection) -> None:
         """The keeper ended. Its runs may live: from now on we watch them ourselves."""
+        # All in one step: the next keeper of that name must not lose runs that it gets meanwhile.
         self._connections.pop(connection.name, None)
         self._socket(connection.name).unlink(missing_ok=True)
+        lost = [run for run, keeper in self._living.items() if keeper == connection.name]
+        for run in lost:
+            del self._living[run]
+        for run in lost:
+            self._tell(run)
         if (pid := self._spawned.pop(connection.name, None)) is not None:
             await _reaped(pid)
-        for run in [run for run, keeper in self._living.items() if keeper == connection.name]:
-            del self._living[run]
-            self._tell(run)
 
     # --- runs without a keeper ----------------------------------------------------------------------------------------
 

@@ -182,20 +182,16 @@ def _half(call: Call, obj: JsonObject) -> JsonObject:
 def _check_fields(call: Call, obj: JsonObject) -> None:
     """An applied field that isn't in the schema can't be owned: 500 for a built-in kind, as the merge fails there."""
     kind = call.kind
-    unknown = rules.unknown_fields(kind, obj)
-    if unknown and not kind.custom:
-        listed = ", ".join(f".{path}: field not declared in schema" for path in unknown)
-        raise errors.internal(
-            f"failed to create typed patch object ({call.namespace}/{call.name}; {_type(kind)}): {listed}"
-        )
+    title = f"failed to create typed patch object ({call.namespace}/{call.name}; {_type(kind)})"
+    found = intake.strictness(kind, obj)
+    if found and not kind.custom:
+        raise errors.internal(f"{title}: {', '.join(found)}")
     wrong = rules.decoding_errors(kind, obj)
     if wrong:
-        raise errors.internal(
-            f"failed to create typed patch object ({call.namespace}/{call.name}; {_type(kind)}): {wrong[0]}"
-        )
-    if unknown and call.validation == "Strict":
-        raise bad_request(f"strict decoding error: {', '.join(intake.strictness(kind, obj))}")
-    intake.warn(call, call.validation, intake.strictness(kind, obj))
+        raise errors.internal(f"{title}: {wrong[0]}")
+    if found and call.validation == "Strict":
+        raise bad_request(f"strict decoding error: {', '.join(found)}")
+    intake.warn(call, call.validation, found)
 
 
 def _type(kind: Kind) -> str:

@@ -71,6 +71,7 @@ class Store:
         self._recent: deque[Event] = deque(maxlen=RECENT)
         self._forgotten = self.revision  # events up to here are not in `_recent`
         self._subscriptions: dict[str, set[Subscription]] = defaultdict(set)
+        self._ending = False
         self._listeners: dict[str, list[Callable[[Event], None]]] = defaultdict(list)
         self._thread = threading.Thread(target=self._write_forever, name="store-writer", daemon=True)
         self._thread.start()
@@ -81,7 +82,8 @@ class Store:
         return cls(Log.open(path), writer, clock)
 
     def end_watches(self) -> None:
-        """Tells every watcher that nothing more will come."""
+        """Tells every watcher, and those that come yet, that nothing more will come."""
+        self._ending = True
         for subscriptions in self._subscriptions.values():
             for subscription in subscriptions:
                 subscription.close()
@@ -234,6 +236,8 @@ class Store:
         subscription = Subscription(resource, namespace)
         subscription.offer(self._events_after(resource, since))
         self._subscriptions[resource].add(subscription)
+        if self._ending:
+            subscription.close()
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# sun_path holds 108 bytes including the final NUL (unix(7)); the longest socket name below is about 40.
+# sun_path holds 108 bytes including the final NUL (unix(7)); the longest socket name (a keeper's) has 41.
 _LONGEST_RUN_PATH = 60
 
 

@@ -126,6 +126,37 @@ async def test_a_watcher_that_leaves_is_forgotten(client: Client, monkeypatch: p
     await asyncio.wait_for(forgotten.wait(), 5)
 
 
+async def test_who_watches_a_selector_sees_objects_come_and_leave(client: Client) -> None:
+    merge = "application/merge-patch+json"
+    async with client.session.get(f"{MAPS}?watch=true&labelSelector=shown&resourceVersion=1") as response:
+        await client.call("POST", MAPS, named("c"))
+        for labels in ({"shown": "1"}, {"shown": "2"}, {"shown": None}, {"other": "3"}):
+            await client.call("PATCH", f"{MAPS}/c", {"metadata": {"labels": {**labels}}}, merge)
+        await client.call("DELETE", f"{MAPS}/c")
+        await client.call("POST", MAPS, {"metadata": {"name": "d", "labels": {"shown": "9"}}})
+        events = [json.loads(await response.content.readline()) for _ in range(4)]
+    told = [(event["type"], text_at(event["object"], "metadata", "labels", "shown")) for event in events]
+    assert told == [("ADDED", "1"), ("MODIFIED", "2"), ("DELETED", "2"), ("ADDED", "9")]
+    versions = [int(text_at(event["object"], "metadata", "resourceVersion")) for event in events]
+    assert versions == sorted(set(versions))
+
+
+async def test_a_collection_is_deleted_as_far_as_it_is_selected(client: Client) -> None:
+    for name, labels in (("a", {"x": "1"}), ("b", {"x": "1"}), ("c", {"x": "2"})):
+        await client.call("POST", MAPS, {"metadata": {"name": name, "labels": {**labels}}})
+    deleted = await client.call("DELETE", f"{MAPS}?labelSelector=x%3D1")
+    left = await client.call("GET", MAPS)
+    assert [len(list_at(one, "items")) for one in (deleted, left)] == [2, 1]
+
+
+async def test_an_evicted_pod_gets_its_grace(client: Client) -> None:
+    await pod(client, "web")
+    eviction: JsonObject = {"deleteOptions": {"gracePeriodSeconds": 7}}
+    assert (await client.call("POST", f"{PODS}/web/eviction", named("web") | eviction))["code"] == 201
+    found = await client.call("GET", f"{PODS}/web")
+    assert object_at(found, "metadata")["deletionGracePeriodSeconds"] == 7
+
+
 async def test_a_version_of_the_future_is_waited_for(client: Client) -> None:
     revision = client.app.core.storage.store.revision
     reading = asyncio.create_task(client.call("GET", f"{MAPS}?resourceVersion={revision + 1}"))

@@ -16,6 +16,8 @@ class Datatype(StrEnum):
     INT32 = "INT32"
     INT64 = "INT64"
     FP16 = "FP16"
+    BF16 = "BF16"
+    """Triton's; two bytes, the upper half of an FP32. On the wire in binary form only."""
     FP32 = "FP32"
     FP64 = "FP64"
     BYTES = "BYTES"
@@ -32,12 +34,16 @@ NUMPY: dict[Datatype, np.dtype[np.generic]] = {
     Datatype.INT32: np.dtype(np.int32),
     Datatype.INT64: np.dtype(np.int64),
     Datatype.FP16: np.dtype(np.float16),
+    Datatype.BF16: np.dtype(np.float32),  # numpy has no type of its own; every BF16 is exact as a float32
     Datatype.FP32: np.dtype(np.float32),
     Datatype.FP64: np.dtype(np.float64),
     Datatype.BYTES: np.dtype(np.object_),
 }
 
-_FROM_NUMPY = {dtype: datatype for datatype, dtype in NUMPY.items()}
+BINARY_ONLY = frozenset({Datatype.FP16, Datatype.BF16})
+"""Types that have no form in JSON, nor in gRPC's typed contents."""
+
+_FROM_NUMPY = {dtype: datatype for datatype, dtype in NUMPY.items() if datatype != Datatype.BF16}
 
 
 def datatype_of(dtype: np.dtype[np.generic]) -> Datatype | None:

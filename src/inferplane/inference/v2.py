@@ -1,4 +1,4 @@
-"""V2 (Open Inference Protocol) in JSON: bytes ↔ InferRequest, InferResponse, metadata.
+"""V2 (Open Inference Protocol) over REST, the server's half: bytes ↔ InferRequest, InferResponse, metadata.
 
 Key order and the nulls of an answer are those that KServe's clients and tests know (`model_name`, `model_version`,
 `id`, `parameters`, `outputs`); output data is flat, row-major.
@@ -10,10 +10,11 @@ from typing import cast
 import numpy as np
 import orjson
 
-from inferplane.inference import arrays
-from inferplane.inference.datatypes import Datatype
+from inferplane.inference import arrays, binary
+from inferplane.inference.datatypes import BINARY_ONLY, Datatype
 from inferplane.inference.errors import InvalidInput, Malformed
 from inferplane.inference.tensors import (
+    BINARY_SIZE,
     Array,
     InferInput,
     InferOutput,
@@ -25,57 +26,107 @@ from inferplane.inference.tensors import (
 )
 from inferplane.kernel.json import Json
 
+_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NAIVE_UTC
 
-def read(body: bytes, model_name: str) -> InferRequest:
-    """A request for `model_name` (the URL's; a name in the body is ignored, and so are unknown keys)."""
-    root = arrays.parse(body)
+
+def read(body: bytes, model_name: str, json_length: int | None = None) -> InferRequest:
+    """A request for `model_name` (the URL's; a name in the body is ignored, and so are unknown keys).
+
+    With `json_length` (the header `Inference-Header-Content-Length`) only so many bytes are JSON; the rest are the
+    tensors that say `binary_data_size`, in the order in which they appear.
+    """
+    tail = None if json_length is None else Tail(body, json_length)
+    root = arrays.parse(body if json_length is None else body[:json_length])
     if not arrays.is_object(root):
         raise Malformed("expected a JSON object")
     keys = set(root.keys())
     if "inputs" not in keys:
         raise Malformed("required field is missing", where="inputs")
-    return InferRequest(
+    request = InferRequest(
         model_name,
-        _read_inputs(root["inputs"]),
+        _read_inputs(root["inputs"], tail),
         _id(root["id"]) if "id" in keys else None,
-        _parameters(root["parameters"], "parameters") if "parameters" in keys else None,
-        _read_requested(root["outputs"]) if "outputs" in keys else None,
+        parameters=_parameters(root["parameters"], "parameters") if "parameters" in keys else None,
+        request_outputs=_read_requested(root["outputs"]) if "outputs" in keys else None,
     )
+    if tail is not None:
+        tail.end()
+    return request
 
 
-def _read_inputs(value: object) -> list[InferInput]:
+class Tail:
+    """The bytes after the JSON of a body, taken tensor by tensor."""
+
+    def __init__(self, body: bytes, json_length: int) -> None:
+        if not 0 <= json_length <= len(body):
+            raise InvalidInput(
+                f"Inference-Header-Content-Length: expected 0 to {len(body)}, the size of the body, got {json_length}"
+            )
+        self._body = memoryview(body)
+        self._at = json_length
+
+    def take(self, size: object, where: str) -> memoryview:
+        left = len(self._body) - self._at
+        if type(size) is not int or size < 0:
+            raise InvalidInput(f"{where}.parameters.binary_data_size: expected a number of bytes, got {size!r}")
+        if size > left:
+            raise InvalidInput(f"{where}.parameters.binary_data_size: {size} bytes, and {left} are left in the body")
+        self._at += size
+        return self._body[self._at - size : self._at]
+
+    def end(self) -> None:
+        left = len(self._body) - self._at
+        if left:
+            raise InvalidInput(f"{left} bytes follow the last binary tensor: see binary_data_size of each tensor")
+
+
+def _read_inputs(value: object, tail: Tail | None) -> list[InferInput]:
     if not arrays.is_array(value):
         raise Malformed("expected an array of inputs", where="inputs")
     if not len(value):
         raise InvalidInput("inputs: expected at least one input, got none")
-    return [_read_input(item, f"inputs[{index}]") for index, item in enumerate(value)]
+    return [_read_input(item, f"inputs[{index}]", tail) for index, item in enumerate(value)]
 
 
-def _read_input(value: object, where: str) -> InferInput:
+def _read_input(value: object, where: str, tail: Tail | None) -> InferInput:
     if not arrays.is_object(value):
         raise Malformed("expected an object", where=where)
     keys = set(value.keys())
-    for key in ("name", "shape", "datatype", "data"):
+    for key in ("name", "shape", "datatype"):
         if key not in keys:
             raise Malformed("required field is missing", where=f"{where}.{key}")
     name = _text(value["name"], f"{where}.name")
     shape = _shape(value["shape"], f"{where}.shape")
-    datatype = _datatype(value["datatype"], where, name)
+    datatype = _datatype(value["datatype"], where)
+    parameters = _parameters(value["parameters"], f"{where}.parameters") if "parameters" in keys else None
+    if "data" not in keys:
+        if tail is None or parameters is None or BINARY_SIZE not in parameters:
+            raise Malformed("required field is missing", where=f"{where}.data")
+        return _read_binary(name, shape, datatype, parameters, where, tail)
+    if datatype in BINARY_ONLY:
+        raise InvalidInput(
+            f"Sending {datatype} data via JSON is not supported. Please use the binary data format for input {name}"
+        )
     data = value["data"]
     if not arrays.is_array(data):
         raise Malformed("expected an array", where=f"{where}.data")
-    parameters = _parameters(value["parameters"], f"{where}.parameters") if "parameters" in keys else None
-    return InferInput(name, shape, datatype, arrays.tensor(data, datatype, shape, f"{where}.data"), parameters)
+    nested = len(data) > 0 and arrays.is_array(data[0])
+    values = arrays.tensor(data, datatype, shape, f"{where}.data")
+    return InferInput.decoded(name, datatype, values, parameters, nested=nested)
 
 
-def _datatype(value: object, where: str, name: str) -> Datatype:
+def _read_binary(
+    name: str, shape: list[int], datatype: Datatype, parameters: Parameters, where: str, tail: Tail
+) -> InferInput:
+    values = binary.array(tail.take(parameters[BINARY_SIZE], where), datatype, shape, where)
+    others = {key: value for key, value in parameters.items() if key != BINARY_SIZE}
+    return InferInput.decoded(name, datatype, values, others or None)
+
+
+def _datatype(value: object, where: str) -> Datatype:
     text = _text(value, f"{where}.datatype").upper()
     if text not in Datatype.__members__:
         raise InvalidInput(f"{where}.datatype: expected one of {', '.join(Datatype)}, got {text}")
-    if text == Datatype.FP16:
-        raise InvalidInput(
-            f"Sending FP16 data via JSON is not supported. Please use the binary data format for input {name}"
-        )
     return Datatype(text)
 
 
@@ -140,8 +191,84 @@ def select(response: InferResponse, wanted: Sequence[RequestedOutput] | None) ->
     return [have[output.name] for output in wanted]
 
 
+def encode(response: InferResponse, request: InferRequest, fallback_id: str) -> tuple[bytes, int | None]:
+    """The answer to `request` and, when it asks for outputs as bytes, the length of the JSON before them.
+
+    An output's own `binary_data` comes before the request's `binary_data_output`.
+    """
+    if not request.parameters and not request.request_outputs:
+        return write(response, request, fallback_id), None
+    outputs = select(response, request.request_outputs)
+    asked = {wanted.name: wanted.binary_data for wanted in request.request_outputs or ()}
+    chosen = [_chosen(asked.get(output.name), request.use_binary_outputs) for output in outputs]
+    if not any(chosen):
+        return write(response, request, fallback_id), None
+    return _with_tail(response, response.id or request.id or fallback_id, outputs, chosen)
+
+
+def _chosen(own: bool | None, default: bool) -> bool:
+    return default if own is None else own
+
+
+def _with_tail(
+    response: InferResponse, id: str | None, outputs: Sequence[InferOutput], chosen: Sequence[bool]
+) -> tuple[bytes, int]:
+    tails: list[binary.Buffer] = []
+    described = []
+    for output, as_bytes in zip(outputs, chosen, strict=True):
+        if as_bytes:
+            raw = output.raw_data if output.raw_data is not None else binary.raw(output.view(), output.datatype)
+            tails.append(raw)
+            described.append(_described_output(output, {**(output.parameters or {}), BINARY_SIZE: len(raw)}))
+        else:
+            described.append({**_described_output(output, output.parameters), "data": _inline(output)})
+    head: dict[str, object] = {
+        "id": id,
+        "model_name": response.model_name,
+        "model_version": response.model_version,
+        "outputs": described,
+    }
+    if response.parameters:
+        head["parameters"] = response.parameters
+    text = orjson.dumps(head, option=_OPTIONS)
+    return b"".join([text, *tails]), len(text)
+
+
+def rest_response(response: InferResponse) -> tuple[dict[str, object] | bytes, int | None]:
+    """What KServe's `to_rest` gives: (JSON object, None) or (JSON and bytes, length of the JSON)."""
+    outputs = select(response, response.requested_outputs)
+    asked = {wanted.name: wanted.binary_data for wanted in response.requested_outputs or ()}
+    chosen = [_chosen(asked.get(output.name), response.use_binary_outputs) for output in outputs]
+    for output in outputs:
+        if output.is_empty:
+            raise InvalidInput(f"'data' field is missing for output '{output.name}' for model '{response.model_name}'")
+    if any(chosen):
+        return _with_tail(response, response.id, outputs, chosen)
+    answer: dict[str, object] = {
+        "id": response.id,
+        "model_name": response.model_name,
+        "model_version": response.model_version,
+        "outputs": [{**_described_output(output, output.parameters), "data": _listed(output)} for output in outputs],
+    }
+    if response.parameters:
+        answer["parameters"] = response.parameters
+    return answer, None
+
+
+def _described_output(output: InferOutput, parameters: Parameters | None) -> dict[str, object]:
+    described: dict[str, object] = {"name": output.name, "shape": output.shape, "datatype": output.datatype}
+    if parameters:
+        described["parameters"] = parameters
+    return described
+
+
+def _listed(output: InferOutput) -> object:
+    data = _inline(output)
+    return data.tolist() if isinstance(data, np.ndarray) else data
+
+
 def write(response: InferResponse, request: InferRequest, fallback_id: str) -> bytes:
-    """The answer to `request`. `fallback_id` stands in where neither the response nor the request has an id."""
+    """The answer to `request` in JSON. `fallback_id` stands in where neither the response nor the request has an id."""
     return orjson.dumps(
         {
             "model_name": response.model_name,
@@ -150,29 +277,42 @@ def write(response: InferResponse, request: InferRequest, fallback_id: str) -> b
             "parameters": response.parameters or None,
             "outputs": [_output(output) for output in select(response, request.request_outputs)],
         },
-        option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NAIVE_UTC,
+        option=_OPTIONS,
     )
 
 
 def _output(output: InferOutput) -> dict[str, object]:
-    if output.datatype == Datatype.FP16:
-        raise InvalidInput(
-            f"Sending FP16 data via JSON is not supported. Please use the binary data format for output {output.name}"
-        )
     return {
         "name": output.name,
         "shape": output.shape,
         "datatype": output.datatype,
         "parameters": output.parameters or None,
-        "data": _flat(output.as_numpy()),
+        "data": _inline(output),
     }
 
 
-def _flat(values: Array) -> Array | list[object]:
-    flat = np.ascontiguousarray(values).ravel()
+def _inline(output: InferOutput) -> Array | list[object]:
+    """The values as JSON carries them, flat."""
+    if output.datatype in BINARY_ONLY:
+        raise InvalidInput(
+            f"Sending {output.datatype} data via JSON is not supported. "
+            f"Please use the binary data format for output {output.name}"
+        )
+    flat = np.ascontiguousarray(output.view()).ravel()
     if flat.dtype.kind in "SUO":
-        return [item.decode() if isinstance(item, bytes) else item for item in flat.tolist()]
+        return [_element(item, output.name) for item in flat.tolist()]
     return flat if flat.dtype.isnative else flat.astype(flat.dtype.newbyteorder("="))
+
+
+def _element(item: object, name: str) -> object:
+    if not isinstance(item, bytes):
+        return item
+    try:
+        return item.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"output {name}: an element is not UTF-8 text, which JSON needs", fix="ask for the output as binary data"
+        ) from error
 
 
 def write_metadata(name: str, inputs: Sequence[TensorMetadata], outputs: Sequence[TensorMetadata]) -> bytes:

@@ -17,7 +17,7 @@ class Echo(Model):
     def predict(self, payload: object, headers: dict[str, str]) -> object:
         if isinstance(payload, InferRequest):
             outputs = [InferOutput(i.name, i.shape, i.datatype, i.data, i.parameters) for i in payload.inputs]
-            return InferResponse(self.name, outputs, parameters=payload.parameters)
+            return InferResponse(None, self.name, outputs, parameters=payload.parameters)
         assert isinstance(payload, dict)
         return {"predictions": payload["instances"]}
 

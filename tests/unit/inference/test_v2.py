@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from inferplane.inference import v2
-from inferplane.inference.datatypes import NUMPY, Datatype
+from inferplane.inference.datatypes import BINARY_ONLY, NUMPY, Datatype
 from inferplane.inference.errors import InvalidInput, Malformed
 from inferplane.inference.tensors import (
     InferOutput,
@@ -23,7 +23,7 @@ from inferplane.inference.tensors import (
 )
 from inferplane.kernel.json import Json
 
-JSON_TYPES = [datatype for datatype in Datatype if datatype not in (Datatype.FP16, Datatype.BYTES)]
+JSON_TYPES = [datatype for datatype in Datatype if datatype not in (*BINARY_ONLY, Datatype.BYTES)]
 
 
 def body(data: Json, shape: list[int], datatype: str = "FP64", **more: Json) -> bytes:
@@ -59,15 +59,15 @@ def test_every_written_output_is_flat_and_reads_back_the_same(
     tensor: tuple[Datatype, "np.ndarray[tuple[int, ...], np.dtype[np.generic]]"],
 ) -> None:
     datatype, values = tensor
-    written = json.loads(v2.write(InferResponse("m", [output("y", values)]), InferRequest("m", [], id="1"), ""))[
-        "outputs"
-    ][0]
+    written = json.loads(
+        v2.write(InferResponse(None, "m", [output("y", values)]), InferRequest("m", [], request_id="1"), "")
+    )["outputs"][0]
     assert (written["shape"], written["datatype"]) == (list(values.shape), datatype)
     np.testing.assert_array_equal(np.array(written["data"], dtype=NUMPY[datatype]), values.ravel())
 
 
 def test_an_answer_has_kserves_keys_order_and_nulls() -> None:
-    response = InferResponse("m", [output("output-0", np.array([[0.1, 2.0]], dtype=np.float32))])
+    response = InferResponse(None, "m", [output("output-0", np.array([[0.1, 2.0]], dtype=np.float32))])
     assert v2.write(response, InferRequest("m", []), "made-up") == (
         b'{"model_name":"m","model_version":null,"id":"made-up","parameters":null,"outputs":'
         b'[{"name":"output-0","shape":[1,2],"datatype":"FP32","parameters":null,"data":[0.1,2.0]}]}'
@@ -75,32 +75,36 @@ def test_an_answer_has_kserves_keys_order_and_nulls() -> None:
 
 
 def test_not_a_number_and_infinity_are_written_as_null() -> None:
-    response = InferResponse("m", [output("y", np.array([math.nan, math.inf, 1.0]))])
-    assert json.loads(v2.write(response, InferRequest("m", [], id="1"), ""))["outputs"][0]["data"] == [None, None, 1.0]
+    response = InferResponse(None, "m", [output("y", np.array([math.nan, math.inf, 1.0]))])
+    assert json.loads(v2.write(response, InferRequest("m", [], request_id="1"), ""))["outputs"][0]["data"] == [
+        None,
+        None,
+        1.0,
+    ]
 
 
 def test_text_outputs_are_bytes_tensors_of_strings() -> None:
-    response = InferResponse("m", [output("y", np.array(["rot", "grün"]))])
-    written = json.loads(v2.write(response, InferRequest("m", [], id="1"), ""))["outputs"][0]
+    response = InferResponse(None, "m", [output("y", np.array(["rot", "grün"]))])
+    written = json.loads(v2.write(response, InferRequest("m", [], request_id="1"), ""))["outputs"][0]
     assert (written["datatype"], written["data"]) == ("BYTES", ["rot", "grün"])
 
 
 def test_an_output_given_as_a_list_is_written_by_its_datatype() -> None:
-    response = InferResponse("m", [InferOutput("y", [2], "FP64", [1, 2])])
-    assert json.loads(v2.write(response, InferRequest("m", [], id="1"), ""))["outputs"][0]["data"] == [1.0, 2.0]
+    response = InferResponse(None, "m", [InferOutput("y", [2], "FP64", [1, 2])])
+    assert json.loads(v2.write(response, InferRequest("m", [], request_id="1"), ""))["outputs"][0]["data"] == [1.0, 2.0]
 
 
 def test_the_id_is_the_responses_then_the_requests_then_the_made_up_one() -> None:
     ids = [("a", "b"), ("", "b"), ("", "")]
     written = [
-        json.loads(v2.write(InferResponse("m", [], id=ours), InferRequest("m", [], id=theirs), "c"))["id"]
+        json.loads(v2.write(InferResponse(ours, "m", []), InferRequest("m", [], request_id=theirs), "c"))["id"]
         for ours, theirs in ids
     ]
     assert written == ["a", "b", "c"]
 
 
 def test_requested_outputs_select_and_order() -> None:
-    response = InferResponse("m", [output(name, np.array([1])) for name in ("a", "b", "c")])
+    response = InferResponse(None, "m", [output(name, np.array([1])) for name in ("a", "b", "c")])
     wanted = [RequestedOutput("c"), RequestedOutput("a")]
     assert [found.name for found in v2.select(response, wanted)] == ["c", "a"]
     with pytest.raises(InvalidInput, match=r"^Unexpected inference output 'zz' for model 'm'$"):
@@ -178,16 +182,17 @@ def test_an_element_of_the_wrong_kind_is_named(data: list[Json], datatype: str, 
 
 
 def test_fp16_is_refused_in_json_both_ways() -> None:
-    with pytest.raises(InvalidInput, match=r"FP16 data via JSON is not supported.* for input x"):
-        array([1.0], [1], "FP16")
-    half = InferResponse("m", [output("y", np.array([1], dtype=np.float16))])
+    for datatype in BINARY_ONLY:
+        with pytest.raises(InvalidInput, match=rf"{datatype} data via JSON is not supported.* for input x"):
+            array([1.0], [1], datatype)
+    half = InferResponse(None, "m", [output("y", np.array([1], dtype=np.float16))])
     with pytest.raises(InvalidInput, match=r"FP16 data via JSON is not supported.* for output y"):
         v2.write(half, InferRequest("m", []), "1")
 
 
 def test_an_unknown_datatype_lists_the_known_ones() -> None:
-    with pytest.raises(InvalidInput, match=r"^inputs\[0\].datatype: expected one of BOOL, .*, got BF16$"):
-        array([1], [1], "BF16")
+    with pytest.raises(InvalidInput, match=r"^inputs\[0\].datatype: expected one of BOOL, .*, got FP8$"):
+        array([1], [1], "FP8")
 
 
 GOOD: dict[str, Json] = {"name": "x", "shape": [1], "datatype": "FP32", "data": [1]}

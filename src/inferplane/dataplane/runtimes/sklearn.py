@@ -69,7 +69,7 @@ class SKLearnModel(RowModel):
 
     def result(self, payload: object, predicted: Array) -> object:
         if isinstance(payload, InferRequest):
-            return InferResponse(self.name, [output("output-0", predicted)])
+            return InferResponse(None, self.name, [output("output-0", predicted)])
         return {"predictions": predicted}
 
     def get_input_types(self) -> Sequence[TensorMetadata]:

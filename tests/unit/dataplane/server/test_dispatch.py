@@ -53,7 +53,7 @@ class Doubling(RowModel):
 
     def result(self, payload: object, predicted: Array) -> object:
         if isinstance(payload, InferRequest):
-            return InferResponse(self.name, [output("y", predicted)])
+            return InferResponse(None, self.name, [output("y", predicted)])
         return {"predictions": predicted}
 
 
@@ -267,7 +267,7 @@ async def test_text_and_bytes_are_sent_raw_without_a_content_type() -> None:
 
 
 async def test_a_v2_model_answers_with_a_response_and_gets_the_id_echoed() -> None:
-    dispatch = serving(Calling(lambda payload: InferResponse("m", [InferOutput("y", [1], "INT64", [5])])))
+    dispatch = serving(Calling(lambda payload: InferResponse(None, "m", [InferOutput("y", [1], "INT64", [5])])))
     status, body = await v2_answer(dispatch)
     assert status == 200
     assert isinstance(body, dict)

@@ -14,7 +14,7 @@ from inferplane.kernel.json import JsonObject, list_at, text_at
 
 VECTORS = Path(__file__).parent / "vectors"
 
-# Scenarios that need what runs beside the API server: replayed where a whole platform is up (tests/e2e).
+# Scenarios that need what runs beside the API server: replayed by tests/contract/test_controllers.py.
 NEED_CONTROLLERS: dict[str, str] = {
     "controllers-deployment-zero": "the Deployment controller",
     "gc-custom-owner": "the garbage collector",

@@ -20,20 +20,23 @@ _RAW_TAG = b"\x32"
 """Field 6, raw_output_contents, length-delimited."""
 
 
-def write(response: InferResponse, outputs: Sequence[InferOutput], request: InferRequest, fallback_id: str) -> bytes:
-    """The serialised answer to `request`, with these of the response's outputs.
+def pieces(
+    response: InferResponse, outputs: Sequence[InferOutput], request: InferRequest, fallback_id: str
+) -> tuple[binary.Buffer, ...]:
+    """The serialised answer to `request`, with these of the response's outputs, in pieces to be sent one after another.
 
-    `fallback_id` stands in where neither has an id. Raw contents are copied once: message, then entry after entry,
-    which protobuf reads as one message whatever the fields' order.
+    `fallback_id` stands in where neither has an id. Raw contents are not copied: the message comes first, then entry
+    after entry, which protobuf reads as one message whatever the fields' order.
     """
+    answer_id = response.id or request.id or fallback_id
     if not (request.use_binary_outputs or any(map(goes_raw, outputs))):
-        return _typed(response, outputs, request.id or fallback_id).SerializeToString()
+        return (_typed(response, outputs, answer_id).SerializeToString(),)
     raws = [raw_bytes(output) for output in outputs]
-    parts: list[binary.Buffer] = [_head(response, outputs, raws, request.id or fallback_id).SerializeToString()]
+    parts: list[binary.Buffer] = [_head(response, outputs, raws, answer_id).SerializeToString()]
     for raw in raws:
         parts.append(_RAW_TAG + _varint(len(raw)))
         parts.append(raw)
-    return b"".join(parts)
+    return tuple(parts)
 
 
 def to_message(response: InferResponse, *, raw: bool | None = None) -> ModelInferResponse:
@@ -42,9 +45,9 @@ def to_message(response: InferResponse, *, raw: bool | None = None) -> ModelInfe
     if raw is None:
         raw = response.use_binary_outputs or any(map(goes_raw, outputs))
     if not raw:
-        return _typed(response, outputs, "")
+        return _typed(response, outputs, response.id or "")
     raws = [raw_bytes(output) for output in outputs]
-    message = _head(response, outputs, raws, "")
+    message = _head(response, outputs, raws, response.id or "")
     message.raw_output_contents.extend(map(bytes, raws))
     return message
 
@@ -58,8 +61,8 @@ def raw_bytes(tensor: Tensor) -> binary.Buffer:
     return tensor.raw_data if tensor.raw_data is not None else binary.raw(tensor.view(), tensor.datatype)
 
 
-def _typed(response: InferResponse, outputs: Sequence[InferOutput], fallback_id: str) -> ModelInferResponse:
-    message = _empty(response, fallback_id)
+def _typed(response: InferResponse, outputs: Sequence[InferOutput], id: str) -> ModelInferResponse:
+    message = _empty(response, id)
     for index, output in enumerate(outputs):
         entry = message.outputs.add(name=output.name, datatype=output.datatype, shape=output.shape)
         parameters.write(output.parameters, entry.parameters, f"outputs[{index}].parameters")
@@ -68,10 +71,10 @@ def _typed(response: InferResponse, outputs: Sequence[InferOutput], fallback_id:
 
 
 def _head(
-    response: InferResponse, outputs: Sequence[InferOutput], raws: Sequence[binary.Buffer], fallback_id: str
+    response: InferResponse, outputs: Sequence[InferOutput], raws: Sequence[binary.Buffer], id: str
 ) -> ModelInferResponse:
     """All but the raw contents."""
-    message = _empty(response, fallback_id)
+    message = _empty(response, id)
     for index, (output, raw) in enumerate(zip(outputs, raws, strict=True)):
         entry = message.outputs.add(name=output.name, datatype=output.datatype, shape=output.shape)
         if output.parameters:
@@ -80,8 +83,8 @@ def _head(
     return message
 
 
-def _empty(response: InferResponse, fallback_id: str) -> ModelInferResponse:
-    message = ModelInferResponse(model_name=response.model_name, id=response.id or fallback_id)
+def _empty(response: InferResponse, id: str) -> ModelInferResponse:
+    message = ModelInferResponse(model_name=response.model_name, id=id)
     if response.model_version:
         message.model_version = response.model_version
     if response.parameters:

@@ -1,0 +1,10 @@
+"""Which request targets are calls of the service. Imported by every server, so without protobuf."""
+
+SERVICE = "inference.GRPCInferenceService"
+PREFIX = f"/{SERVICE}/"
+HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+STREAM = f"{PREFIX}ModelStreamInfer"
+
+
+def is_call(path: str) -> bool:
+    return path.startswith(PREFIX) or path == HEALTH_CHECK

@@ -1,0 +1,36 @@
+"""ModelInfer as a codec of the dispatch: message bytes → InferRequest, the model's result → message bytes."""
+
+import uuid
+
+from google.protobuf.message import Message
+
+from inferplane.dataplane.model.model import Model
+from inferplane.dataplane.server.answers import Answer
+from inferplane.dataplane.server.calls import Codec, Headers
+from inferplane.dataplane.server.grpc import status, versions
+from inferplane.inference import v2
+from inferplane.inference.errors import InferenceError
+from inferplane.inference.grpc import requests, responses
+from inferplane.inference.tensors import InferRequest, InferResponse
+
+
+def _read(body: bytes, headers: Headers, model: Model) -> InferRequest:
+    request = requests.read(body)
+    versions.check(model.name, request.model_version)
+    return request
+
+
+def _write(result: object, payload: object) -> Answer:
+    if not isinstance(payload, InferRequest):
+        raise InferenceError("a gRPC answer needs a gRPC request")
+    if isinstance(result, Message):  # also one of kserve's or tritonclient's classes
+        return Answer(200, result.SerializeToString(), status.CONTENT_TYPE)
+    response = InferResponse.from_rest(result) if isinstance(result, dict) else result
+    if not isinstance(response, InferResponse):
+        raise InferenceError(f"expected an InferResponse, a message or a dict from the model, got {type(result)}")
+    fallback_id = "" if response.id or payload.id else str(uuid.uuid4())
+    outputs = v2.select(response, payload.request_outputs)
+    return Answer(200, responses.pieces(response, outputs, payload, fallback_id), status.CONTENT_TYPE)
+
+
+GRPC = Codec("grpc", _read, _write, status.of_failure)

@@ -1,0 +1,192 @@
+"""The unary calls of GRPCInferenceService, as functions from message bytes to an answer.
+
+Both ways in use these: the gRPC port, and the HTTP lane for calls that the gateway bridges. Inference goes through the
+dispatch, like every other protocol.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias, TypeVar, cast
+
+from google.protobuf.message import DecodeError, Message
+from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # published without types
+
+from inferplane import __version__
+from inferplane.dataplane.model.lifecycle import State
+from inferplane.dataplane.server.answers import Answer, Handler, Outcome
+from inferplane.dataplane.server.calls import Headers
+from inferplane.dataplane.server.dispatch import Dispatch
+from inferplane.dataplane.server.grpc import status, versions
+from inferplane.dataplane.server.grpc.paths import SERVICE
+from inferplane.dataplane.server.grpc.protocol import GRPC
+from inferplane.dataplane.server.http.probes import Probes
+from inferplane.inference.datatypes import Datatype
+from inferplane.inference.errors import InferenceFailure, Malformed, ModelNotReady
+from inferplane.inference.grpc import grpc_predict_v2_pb2 as pb
+from inferplane.inference.tensors import TensorMetadata
+
+EXTENSIONS = ("model_repository", "model_configuration", "binary_tensor_data", "parameters")
+
+T = TypeVar("T", bound=Message)
+R = TypeVar("R", bound=Message)
+Unary: TypeAlias = Callable[[T], Awaitable[Message]]
+
+
+class Service:
+    """`methods` has a handler for each unary call, by its name in the service."""
+
+    def __init__(self, dispatch: Dispatch, probes: Probes) -> None:
+        self._dispatch = dispatch
+        self._probes = probes
+        self.methods: dict[str, Handler] = {
+            "ModelInfer": self.infer,
+            "ServerLive": _handler(pb.ServerLiveRequest, self._server_live),
+            "ServerReady": _handler(pb.ServerReadyRequest, self._server_ready),
+            "ServerMetadata": _handler(pb.ServerMetadataRequest, self._server_metadata),
+            "ModelReady": _handler(pb.ModelReadyRequest, self._model_ready),
+            "ModelMetadata": _handler(pb.ModelMetadataRequest, self._model_metadata),
+            "ModelConfig": _handler(pb.ModelConfigRequest, self._model_config),
+            "RepositoryIndex": _handler(pb.RepositoryIndexRequest, self._index),
+            "RepositoryModelLoad": _handler(pb.RepositoryModelLoadRequest, self._load),
+            "RepositoryModelUnload": _handler(pb.RepositoryModelUnloadRequest, self._unload),
+        }
+
+    def infer(self, body: bytes, headers: Headers) -> Outcome:
+        """ModelInfer. The body is decoded when the model's turn has come; here it is only asked for the model."""
+        try:
+            return self._dispatch.call(GRPC, requested_model(body), body, headers)
+        except Malformed as error:
+            return status.of_failure(error)
+
+    async def health(self, body: bytes, headers: Headers) -> Answer:
+        """grpc.health.v1.Health/Check, for the server as a whole and for this service, which are one."""
+        try:
+            name = _parsed(health_pb2.HealthCheckRequest, body).service
+        except Malformed as error:
+            return status.of_failure(error)
+        if name not in ("", SERVICE):
+            return status.refused(status.Code.NOT_FOUND, f"no such service: {name}", 404)
+        serving = (await self._probes.server_ready()).status == 200
+        state = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        response = health_pb2.HealthCheckResponse(status=state)
+        return Answer(200, response.SerializeToString(), status.CONTENT_TYPE)
+
+    # Server and models.
+
+    async def _server_live(self, request: pb.ServerLiveRequest) -> Message:
+        return pb.ServerLiveResponse(live=True)
+
+    async def _server_ready(self, request: pb.ServerReadyRequest) -> Message:
+        answer = await self._probes.server_ready()
+        return pb.ServerReadyResponse(ready=answer.status == 200)
+
+    async def _server_metadata(self, request: pb.ServerMetadataRequest) -> Message:
+        return pb.ServerMetadataResponse(name="inferplane", version=__version__, extensions=EXTENSIONS)
+
+    async def _model_ready(self, request: pb.ModelReadyRequest) -> Message:
+        repository = self._dispatch.repository
+        repository.existing(request.name)
+        versions.check(request.name, request.version)
+        return pb.ModelReadyResponse(ready=await repository.is_model_ready(request.name))
+
+    async def _model_metadata(self, request: pb.ModelMetadataRequest) -> Message:
+        inputs, outputs = await self._dispatch.metadata(request.name)
+        versions.check(request.name, request.version)
+        return pb.ModelMetadataResponse(name=request.name, inputs=_described(inputs), outputs=_described(outputs))
+
+    async def _model_config(self, request: pb.ModelConfigRequest) -> Message:
+        inputs, outputs = await self._dispatch.metadata(request.name)
+        versions.check(request.name, request.version)
+        config = pb.ModelConfig(name=request.name, backend="inferplane")
+        for tensor in inputs:
+            config.input.add(name=tensor.name, data_type=_data_type(tensor), dims=tensor.shape)
+        for tensor in outputs:
+            config.output.add(name=tensor.name, data_type=_data_type(tensor), dims=tensor.shape)
+        return pb.ModelConfigResponse(config=config)
+
+    # The model repository.
+
+    async def _index(self, request: pb.RepositoryIndexRequest) -> Message:
+        repository = self._dispatch.repository
+        found = pb.RepositoryIndexResponse()
+        for name in list(repository.get_models()):
+            ready = await repository.is_model_ready(name)
+            if ready or not request.ready:
+                found.models.add(name=name, state="READY" if ready else _STATES[repository.state(name)])
+        return found
+
+    async def _load(self, request: pb.RepositoryModelLoadRequest) -> Message:
+        name = _named(request)
+        repository = self._dispatch.repository
+        if not (repository.existing(name).ready and repository.state(name) is State.READY):
+            await _loaded(repository.load(name), name)
+        return pb.RepositoryModelLoadResponse(model_name=name, isLoaded=True)
+
+    async def _unload(self, request: pb.RepositoryModelUnloadRequest) -> Message:
+        name = _named(request)
+        self._dispatch.repository.unload(name)
+        return pb.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True)
+
+
+async def _loaded(loading: Awaitable[None], name: str) -> None:
+    try:
+        await loading
+    except InferenceFailure:
+        raise
+    except Exception as error:
+        raise ModelNotReady(name, f"Error type: {type(error)} error msg: {error}") from error
+
+
+def _handler(kind: type[T], call: Unary[T]) -> Handler:
+    async def handle(body: bytes, headers: Headers) -> Answer:
+        try:
+            response = await call(_parsed(kind, body))
+        except Exception as error:
+            return status.of_failure(error)
+        return Answer(200, response.SerializeToString(), status.CONTENT_TYPE)
+
+    return handle
+
+
+def _parsed(kind: type[T], body: bytes) -> T:
+    try:
+        return kind.FromString(body)
+    except DecodeError as error:
+        raise Malformed(f"expected a serialised {kind.DESCRIPTOR.full_name}: {error}") from error
+
+
+def requested_model(body: bytes) -> str:
+    """`model_name` of a serialised ModelInferRequest. It is the first field in what all known writers write."""
+    if len(body) > 1 and body[0] == _MODEL_NAME_TAG and (size := body[1]) < 0x80 and size + 2 <= len(body):
+        try:
+            return body[2 : 2 + size].decode()
+        except UnicodeDecodeError:
+            pass  # protobuf says what is wrong
+    return _parsed(pb.ModelInferRequest, body).model_name
+
+
+_MODEL_NAME_TAG = 0x0A
+
+
+def _named(request: "pb.RepositoryModelLoadRequest | pb.RepositoryModelUnloadRequest") -> str:
+    """Triton sends the model's name in field 2, KServe in field 1, where Triton has the repository's name."""
+    return request.model_name or request.repository_name
+
+
+_STATES = {
+    State.REGISTERED: "UNAVAILABLE",
+    State.LOADING: "LOADING",
+    State.READY: "UNAVAILABLE",
+    State.FAILED: "UNAVAILABLE",
+    State.UNLOADED: "UNAVAILABLE",
+}
+"""Triton's words for a model that does not report itself ready."""
+
+
+def _described(tensors: Sequence[TensorMetadata]) -> list[pb.ModelMetadataResponse.TensorMetadata]:
+    kind = pb.ModelMetadataResponse.TensorMetadata
+    return [kind(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape) for tensor in tensors]
+
+
+def _data_type(tensor: TensorMetadata) -> pb.DataType:
+    text = "STRING" if tensor.datatype == Datatype.BYTES else tensor.datatype
+    return cast(pb.DataType, pb.DataType.Value(f"TYPE_{text}"))

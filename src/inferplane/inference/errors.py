@@ -17,6 +17,10 @@ class Reason(StrEnum):
     NOT_FOUND = "NotFound"
     NOT_READY = "NotReady"
     UNIMPLEMENTED = "Unimplemented"
+    DEADLINE = "DeadlineExceeded"
+    """The time that the client or the server allows is over."""
+    OVERLOADED = "Overloaded"
+    """More requests wait than may."""
     FAILED = "Failed"
     """The model, or the server, is at fault."""
 
@@ -64,6 +68,23 @@ class ServerNotReady(InferenceFailure):
 
     def __init__(self, detail: str = "") -> None:
         super().__init__("Server is not ready." + (f" {detail}" if detail else ""))
+
+
+class DeadlineExceeded(InferenceFailure):
+    reason = Reason.DEADLINE
+
+    def __init__(self, model_name: str) -> None:
+        super().__init__(f"Model with name {model_name} did not answer in time.")
+
+
+class Overloaded(InferenceFailure):
+    """`retry_after` in whole seconds: when there should be room."""
+
+    reason = Reason.OVERLOADED
+
+    def __init__(self, model_name: str, waiting: int, retry_after: int) -> None:
+        super().__init__(f"Model with name {model_name} is overloaded: {waiting} requests wait already.")
+        self.retry_after = retry_after
 
 
 class UnsupportedProtocol(InferenceFailure):

@@ -1,9 +1,14 @@
 """Models that answer row by row, so that rows of several requests can be computed together."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 from inferplane.dataplane.model.model import Model
 from inferplane.inference.tensors import Array
+
+Rows: TypeAlias = Array | Mapping[str, Array]
+"""An array whose first dimension is rows, or several such by name."""
 
 
 class RowModel(Model):
@@ -11,13 +16,13 @@ class RowModel(Model):
 
     @abstractmethod
     def rows(self, payload: object) -> object:
-        """The rows of a payload, as `predict_rows` takes them; those in one array may be computed with others."""
+        """The rows of a payload, as `predict_rows` takes them; those in `Rows` may be computed with others."""
 
     @abstractmethod
-    def predict_rows(self, rows: object) -> Array: ...
+    def predict_rows(self, rows: object) -> Rows: ...
 
     @abstractmethod
-    def result(self, payload: object, predicted: Array) -> object:
+    def result(self, payload: object, predicted: Any) -> object:
         """What `predict` returns for the payload whose rows gave `predicted`."""
 
     def predict(self, payload: object, headers: dict[str, str]) -> object:
@@ -25,5 +30,5 @@ class RowModel(Model):
 
     @property
     def joins_requests(self) -> bool:
-        """False for a subclass that brings a `predict` of its own."""
+        """Whether requests may share one `predict_rows`. False for a subclass that brings a `predict` of its own."""
         return type(self).predict is RowModel.predict

@@ -1,23 +1,31 @@
 """What a handler hands to a transport, and how failures become answers."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 import msgspec
 import orjson
 
-from inferplane.inference.errors import InferenceFailure, Malformed, Reason
+from inferplane.inference.errors import InferenceError, InferenceFailure, Malformed, Overloaded, Reason
 from inferplane.kernel.errors import InferplaneError
 
 JSON = b"application/json"
 
 
+Pieces: TypeAlias = tuple[bytes | bytearray | memoryview, ...]
+"""A body in parts that need not be joined, such as a JSON head and the arrays behind it."""
+
+
 class Answer(msgspec.Struct, frozen=True):
-    """A body in one piece, or the chunks of a stream. Without a content type none is sent."""
+    """A body in one piece or several, or the chunks of a stream. Without a content type none is sent.
+
+    `headers` are further ones, names in lower case.
+    """
 
     status: int
-    body: bytes | AsyncIterator[bytes]
+    body: bytes | Pieces | AsyncIterator[bytes]
     content_type: bytes | None = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 Outcome: TypeAlias = Answer | Awaitable[Answer]
@@ -26,12 +34,35 @@ Outcome: TypeAlias = Answer | Awaitable[Answer]
 Handler: TypeAlias = Callable[[bytes, dict[str, str]], Outcome]
 """(body, headers with lower-case names) → answer."""
 
+_FRAMING = ("content-length", "transfer-encoding", "connection")
+
+
+def with_headers(answer: Answer, headers: Mapping[str, str]) -> Answer:
+    """The answer with what its model put into `response_headers`. How the body is framed is not the model's to say."""
+    if not headers:
+        return answer
+    further = {name.lower(): value for name, value in headers.items()}
+    for name, value in further.items():
+        if any(sign in f"{name}{value}" for sign in "\r\n\0"):
+            raise InferenceError(f"response header {name!r}: a line break cannot be sent")
+    kind = further.pop("content-type", None)
+    lines = ((name.encode("latin-1"), str(value).encode("latin-1", "replace")) for name, value in further.items())
+    return Answer(
+        answer.status,
+        answer.body,
+        answer.content_type if kind is None else kind.encode("latin-1"),
+        answer.headers + tuple(line for line in lines if line[0].decode("latin-1") not in _FRAMING),
+    )
+
+
 HTTP_STATUS: dict[Reason, int] = {
     Reason.INVALID_INPUT: 400,
     Reason.MALFORMED: 400,
     Reason.NOT_FOUND: 404,
     Reason.NOT_READY: 503,
     Reason.UNIMPLEMENTED: 501,
+    Reason.DEADLINE: 504,
+    Reason.OVERLOADED: 503,
     Reason.FAILED: 500,
 }
 
@@ -45,6 +76,9 @@ INTERNAL = failed(500, "the server failed to answer; its log says why")
 
 def of_error(error: Exception) -> Answer:
     """Our own errors by their reason; anything else is the model's fault and reads as KServe words it."""
+    if isinstance(error, Overloaded):
+        retry = (b"retry-after", b"%d" % error.retry_after)
+        return Answer(503, orjson.dumps({"error": str(error)}), headers=(retry,))
     if isinstance(error, InferenceFailure):
         return failed(HTTP_STATUS[error.reason], str(error))
     if isinstance(error, NotImplementedError):

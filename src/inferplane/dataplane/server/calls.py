@@ -1,22 +1,20 @@
-"""Calls that run together: each is decoded and encoded alone, and rows that fit each other are computed in one go.
+"""Calls on their way through a model: decoded one by one, computed together where they fit, encoded one by one.
 
-A group that fails is computed again one by one, so that one bad request fails alone.
+A batch that fails is computed again one by one, so that one bad request fails alone.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Protocol, cast
 
-import numpy as np
-
-from inferplane.dataplane.model.model import Model
-from inferplane.dataplane.model.rows import RowModel
-from inferplane.dataplane.server.answers import Answer
-from inferplane.dataplane.server.metrics import ModelMetrics
-from inferplane.inference.errors import InferenceFailure
-from inferplane.inference.tensors import Array
+from inferplane.dataplane.model.hooks import Hooks, Timings, log_latency
+from inferplane.dataplane.model.model import InferenceVerb, Model
+from inferplane.dataplane.server.answers import Answer, with_headers
+from inferplane.dataplane.server.batching.join import Joining, Part
+from inferplane.inference.errors import DeadlineExceeded, InferenceFailure
+from inferplane.inference.tensors import InferRequest
 
 log = logging.getLogger("inferplane.server")
 
@@ -33,56 +31,142 @@ class Codec:
     failure: Callable[[Exception], Answer]
 
 
-class Call(Protocol):
-    """A request for a model."""
+class Call:
+    """One request for a model. Times are on the loop's clock; `deadline` None leaves all the time there is.
 
-    codec: Codec
-    body: bytes
-    headers: Headers
+    Defaults are the class's, so that making one costs what differs.
+    """
+
+    payload: object = None
+    prepared: object = None
+    is_prepared = False
+    part: Part | None = None
+    kind: Hashable | None = None
+    rows = 1
+    result: object = None
+    has_result = False
+    answer: Answer | None = None
+    preprocessing = 0.0
+    postprocessing = 0.0
+    verb = InferenceVerb.PREDICT
+    _response_headers: Headers | None = None
+
+    def __init__(
+        self,
+        codec: Codec,
+        body: bytes,
+        headers: Headers,
+        reply: asyncio.Future[Answer],
+        since: float,
+        deadline: float | None,
+    ) -> None:
+        self.codec = codec
+        self.body = body
+        self.headers = headers
+        self.reply = reply
+        self.since = since
+        self.deadline = deadline
+        self.size = len(body)
+
+    @property
+    def left(self) -> bool:
+        """Nobody waits for the answer: the client has gone, or was told that its time is over."""
+        return self.reply.done()
+
+    @property
+    def response_headers(self) -> Headers:
+        """What the model puts into it is sent with the answer."""
+        if self._response_headers is None:
+            self._response_headers = {}
+        return self._response_headers
 
 
-class _Step:
-    """A call on its way through the model. `answer` is there as soon as nothing more is to be done."""
+class Computing:
+    """What is done with the calls of one model. Holds no state of its own: it may run on several threads."""
 
-    __slots__ = ("answer", "call", "payload", "prepared", "result", "rows")
+    def __init__(self, hooks: Hooks, joining: Joining | None, clock: Callable[[], float]) -> None:
+        self._hooks = hooks
+        self._joining = joining
+        self._clock = clock
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.payload: object = None
-        self.prepared: object = None
-        self.rows: object = None
-        self.result: object = None
-        self.answer: Answer | None = None
+    def prepare(self, call: Call) -> None:
+        """Decodes the body and has the model look at it. A failure becomes the call's answer."""
+        hooks = self._hooks
+        try:
+            call.payload = call.codec.read(call.body, call.headers, hooks.model)
+            if type(call.payload) is InferRequest and call.payload.parameters:
+                timeout = own_timeout(call.payload, None)
+                call.deadline = earlier(call.deadline, None if timeout is None else call.since + timeout)
+            start = perf_counter()
+            call.prepared = hooks.prepared(call.payload, call.headers)
+            call.preprocessing = perf_counter() - start
+            call.is_prepared = True
+            if self._joining is not None and call.verb is InferenceVerb.PREDICT:
+                call.part = self._joining.part(call.prepared)
+                call.kind, call.rows, _ = call.part
+        except Exception as error:
+            call.answer = failure(call.codec, hooks.model, error)
 
+    def compute(self, calls: Sequence[Call]) -> float:
+        """Sees to it that each has its answer. Returns the seconds that the model took. Runs on the calling thread."""
+        for call in calls:
+            if not call.is_prepared and call.answer is None:
+                self.prepare(call)
+        start = perf_counter()
+        if len(calls) == 1 or not self._together(calls):
+            for call in calls:
+                self._alone(call)
+        seconds = perf_counter() - start
+        for call in calls:
+            self._finish(call, seconds)
+        return seconds
 
-def answered(model: Model, metrics: ModelMetrics, calls: Sequence[Call]) -> list[Answer]:
-    """The answers to `calls`, in their order; failures are answers too. Runs on the calling thread."""
-    steps = [_Step(call) for call in calls]
-    for step in steps:
-        _attempt(_prepare, model, metrics, step)
-    start = perf_counter()
-    going = [step for step in steps if step.answer is None]
-    if isinstance(model, RowModel) and model.joins_requests and len(going) > 1:
-        _predict_together(model, metrics, going)
-    else:
-        for step in going:
-            _attempt(_predict, model, metrics, step)
-    seconds = perf_counter() - start
-    for step in going:
-        if step.answer is None:
-            metrics.predict.observe(seconds)
-            _attempt(_write, model, metrics, step)
-    return [cast(Answer, step.answer) for step in steps]
+    def _together(self, calls: Sequence[Call]) -> bool:
+        """False when the batch fails, or its answers are not one a row."""
+        parts = [call.part for call in calls if call.part is not None]
+        if self._joining is None or len(parts) < len(calls):
+            return False
+        try:
+            results = self._joining.together([call.prepared for call in calls], parts, calls[0].headers)
+        except Exception as error:
+            log.debug(
+                "batch failed, computing its requests one by one model=%s error=%s", self._hooks.model.name, error
+            )
+            return False
+        for call, result in zip(calls, results, strict=True):
+            call.result = result
+            call.has_result = True
+        return True
 
+    def _alone(self, call: Call) -> None:
+        if call.answer is not None:
+            return
+        try:
+            # One before it in the same batch may have taken long.
+            if call.deadline is not None and self._clock() >= call.deadline:
+                raise DeadlineExceeded(self._hooks.model.name)
+            if call.part is not None and self._joining is not None:
+                call.result = self._joining.alone(call.prepared, call.part, call.headers)
+            else:
+                call.result = self._hooks.computed(call.verb, call.prepared, call.headers, call.response_headers)
+            call.has_result = True
+        except Exception as error:
+            call.answer = failure(call.codec, self._hooks.model, error)
 
-_Stage = Callable[[Model, ModelMetrics, _Step], None]
-
-
-def _attempt(stage: _Stage, model: Model, metrics: ModelMetrics, step: _Step) -> None:
-    try:
-        stage(model, metrics, step)
-    except Exception as error:
-        step.answer = failure(step.call.codec, model, error)
+    def _finish(self, call: Call, seconds: float) -> None:
+        if not call.has_result or call.answer is not None:
+            return
+        model = self._hooks.model
+        try:
+            start = perf_counter()
+            result = self._hooks.finished(call.result, call.headers, call.response_headers)
+            call.postprocessing = perf_counter() - start
+            answer = call.codec.write(result, call.payload)
+            call.answer = with_headers(answer, call.response_headers) if call.response_headers else answer
+            if model.enable_latency_logging:
+                log_latency(model, call.headers, _timings(call, seconds))
+        except Exception as error:
+            call.answer = failure(call.codec, model, error)
 
 
 def failure(codec: Codec, model: Model, error: Exception) -> Answer:
@@ -93,61 +177,27 @@ def failure(codec: Codec, model: Model, error: Exception) -> Answer:
     return answer
 
 
-def _prepare(model: Model, metrics: ModelMetrics, step: _Step) -> None:
-    call = step.call
-    step.payload = call.codec.read(call.body, call.headers, model)
-    start = perf_counter()
-    step.prepared = model.validate(model.preprocess(step.payload, call.headers))
-    metrics.preprocess.observe(perf_counter() - start)
+def own_timeout(payload: object, timeout: float | None) -> float | None:
+    """Seconds that a request has: V2's request parameter `timeout`, in microseconds, shortens what it is given."""
+    if not isinstance(payload, InferRequest) or not payload.parameters:
+        return timeout
+    given = payload.parameters.get("timeout")
+    if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0:
+        return timeout
+    return earlier(timeout, given / 1e6)
 
 
-def _predict(model: Model, metrics: ModelMetrics, step: _Step) -> None:
-    step.result = model.predict(step.prepared, step.call.headers)
+def earlier(one: float | None, other: float | None) -> float | None:
+    """The smaller of two limits, None being no limit."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
-def _write(model: Model, metrics: ModelMetrics, step: _Step) -> None:
-    start = perf_counter()
-    result = model.postprocess(step.result, step.call.headers)
-    metrics.postprocess.observe(perf_counter() - start)
-    step.answer = step.call.codec.write(result, step.payload)
-
-
-def _predict_together(model: RowModel, metrics: ModelMetrics, steps: Sequence[_Step]) -> None:
-    groups: dict[object, list[_Step]] = {}
-    for step in steps:
-        _attempt(_find_rows, model, metrics, step)
-        if step.answer is None:
-            groups.setdefault(_kind(step), []).append(step)
-    for group in groups.values():
-        if len(group) == 1 or not _joined(model, group):
-            for step in group:
-                _attempt(_predict, model, metrics, step)
-
-
-def _find_rows(model: Model, metrics: ModelMetrics, step: _Step) -> None:
-    step.rows = cast(RowModel, model).rows(step.prepared)
-
-
-def _kind(step: _Step) -> object:
-    """Equal for rows that fit into one array: same type and same shape but for their number."""
-    rows = step.rows
-    if isinstance(rows, np.ndarray) and rows.ndim > 1 and rows.dtype.kind in "biuf":
-        return (rows.dtype, rows.shape[1:])
-    return id(step)
-
-
-def _joined(model: RowModel, group: Sequence[_Step]) -> bool:
-    """Computes the group's rows in one go; false when that fails or the answers are not one a row."""
-    parts = [cast(Array, step.rows) for step in group]
-    try:
-        predicted = model.predict_rows(np.concatenate(parts))
-        if len(predicted) != sum(map(len, parts)):
-            return False
-        start = 0
-        for step, part in zip(group, parts, strict=True):
-            step.result = model.result(step.prepared, predicted[start : start + len(part)])
-            start += len(part)
-    except Exception as error:
-        log.debug("batch failed, computing its requests one by one model=%s error=%s", model.name, error)
-        return False
-    return True
+def _timings(call: Call, seconds: float) -> Timings:
+    took = Timings(preprocess=call.preprocessing, postprocess=call.postprocessing)
+    if call.verb is InferenceVerb.PREDICT:
+        took.predict = seconds
+    else:
+        took.explain = seconds
+    return took

@@ -6,29 +6,24 @@ with an async hook runs on the event loop, as its author wants.
 
 import asyncio
 import inspect
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Mapping
+import math
 from dataclasses import dataclass
-from time import perf_counter
-from typing import TypeVar
 
-from inferplane.dataplane.model.model import Model
+from inferplane.dataplane.model.hooks import Hooks, Timings, log_latency
+from inferplane.dataplane.model.model import InferenceVerb, Model
 from inferplane.dataplane.model.repository import ModelRepository
-from inferplane.dataplane.server import answers
-from inferplane.dataplane.server.answers import Answer, Outcome
-from inferplane.dataplane.server.calls import Codec, Headers, failure
+from inferplane.dataplane.server.admission import Admission
+from inferplane.dataplane.server.answers import Answer, Outcome, with_headers
+from inferplane.dataplane.server.calls import Codec, Headers, failure, own_timeout
 from inferplane.dataplane.server.line import Line
 from inferplane.dataplane.server.metrics import Metrics, ModelMetrics
-from inferplane.inference import v1, v2
-from inferplane.inference.errors import (
-    InferenceError,
-    InferenceFailure,
-    ModelNotFound,
-    UnsupportedProtocol,
-)
-from inferplane.inference.tensors import InferRequest, InferResponse, TensorMetadata
+from inferplane.dataplane.server.protocols import V1, V2
+from inferplane.dataplane.server.settings import Execution
+from inferplane.inference.errors import InferenceFailure, InvalidInput, ModelNotFound
+from inferplane.inference.tensors import TensorMetadata
 
-T = TypeVar("T")
+TIMEOUT_HEADER = "x-request-timeout-ms"
+"""How long the client waits, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +33,34 @@ class _Served:
     model: Model
     metrics: ModelMetrics
     line: Line
-    waits: bool
-    """Whether some hook is a coroutine function."""
+    hooks: Hooks
+    admission: Admission
 
 
 class Dispatch:
     """Answers requests for the models of one repository. Belongs to one event loop."""
 
-    def __init__(self, repository: ModelRepository, metrics: Metrics) -> None:
+    def __init__(self, repository: ModelRepository, metrics: Metrics, execution: Execution | None = None) -> None:
         self.repository = repository
         self.metrics = metrics
+        self.execution = execution or Execution()
         self._served: dict[str, _Served] = {}
 
     def predict(self, name: str, body: bytes, headers: Headers) -> Outcome:
         """V1 `:predict`."""
         return self._answer(V1, name, body, headers)
 
+    def explain(self, name: str, body: bytes, headers: Headers) -> Outcome:
+        """V1 `:explain`."""
+        return self._answer(V1, name, body, headers, InferenceVerb.EXPLAIN)
+
     def infer(self, name: str, body: bytes, headers: Headers) -> Outcome:
         """V2 `infer`."""
         return self._answer(V2, name, body, headers)
+
+    def call(self, codec: Codec, name: str, body: bytes, headers: Headers, timeout: float | None = None) -> Outcome:
+        """Inference over a protocol that brings its own codec. `timeout` in seconds, where the protocol has one."""
+        return self._answer(codec, name, body, headers, timeout=timeout)
 
     async def is_ready(self) -> bool:
         """Whether every registered model is ready."""
@@ -75,14 +79,32 @@ class Dispatch:
         for served in self._served.values():
             served.line.close()
 
-    def _answer(self, codec: Codec, name: str, body: bytes, headers: Headers) -> Outcome:
+    def _answer(
+        self,
+        codec: Codec,
+        name: str,
+        body: bytes,
+        headers: Headers,
+        verb: InferenceVerb = InferenceVerb.PREDICT,
+        timeout: float | None = None,
+    ) -> Outcome:
         try:
             served = self._of(self.repository.ready_model(name))
+            timeout = self._time(headers, timeout)
         except InferenceFailure as error:
             return self._refused(codec, name, error)
-        if served.waits:
-            return _on_loop(codec, served, body, headers)
-        return served.line.join(codec, body, headers)
+        hooks = served.hooks
+        if hooks.waits if verb is InferenceVerb.PREDICT else hooks.explain_waits:
+            return _on_loop(codec, served, body, headers, verb, timeout)
+        return served.line.join(codec, body, headers, verb, timeout)
+
+    def _time(self, headers: Headers, timeout: float | None) -> float | None:
+        """Seconds that the call has: the least that client, protocol and server allow."""
+        given = headers.get(TIMEOUT_HEADER)
+        if given is None and timeout is None:
+            return self.execution.request_timeout
+        limits = (None if given is None else _seconds(given), timeout, self.execution.request_timeout)
+        return min(limit for limit in limits if limit is not None)
 
     def _refused(self, codec: Codec, name: str, error: InferenceFailure) -> Answer:
         answer = codec.failure(error)
@@ -95,91 +117,49 @@ class Dispatch:
         served = self._served.get(model.name)
         if served is None or served.model is not model:
             metrics = self.metrics.of_model(model.name)
-            line = Line(model, metrics, asyncio.get_running_loop())
-            served = self._served[model.name] = _Served(model, metrics, line, _has_async_hook(model))
+            hooks = Hooks(model)
+            line = Line(hooks, metrics, asyncio.get_running_loop(), self.execution)
+            admission = Admission(model.name, metrics, self.execution)
+            if served is not None:
+                served.line.close()
+            served = self._served[model.name] = _Served(model, metrics, line, hooks, admission)
         return served
 
 
-async def _on_loop(codec: Codec, served: _Served, body: bytes, headers: Headers) -> Answer:
+def _seconds(text: str) -> float:
+    try:
+        milliseconds = float(text)
+    except ValueError:
+        milliseconds = -1.0
+    if not 0 < milliseconds < math.inf:
+        raise InvalidInput(f"{TIMEOUT_HEADER}: expected milliseconds above 0, got {text[:40]!r}")
+    return milliseconds / 1000
+
+
+async def _on_loop(
+    codec: Codec, served: _Served, body: bytes, headers: Headers, verb: InferenceVerb, timeout: float | None
+) -> Answer:
     """Decode, hooks, encode, for a model whose author wants the event loop."""
-    model, metrics = served.model, served.metrics
+    model, hooks = served.model, served.hooks
+    took = Timings()
+    response_headers: Headers = {}
     try:
         payload = codec.read(body, headers, model)
-        start = perf_counter()
-        prepared = await _settled(model.validate(await _settled(model.preprocess(payload, headers))))
-        ready = perf_counter()
-        result = await _settled(model.predict(prepared, headers))
-        predicted = perf_counter()
-        result = await _settled(model.postprocess(result, headers))
-        done = perf_counter()
-        answer = codec.write(result, payload)
-        metrics.preprocess.observe(ready - start)
-        metrics.predict.observe(predicted - ready)
-        metrics.postprocess.observe(done - predicted)
+        async with served.admission.entered(own_timeout(payload, timeout)):
+            result = await hooks.answered(verb, payload, headers, response_headers, took, served.line.run)
+        answer = with_headers(codec.write(result, payload), response_headers)
+        _count(served.metrics, verb, took)
+        log_latency(model, headers, took)
     except Exception as error:
         answer = failure(codec, model, error)
-    metrics.answered(codec.protocol, answer.status)
+    served.metrics.answered(codec.protocol, answer.status)
     return answer
 
 
-async def _settled(value: T | Awaitable[T]) -> T:
-    return await value if inspect.isawaitable(value) else value
-
-
-_HOOKS = ("preprocess", "validate", "predict", "postprocess")
-
-
-def _has_async_hook(model: Model) -> bool:
-    return any(inspect.iscoroutinefunction(getattr(model, hook)) for hook in _HOOKS)
-
-
-# Content types that hold JSON. `curl -d` labels its body a form; nobody sends a model one.
-_JSON_TYPES = {
-    "",
-    "application/json",
-    "application/cloudevents+json",
-    "application/ld+json",
-    "application/octet-stream",
-    "application/x-www-form-urlencoded",
-}
-_BINARY_LENGTH = "inference-header-content-length"
-
-
-def _media_type(headers: Mapping[str, str]) -> str:
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _read_v1(body: bytes, headers: Headers, model: Model) -> object:
-    if model.takes_arrays:
-        return v1.read_arrays(body)
-    return v1.read(body) if _media_type(headers) in _JSON_TYPES else body
-
-
-def _write_v1(result: object, payload: object) -> Answer:
-    if isinstance(result, bytes | str):
-        return Answer(200, result.encode() if isinstance(result, str) else result, content_type=None)
-    if isinstance(result, AsyncIterator):
-        return Answer(200, result, content_type=None)
-    return Answer(200, v1.write(result))
-
-
-def _read_v2(body: bytes, headers: Headers, model: Model) -> object:
-    if _BINARY_LENGTH in headers:
-        raise UnsupportedProtocol(
-            "binary tensor data is not supported", fix="send tensors as JSON, content-type application/json"
-        )
-    return v2.read(body, model.name)
-
-
-def _write_v2(result: object, payload: object) -> Answer:
-    if not isinstance(payload, InferRequest):
-        raise InferenceError("a V2 answer needs a V2 request")
-    if isinstance(result, InferResponse):
-        return Answer(200, v2.write(result, payload, "" if result.id or payload.id else str(uuid.uuid4())))
-    if isinstance(result, dict):
-        return Answer(200, v1.write(result))
-    raise InferenceError(f"expected an InferResponse or a dict from the model, got {type(result).__name__}")
-
-
-V1 = Codec("v1", _read_v1, _write_v1, answers.of_error)
-V2 = Codec("v2", _read_v2, _write_v2, answers.of_v2_error)
+def _count(metrics: ModelMetrics, verb: InferenceVerb, took: Timings) -> None:
+    metrics.preprocess.observe(took.preprocess)
+    if verb is InferenceVerb.PREDICT:
+        metrics.predict.observe(took.predict)
+    else:
+        metrics.explain.observe(took.explain)
+    metrics.postprocess.observe(took.postprocess)

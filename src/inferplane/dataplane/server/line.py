@@ -1,115 +1,252 @@
 """The calls of one model, waiting their turn.
 
-With an idle model a call runs at once: at the end of the loop's current round, together with those that arrived in
-the same round. Calls known to be short run in place; handing one to a thread and back costs about 0.1 ms. Long ones,
-and the first one, of which nothing is known, run on the model's own thread, so health checks and other models never
-wait; what arrives meanwhile collects, and what fits together then runs together. Hooks of one model never run at the
-same time.
+With an idle model a call runs at once: at the end of the loop's current round, together with those that arrived in the
+same round. Calls known to be short run in place; handing some to a thread and back costs about 0.1 ms. Long ones, and
+the first one, of which nothing is known, run on the model's own threads, so health checks and other models never wait;
+what arrives meanwhile collects, and what fits together then runs together. At most `max_concurrency` runs of one model
+are under way; with 1, the default, its hooks never run at the same time.
+
+A call that comes when `max_queue` wait is refused; one whose client leaves, or whose time is over, is answered for and
+does not run if its turn has not come.
 """
 
 import asyncio
-from collections import deque
+import contextvars
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
+from typing import Any
 
-from inferplane.dataplane.model.model import Model
-from inferplane.dataplane.model.rows import RowModel
-from inferplane.dataplane.server.answers import INTERNAL, Answer
-from inferplane.dataplane.server.calls import Codec, Headers, answered
+from inferplane.dataplane.model.hooks import Hook, Hooks
+from inferplane.dataplane.model.model import InferenceVerb, Model
+from inferplane.dataplane.server.answers import INTERNAL, Answer, Outcome
+from inferplane.dataplane.server.batching.decide import Queue
+from inferplane.dataplane.server.batching.join import joining_of
+from inferplane.dataplane.server.calls import Call, Codec, Computing, Headers
+from inferplane.dataplane.server.deadlines import Deadlines
 from inferplane.dataplane.server.metrics import ModelMetrics
 from inferplane.dataplane.server.pace import Pace
+from inferplane.dataplane.server.settings import Execution
+from inferplane.inference.errors import DeadlineExceeded, Overloaded
 
-TOGETHER = 64
-"""Calls computed in one go, at most."""
+DECODED_AT_ONCE = 64 * 1024
+"""Bytes. Larger bodies are decoded where they are computed; they run alone."""
 
+WAITING_BYTES = 256 * 1024 * 1024
+"""Bodies of one model that may wait, beside their number."""
 
-class QueuedCall:
-    """A request and where its answer goes."""
-
-    __slots__ = ("answer", "body", "codec", "headers")
-
-    def __init__(self, codec: Codec, body: bytes, headers: Headers, answer: asyncio.Future[Answer]) -> None:
-        self.codec = codec
-        self.body = body
-        self.headers = headers
-        self.answer = answer
+_LONGEST_RETRY = 30
+_PREDICT = InferenceVerb.PREDICT
+_BINARY = "inference-header-content-length"
 
 
 class Line:
-    """Belongs to one event loop. A caller that cancels its future is not computed for, if its turn has not come."""
+    """Belongs to one event loop, and so do its metrics."""
 
-    def __init__(self, model: Model, metrics: ModelMetrics, loop: asyncio.AbstractEventLoop) -> None:
-        self._model = model
+    def __init__(
+        self, hooks: Hooks, metrics: ModelMetrics, loop: asyncio.AbstractEventLoop, execution: Execution
+    ) -> None:
+        bounds = execution.bounds(hooks.model)
+        joining = joining_of(
+            hooks.model, lambda payload, headers: hooks.computed(_PREDICT, payload, headers, {}), bounds.rows
+        )
+        self._name = hooks.model.name
         self._metrics = metrics
         self._loop = loop
+        self._execution = execution
+        self._computing = Computing(hooks, joining, loop.time)
+        self._decodes = _is_passive(hooks.model)
+        self._queue: Queue[Call] = Queue(bounds)
+        self._deadlines = Deadlines(loop, self._expire)
         self._pace = Pace()
-        self._waiting: deque[QueuedCall] = deque()
-        self._most = TOGETHER if isinstance(model, RowModel) else 1
+        self._hook_paces: dict[Hook, Pace] = {}
+        self._threads: ThreadPoolExecutor | None = None
+        self._running = 0
+        self._computed = 0
         self._scheduled = False
-        self._thread: ThreadPoolExecutor | None = None
-        self._thread_busy = False
+        self._later: asyncio.TimerHandle | None = None
 
-    def join(self, codec: Codec, body: bytes, headers: Headers) -> asyncio.Future[Answer]:
-        answer: asyncio.Future[Answer] = self._loop.create_future()
-        self._waiting.append(QueuedCall(codec, body, headers, answer))
+    def join(
+        self,
+        codec: Codec,
+        body: bytes,
+        headers: Headers,
+        verb: InferenceVerb = InferenceVerb.PREDICT,
+        timeout: float | None = None,
+    ) -> Outcome:
+        """The answer, now or later. `timeout` in seconds. Cancelling the future gives up the call."""
+        if not self._has_room():
+            return self._refused(codec)
+        now = self._loop.time()
+        reply: asyncio.Future[Answer] = self._loop.create_future()
+        call = Call(codec, body, headers, reply, now, None if timeout is None else now + timeout)
+        if verb is InferenceVerb.EXPLAIN:
+            call.verb = verb
+        if self._decodes and (call.size <= DECODED_AT_ONCE or _BINARY in headers):
+            self._computing.prepare(call)
+            if call.answer is not None:
+                self._count(call, call.answer)
+                return call.answer
+        if call.deadline is not None:
+            self._deadlines.watch(call)
+        self._queue.add(call)
+        if self._running:
+            self._gauge()
         self._schedule()
+        return reply
+
+    async def run(self, hook: Hook, arguments: tuple[object, ...]) -> Any:
+        """Calls a sync hook of a model that has async ones beside it: in place while it is short, else on a thread."""
+        pace = self._hook_paces.setdefault(hook, Pace())
+
+        def timed() -> Any:
+            start = perf_counter()
+            try:
+                return hook(*arguments)
+            finally:
+                pace.record(perf_counter() - start, 1)
+
+        if pace.is_short(1):
+            return timed()
+        return await self._loop.run_in_executor(self._own_threads(), contextvars.copy_context().run, timed)
+
+    def close(self) -> None:
+        self._deadlines.close()
+        if self._later is not None:
+            self._later.cancel()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # Coming in.
+
+    def _has_room(self) -> bool:
+        queue = self._queue
+        if len(queue) < self._execution.max_queue and queue.size < WAITING_BYTES:
+            return True
+        queue.drop_left()
+        return len(queue) < self._execution.max_queue and queue.size < WAITING_BYTES
+
+    def _refused(self, codec: Codec) -> Answer:
+        waiting = len(self._queue)
+        seconds = math.ceil(waiting * self._pace.call / self._execution.max_concurrency)
+        self._metrics.rejected("queue_full")
+        answer = codec.failure(Overloaded(self._name, waiting, min(max(1, seconds), _LONGEST_RETRY)))
+        self._metrics.answered(codec.protocol, answer.status)
         return answer
 
+    # Running.
+
     def _schedule(self) -> None:
-        if self._waiting and not self._scheduled and not self._thread_busy:
+        if not self._scheduled and self._running < self._execution.max_concurrency and len(self._queue):
             self._scheduled = True
             self._loop.call_soon(self._run)
 
     def _run(self) -> None:
         self._scheduled = False
-        calls = self._taken()
+        now = self._loop.time()
+        calls = self._queue.take(now)
         if not calls:
+            self._wait()
             return
-        if self._pace.is_short(sum(len(call.body) for call in calls)):
-            self._settle(calls, self._timed(calls))
+        self._computed += len(calls)
+        self._note_start(calls, now)
+        size = sum([call.size for call in calls])
+        if self._pace.is_short(size):
+            self._settle(calls, size, self._timed(calls))
         else:
-            self._thread_busy = True
-            done = self._loop.run_in_executor(self._own_thread(), self._timed, calls)
-            done.add_done_callback(partial(self._back, calls))
+            self._running += 1
+            done = self._loop.run_in_executor(self._own_threads(), self._timed, calls)
+            done.add_done_callback(partial(self._back, calls, size))
         self._schedule()
 
-    def _taken(self) -> list[QueuedCall]:
-        calls: list[QueuedCall] = []
-        while self._waiting and len(calls) < self._most:
-            call = self._waiting.popleft()
-            if not call.answer.done():
-                calls.append(call)
-        return calls
+    def _wait(self) -> None:
+        """Comes back when something is due."""
+        due = self._queue.due()
+        if due is None:
+            return
+        if self._later is not None:
+            self._later.cancel()
+        self._later = self._loop.call_at(due, self._schedule)
 
-    def _timed(self, calls: Sequence[QueuedCall]) -> tuple[list[Answer], float]:
+    def _timed(self, calls: Sequence[Call]) -> tuple[float, float]:
+        """(seconds for everything, those of the model)."""
         start = perf_counter()
-        answers = answered(self._model, self._metrics, calls)
-        return answers, perf_counter() - start
+        computed = self._computing.compute(calls)
+        return perf_counter() - start, computed
 
-    def _back(self, calls: Sequence[QueuedCall], done: asyncio.Future[tuple[list[Answer], float]]) -> None:
-        self._thread_busy = False
+    def _back(self, calls: Sequence[Call], size: int, done: asyncio.Future[tuple[float, float]]) -> None:
+        self._running -= 1
         if done.cancelled() or done.exception() is not None:
             # Only what no `except Exception` stops gets here, such as SystemExit from the model's code.
-            self._settle(calls, ([INTERNAL] * len(calls), 0.0))
+            self._answer(calls)
         else:
-            self._settle(calls, done.result())
+            self._settle(calls, size, done.result())
         self._schedule()
 
-    def _settle(self, calls: Sequence[QueuedCall], outcome: tuple[list[Answer], float]) -> None:
-        answers, seconds = outcome
-        self._pace.record(seconds, sum(len(call.body) for call in calls))
-        for call, answer in zip(calls, answers, strict=True):
-            self._metrics.answered(call.codec.protocol, answer.status)
-            if not call.answer.done():
-                call.answer.set_result(answer)
+    def _settle(self, calls: Sequence[Call], size: int, took: tuple[float, float]) -> None:
+        seconds, computed = took
+        self._pace.record(seconds, size, len(calls))
+        self._note_end(calls, computed)
+        self._answer(calls)
 
-    def _own_thread(self) -> ThreadPoolExecutor:
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"model-{self._model.name}")
-        return self._thread
+    def _answer(self, calls: Sequence[Call]) -> None:
+        self._computed -= len(calls)
+        self._gauge()
+        for call in calls:
+            answer = call.answer or INTERNAL
+            if not call.reply.done():
+                self._count(call, answer)
+                call.reply.set_result(answer)
 
-    def close(self) -> None:
-        if self._thread is not None:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+    def _expire(self, call: Call) -> None:
+        """The call's time is over, wherever it is. A run under way cannot be stopped; its result goes nowhere."""
+        if call.reply.done():
+            return
+        self._metrics.rejected("deadline")
+        answer = call.codec.failure(DeadlineExceeded(self._name))
+        self._count(call, answer)
+        call.reply.set_result(answer)
+
+    # Counting.
+
+    def _gauge(self) -> None:
+        waiting = len(self._queue)
+        self._metrics.queue_length.set(waiting)
+        self._metrics.in_flight.set(waiting + self._computed)
+
+    def _count(self, call: Call, answer: Answer) -> None:
+        self._metrics.answered(call.codec.protocol, answer.status)
+
+    def _note_start(self, calls: Sequence[Call], now: float) -> None:
+        metrics = self._metrics
+        self._gauge()
+        metrics.batch_requests.observe(len(calls))
+        metrics.batch_rows.observe(sum([call.rows for call in calls]))
+        for call in calls:
+            metrics.queue_wait.observe(now - call.since)
+
+    def _note_end(self, calls: Sequence[Call], computed: float) -> None:
+        metrics = self._metrics
+        for call in calls:
+            if call.is_prepared:
+                metrics.preprocess.observe(call.preprocessing)
+            if call.has_result:
+                stage = metrics.predict if call.verb is InferenceVerb.PREDICT else metrics.explain
+                stage.observe(computed)
+                metrics.postprocess.observe(call.postprocessing)
+
+    def _own_threads(self) -> ThreadPoolExecutor:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(
+                max_workers=self._execution.max_concurrency, thread_name_prefix=f"model-{self._name}"
+            )
+        return self._threads
+
+
+def _is_passive(model: Model) -> bool:
+    """Whether decoding for the model runs none of its author's code but `rows`."""
+    kind = type(model)
+    own = (getattr(model, hook).__func__ is not getattr(Model, hook) for hook in ("preprocess", "validate"))
+    return kind.takes_arrays or not any(own)

@@ -1,73 +1,230 @@
-"""What the server counts: KServe's four histograms by model, and requests by model, protocol and code."""
+"""What the server counts: KServe's four histograms by model, requests, payload bytes, the queue and the batches.
 
-from collections.abc import Iterable
+Counting is an addition in memory (0.2 µs); names, labels and text are made when somebody asks. Of several worker
+processes each counts in a region of its own, and any of them tells the sum of all.
+"""
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import Metric
+import json
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Literal
+
+from inferplane.dataplane.server.cells import Cells, CellWriter, Region, groups
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
 
 STAGES = ("preprocess", "predict", "explain", "postprocess")
 
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""The Prometheus client's default bounds, which KServe's histograms have."""
+
+WAITS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+COUNTS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
+
+_MODEL = ("model_name",)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A metric as it is told. Counters' names are without `_total`."""
+
+    name: str
+    help: str
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...] = _MODEL
+    bounds: tuple[float, ...] = ()
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        *(
+            Family(f"request_{stage}_seconds", f"{stage} request latency", "histogram", bounds=SECONDS)
+            for stage in STAGES
+        ),
+        Family("inferplane_requests", "Requests answered", "counter", (*_MODEL, "protocol", "code")),
+        Family("inferplane_request_bytes", "Bytes of the bodies of requests", "counter", (*_MODEL, "protocol")),
+        Family("inferplane_response_bytes", "Bytes of the bodies of answers", "counter", (*_MODEL, "protocol")),
+        Family("inferplane_rejected", "Requests not computed, by reason", "counter", (*_MODEL, "reason")),
+        Family("inferplane_in_flight", "Requests taken and not yet answered", "gauge"),
+        Family("inferplane_queue_length", "Requests that wait for their turn", "gauge"),
+        Family("inferplane_queue_wait_seconds", "Time from arrival to computation", "histogram", bounds=WAITS),
+        Family("inferplane_batch_requests", "Requests computed together", "histogram", bounds=COUNTS),
+        Family("inferplane_batch_rows", "Rows computed together", "histogram", bounds=COUNTS),
+    )
+}
+
+
+class Series:
+    """One counter or gauge."""
+
+    __slots__ = ("_cells",)
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+
+    def add(self, amount: float = 1.0) -> None:
+        self._cells[0] += amount
+
+    def set(self, value: float) -> None:
+        self._cells[0] = value
+
+    @property
+    def value(self) -> float:
+        return self._cells[0]
+
+
+class Distribution:
+    """One histogram: a cell for each bucket, the one past all bounds, and the sum."""
+
+    __slots__ = ("_bounds", "_cells", "_sum")
+
+    def __init__(self, cells: Cells, bounds: tuple[float, ...]) -> None:
+        self._cells = cells
+        self._bounds = bounds
+        self._sum = len(bounds) + 1
+
+    def observe(self, value: float, times: int = 1) -> None:
+        cells = self._cells
+        cells[bisect_left(self._bounds, value)] += times
+        cells[self._sum] += value * times
+
+    @property
+    def count(self) -> int:
+        return int(sum(self._cells[: self._sum]))
+
+    @property
+    def sum(self) -> float:
+        return self._cells[self._sum]
+
 
 class ModelMetrics:
-    """The metrics of one model, resolved once so that counting costs no look-up by label."""
+    """The metrics of one model, resolved once so that counting costs no look-up by label. For the loop's thread."""
 
-    __slots__ = ("_codes", "_counter", "_name", "postprocess", "predict", "preprocess")
+    __slots__ = (
+        "_codes",
+        "_metrics",
+        "_name",
+        "_rejected",
+        "_sizes",
+        "batch_requests",
+        "batch_rows",
+        "explain",
+        "in_flight",
+        "postprocess",
+        "predict",
+        "preprocess",
+        "queue_length",
+        "queue_wait",
+    )
 
-    def __init__(self, name: str, stages: dict[str, Histogram], counter: Counter) -> None:
+    def __init__(self, name: str, metrics: "Metrics") -> None:
         self._name = name
-        self._counter = counter
-        self._codes: dict[tuple[str, int], Counter] = {}
-        self.preprocess = stages["preprocess"].labels(name)
-        self.predict = stages["predict"].labels(name)
-        self.postprocess = stages["postprocess"].labels(name)
+        self._metrics = metrics
+        self._codes: dict[tuple[str, int], Series] = {}
+        self._sizes: dict[str, tuple[Series, Series]] = {}
+        self._rejected: dict[str, Series] = {}
+        self.preprocess = metrics.distribution("request_preprocess_seconds", name)
+        self.predict = metrics.distribution("request_predict_seconds", name)
+        self.explain = metrics.distribution("request_explain_seconds", name)
+        self.postprocess = metrics.distribution("request_postprocess_seconds", name)
+        self.queue_wait = metrics.distribution("inferplane_queue_wait_seconds", name)
+        self.batch_requests = metrics.distribution("inferplane_batch_requests", name)
+        self.batch_rows = metrics.distribution("inferplane_batch_rows", name)
+        self.queue_length = metrics.series("inferplane_queue_length", name)
+        self.in_flight = metrics.series("inferplane_in_flight", name)
 
     def answered(self, protocol: str, code: int) -> None:
-        key = (protocol, code)
-        counter = self._codes.get(key)
+        counter = self._codes.get((protocol, code))
         if counter is None:
-            counter = self._codes[key] = self._counter.labels(self._name, protocol, str(code))
-        counter.inc()
+            counter = self._metrics.series("inferplane_requests", self._name, protocol, str(code))
+            self._codes[protocol, code] = counter
+        counter.add()
+
+    def carried(self, protocol: str, received: int, sent: int) -> None:
+        """Bytes of bodies."""
+        counters = self._sizes.get(protocol)
+        if counters is None:
+            counters = self._sizes[protocol] = (
+                self._metrics.series("inferplane_request_bytes", self._name, protocol),
+                self._metrics.series("inferplane_response_bytes", self._name, protocol),
+            )
+        counters[0].add(received)
+        counters[1].add(sent)
+
+    def rejected(self, reason: str) -> None:
+        """`reason`: queue_full, deadline or left."""
+        counter = self._rejected.get(reason)
+        if counter is None:
+            counter = self._rejected[reason] = self._metrics.series("inferplane_rejected", self._name, reason)
+        counter.add()
 
 
 class Metrics:
-    """The server's own registry; `exposition` adds the process-wide one, where authors keep theirs."""
+    """The series of this process, and what all processes counted. `regions` are everybody's, `own` among them."""
 
-    def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._stages = {
-            stage: Histogram(
-                f"request_{stage}_seconds", f"{stage} request latency", ["model_name"], registry=self._registry
-            )
-            for stage in STAGES
-        }
-        self._requests = Counter(
-            "inferplane_requests",
-            "Inference requests answered",
-            ["model_name", "protocol", "code"],
-            registry=self._registry,
-        )
+    def __init__(self, own: Region | None = None, regions: Sequence[Region] = ()) -> None:
+        own = bytearray(256 * 1024) if own is None else own
+        self._regions = regions or (own,)
+        self._writer = CellWriter(own)
+        for name, cells in groups(own):
+            # What is in flight here is not what was in flight in the process whose place this one took.
+            if FAMILIES[_unpacked(name)[0]].kind == "gauge":
+                cells[0] = 0.0
+        self._models: dict[str, ModelMetrics] = {}
 
     def of_model(self, name: str) -> ModelMetrics:
         """`name` is empty for requests for a model that there is not."""
-        return ModelMetrics(name, self._stages, self._requests)
+        found = self._models.get(name)
+        if found is None:
+            found = self._models[name] = ModelMetrics(name, self)
+        return found
 
-    def collect(self) -> Iterable[Metric]:
-        yield from REGISTRY.collect()
-        yield from self._registry.collect()
+    def series(self, family: str, *labels: str) -> Series:
+        return Series(self._writer.group(_packed(family, labels), 1))
+
+    def distribution(self, family: str, *labels: str) -> Distribution:
+        bounds = FAMILIES[family].bounds
+        return Distribution(self._writer.group(_packed(family, labels), len(bounds) + 2), bounds)
+
+    def totals(self) -> Mapping[tuple[str, tuple[str, ...]], list[float]]:
+        """(family, label values) → cells, added up over all processes."""
+        found: dict[tuple[str, tuple[str, ...]], list[float]] = {}
+        for region in self._regions:
+            for packed, cells in groups(region):
+                name = _unpacked(packed)
+                values: list[float] = list(cells)
+                before = found.get(name)
+                found[name] = values if before is None else [a + b for a, b in zip(before, values, strict=True)]
+        return found
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
-        """(body, content type): Prometheus text, or OpenMetrics for those who accept it."""
+        """(body, content type): Prometheus text, or OpenMetrics for those who accept it.
+
+        With what authors keep in the Prometheus client's own registry; with several workers that is theirs together
+        when the client is in its multiprocess mode.
+        """
+        from prometheus_client.exposition import choose_encoder
+
+        from inferplane.dataplane.server.exposition import Collected, families, of_authors
+
         encode, content_type = choose_encoder(accept)
-        return encode(_Collected(list(self.collect()))), content_type
+        mine: Iterable[Metric] = families(self.totals())
+        return encode(Collected([*of_authors(several=len(self._regions) > 1), *mine])), content_type
 
 
-class _Collected(CollectorRegistry):
-    """What the encoders want to be given."""
+def cumulative(cells: Sequence[float]) -> list[float]:
+    """Of a histogram's cells: how many observations are at most each bound, and how many there are."""
+    return list(accumulate(cells[:-1]))
 
-    def __init__(self, metrics: list[Metric]) -> None:
-        super().__init__()
-        self._metrics = metrics
 
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics
+def _packed(family: str, labels: Sequence[str]) -> str:
+    return json.dumps([family, *labels])
+
+
+def _unpacked(name: str) -> tuple[str, tuple[str, ...]]:
+    family, *labels = json.loads(name)
+    return family, tuple(labels)

@@ -8,6 +8,7 @@ from typing import Self
 
 from inferplane import Model, ModelRepository
 from inferplane.dataplane.server.dispatch import Dispatch
+from inferplane.dataplane.server.http.access_log import AccessLog
 from inferplane.dataplane.server.http.app import build
 from inferplane.dataplane.server.http.asgi import AsgiApp
 from inferplane.dataplane.server.http.limits import Limits
@@ -78,14 +79,16 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(*models: Model, limits: Limits | None = None, app: AsgiApp | None = None) -> AsyncIterator[Serving]:
+async def serving(
+    *models: Model, limits: Limits | None = None, app: AsgiApp | None = None, access_log: AccessLog | None = None
+) -> AsyncIterator[Serving]:
     repository = ModelRepository()
     for model in models:
         repository.update(model)
     dispatch = Dispatch(repository, Metrics())
     probes = Probes(dispatch)
     app = app or build(dispatch, probes, "1.2.3")
-    server = HttpServer(HotRoutes(dispatch, probes), app, probes, limits or Limits(lame_duck=0.01))
+    server = HttpServer(HotRoutes(dispatch, probes), app, probes, limits or Limits(lame_duck=0.01), access_log)
     port = await server.listen("127.0.0.1", 0)
     try:
         yield Serving(server, port)

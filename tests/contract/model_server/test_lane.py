@@ -17,12 +17,18 @@ ANSWER = b'{"predictions":[[1,2]]}'
 
 async def test_an_answer_has_exactly_these_bytes() -> None:
     async with serving(Echo()) as server, await server.client() as client:
-        client.send(post(PREDICT, BODY))
+        client.send(post(PREDICT, BODY, "X-Request-Id: r1"))
         head = (await client.reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
         assert head[0] == b"HTTP/1.1 200 OK"
         assert head[1].startswith(b"date: ")
         assert head[1].endswith(b" GMT")
-        assert head[2:] == [b"content-type: application/json", b"content-length: 23", b"", b""]
+        assert head[2:] == [
+            b"content-type: application/json",
+            b"x-request-id: r1",
+            b"content-length: 23",
+            b"",
+            b"",
+        ]
         assert await client.reader.readexactly(23) == ANSWER
 
 
@@ -164,6 +170,24 @@ async def test_tunnels_are_refused() -> None:
         b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnothex\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET / HTTP/1.1\n\n",
+        b"GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\na",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 1\r\n\r\na",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\na",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\na\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\na\r\n0\r\n\r\n",
     ],
 )
 async def test_what_is_not_http_gets_400_and_the_connection_ends(garbage: bytes) -> None:
@@ -173,6 +197,28 @@ async def test_what_is_not_http_gets_400_and_the_connection_ends(garbage: bytes)
         assert (answer.status, answer.headers["connection"]) == (400, "close")
         assert orjson.loads(answer.body)["error"].startswith("malformed HTTP request: ")
         assert await client.closed()
+
+
+async def test_a_transfer_coding_other_than_chunked_is_501() -> None:
+    async with serving(Echo()) as server, await server.client() as client:
+        client.send(request("POST", PREDICT, "Transfer-Encoding: gzip, chunked") + b"0\r\n\r\n")
+        assert (await client.answer()).status == 501
+        assert await client.closed()
+
+
+async def test_a_target_may_name_the_host_as_proxies_do() -> None:
+    async with serving(Echo()) as server:
+        answers = [await server.exchange(get(f"http://models.test{path}")) for path in ("/v2/health/live", "/v2", "")]
+    assert [answer.status for answer in answers] == [200, 200, 200]
+
+
+async def test_every_answer_carries_the_requests_id_or_a_new_one() -> None:
+    async with serving(Echo()) as server, await server.client() as client:
+        client.send(get("/", "X-Request-Id: mine") + get("/v2", "X-Request-Id: mine") + get("/") + get("/v2") + b"x")
+        ids = [(await client.answer()).headers["x-request-id"] for _ in range(5)]
+    assert ids[:2] == ["mine", "mine"]
+    assert [len(made) for made in ids[2:]] == [32, 32, 32]
+    assert len(set(ids)) == 4
 
 
 async def test_requests_before_a_malformed_one_are_still_answered_first() -> None:

@@ -88,7 +88,7 @@ class Exchange:
             return
         self._client.closing_time(self._request)
         body = cast(bytes, INTERNAL.body)
-        self._client.transport.write(wire.whole(INTERNAL, body, self._request, self._client.date))
+        self._client.transport.write(cast(bytes, wire.whole(INTERNAL, body, self._request, self._client.date)))
         self._client.finished(self._request)
 
     async def _receive(self) -> Message:
@@ -113,6 +113,7 @@ class Exchange:
             return
         out = b"" if self._started else self._begin(len(data) if last else None)
         if self._request.method != b"HEAD":
+            self._request.sent += len(data)
             out += wire.chunk(data) if self._chunked and data else data
             out += wire.LAST_CHUNK if self._chunked and last else b""
         self._complete = last
@@ -126,6 +127,7 @@ class Exchange:
             raise RuntimeError("the application sent a body before its head")
         status, headers = self._head
         self._started = True
+        self._request.status = status
         self._client.closing_time(self._request)
         has_body = status >= 200 and status not in (204, 304)
         if has_body and not any(name == b"content-length" for name, _ in headers):
@@ -154,7 +156,7 @@ def _scope(request: Incoming, transport: asyncio.Transport) -> Message:
         "raw_path": path,
         "query_string": query,
         "root_path": "",
-        "headers": request.headers,
+        "headers": [*request.headers, (b"x-request-id", request.id)] if request.own_id else request.headers,
         "client": _address(transport.get_extra_info("peername")),
         "server": _address(transport.get_extra_info("sockname")),
     }

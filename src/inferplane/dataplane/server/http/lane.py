@@ -1,9 +1,10 @@
 """One client connection: bytes in, requests in order, bytes out.
 
-httptools cuts the bytes into requests. A request for a hot route is answered by its handler at once, often before
-`data_received` returns; any other goes to the ASGI application. Requests of one connection are answered one by one and
-in order; those that arrive meanwhile wait, and past a number of them the socket is not read. A client that is slow to
-send, slow to read or idle is cut off by the server's sweep, which looks at `deadline`.
+httptools cuts the bytes into requests; a large body goes past it (`large_body`). A request for a hot route is answered
+by its handler at once, often before `data_received` returns; any other goes to the ASGI application. Requests of one
+connection are answered one by one and in order; those that arrive meanwhile wait, and past a number of them the socket
+is not read. A client that is slow to send, slow to read or idle is cut off by the server's sweep, which looks at
+`deadline`.
 """
 
 import asyncio
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
-from inferplane.dataplane.server.answers import INTERNAL, Answer, Outcome, failed
-from inferplane.dataplane.server.http import wire
+from inferplane.dataplane.server.answers import INTERNAL, Answer, Outcome, Pieces, failed
+from inferplane.dataplane.server.http import compression, heads, large_body, wire
 from inferplane.dataplane.server.http.asgi import Exchange
+from inferplane.dataplane.server.http.large_body import LargeBody
 from inferplane.dataplane.server.http.wire import Incoming
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Connection(asyncio.Protocol):
         self._head_done = False
         self._body: list[bytes] = []
         self._body_size = 0
+        self._large: LargeBody | None = None
         self._refused = False
         self._current: Incoming | None = None
         self._task: asyncio.Task[None] | None = None
@@ -116,7 +119,7 @@ class Connection(asyncio.Protocol):
                 self._refuse(400, f"malformed HTTP request: {error}")
             return
         if self._reading is not None and not self._refused:
-            self._still_reading(len(data))
+            self._still_reading(self._reading, len(data))
 
     def _decline_upgrade(self, rest: bytes) -> None:
         """We know no other protocol. The parser has stopped after the head and now reads that without the offer."""
@@ -127,9 +130,11 @@ class Connection(asyncio.Protocol):
         else:
             self.data_received(wire.without_upgrade(declined) + rest)
 
-    def _still_reading(self, size: int) -> None:
+    def _still_reading(self, request: Incoming, size: int) -> None:
         if self._head_done:
             self._wait_at_most(self._limits.body_timeout)
+            if request.length >= large_body.FROM and not self._parser.should_upgrade():
+                self._read_large(request)
             return
         self._head_size += size
         if self._head_size > self._limits.head:
@@ -167,16 +172,16 @@ class Connection(asyncio.Protocol):
         self._head_done = True
         request.method = self._parser.get_method()
         request.version = self._parser.get_http_version()
-        if request.version not in ("1.0", "1.1"):
-            self._refuse(505, f"HTTP/{request.version} is not spoken here, HTTP/1.1 is")
-        for name, value in request.headers:
-            if name == b"content-length" and int(value) > self._limits.body:
-                self._refuse_body()
-            elif name == b"expect" and value.lower() == b"100-continue":
-                request.expects_continue = True
-        if sum(len(name) + len(value) + 4 for name, value in request.headers) > self._limits.head:
-            self._refuse(431, f"request head too large: the limit is {self._limits.head} bytes")
-        self._invite()
+        fault = heads.examine(request, self._limits)
+        if not request.id:
+            request.id, request.own_id = self._server.new_id(), True
+        if fault is not None:
+            self._refuse(fault.status, fault.message)
+            return
+        if request.target[:1] != b"/":
+            request.target = wire.origin_form(request.target)
+        if request.expects_continue:
+            self._invite()
 
     def on_body(self, body: bytes) -> None:
         self._body_size += len(body)
@@ -205,6 +210,30 @@ class Connection(asyncio.Protocol):
         self._body = []
         self._enqueue(request)
 
+    # A large body, past the parser.
+
+    def _read_large(self, request: Incoming) -> None:
+        request.keep_alive = self._parser.should_keep_alive()
+        self._large = LargeBody(self, request.length, self._body, self._large_arrived)
+        self._body = []
+        self._parser = httptools.HttpRequestParser(self)
+        self.transport.set_protocol(self._large)
+
+    def _large_arrived(self, body: bytes | None) -> None:
+        request = self._reading
+        if body is None or request is None:
+            self._wait_at_most(self._limits.body_timeout)
+            return
+        self._leave_large()
+        self._reading = None
+        request.body = body
+        self._enqueue(request)
+
+    def _leave_large(self) -> None:
+        if self._large is not None:
+            self._large = None
+            self.transport.set_protocol(self)
+
     # Requests in order.
 
     def _refuse_body(self) -> None:
@@ -215,7 +244,9 @@ class Connection(asyncio.Protocol):
         if self._refused:
             return
         self._refused = True
+        self._leave_large()
         request = self._reading or Incoming()
+        request.id = request.id or self._server.new_id()
         request.keep_alive = False
         request.refusal = failed(status, message)
         self._reading = None
@@ -241,8 +272,24 @@ class Connection(asyncio.Protocol):
     def _serve(self, request: Incoming) -> None:
         self._current = request
         self.deadline = None
+        if self._server.access_log is not None:
+            request.since = self._loop.time()
+            request.client = wire.address(self.transport.get_extra_info("peername"))
+        if request.coding:
+            self._start(self._inflate(request))
+        else:
+            self._answer(request)
+
+    async def _inflate(self, request: Incoming) -> None:
+        refusal = await compression.inflate(request, self._limits.body)
+        if refusal is not None:
+            self._finish(refusal, cast(bytes, refusal.body))
+        else:
+            self._answer(request)
+
+    def _answer(self, request: Incoming) -> None:
         outcome = self._outcome(request)
-        if type(outcome) is Answer and type(outcome.body) is bytes:
+        if type(outcome) is Answer and (type(outcome.body) is bytes or type(outcome.body) is tuple):
             self._finish(outcome, outcome.body)
         elif outcome is None:
             self._exchange = Exchange(self._server.app, request, self)
@@ -284,22 +331,28 @@ class Connection(asyncio.Protocol):
         except Exception:
             log.exception("handler failed")
             answer = INTERNAL
-        if isinstance(answer.body, bytes):
+        if isinstance(answer.body, bytes | tuple):
             self._finish(answer, answer.body)
         else:
             await self._stream(answer, answer.body)
 
-    def _finish(self, answer: Answer, body: bytes) -> None:
+    def _finish(self, answer: Answer, body: bytes | Pieces) -> None:
         request = cast(Incoming, self._current)
         self.closing_time(request)
-        self.transport.write(wire.whole(answer, body, request, self._server.date))
+        if request.accepts:
+            answer, body = compression.as_accepted(answer, body, request.accepts)
+        out = wire.whole(answer, body, request, self._server.date)
+        if isinstance(out, bytes):
+            self.transport.write(out)
+        else:
+            self.transport.writelines(out)
         self.finished(request)
 
     async def _stream(self, answer: Answer, chunks: AsyncIterator[bytes]) -> None:
         request = cast(Incoming, self._current)
         exchange = Exchange(self._server.app, request, self)
         headers = [(b"content-type", answer.content_type)] if answer.content_type is not None else []
-        await exchange.stream(answer.status, headers, chunks)
+        await exchange.stream(answer.status, [*headers, *answer.headers], chunks)
 
     # What an exchange calls.
 
@@ -322,7 +375,7 @@ class Connection(asyncio.Protocol):
         self._current = None
         self._task = None
         self._exchange = None
-        self._server.answered += 1
+        self._server.count(request)
         if not request.keep_alive:
             self._close(lingering=request.refusal is not None)
             return

@@ -1,13 +1,17 @@
 """The listening socket and what all its connections share: limits, deadlines, the date, and an orderly end."""
 
 import asyncio
+import itertools
+import os
 from email.utils import formatdate
 
+from inferplane.dataplane.server.http.access_log import AccessLog
 from inferplane.dataplane.server.http.asgi import AsgiApp
 from inferplane.dataplane.server.http.lane import Connection
 from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.http.routes import HotRoutes
+from inferplane.dataplane.server.http.wire import Incoming
 from inferplane.kernel.errors import InferplaneError
 
 _SWEEP = 0.5
@@ -20,7 +24,9 @@ class CannotListen(InferplaneError):
 class HttpServer:
     """Serves `routes` and `app` on one address. Made and used on one event loop."""
 
-    def __init__(self, routes: HotRoutes, app: AsgiApp, probes: Probes, limits: Limits) -> None:
+    def __init__(
+        self, routes: HotRoutes, app: AsgiApp, probes: Probes, limits: Limits, access_log: AccessLog | None = None
+    ) -> None:
         self.routes = routes
         self.app = app
         self.limits = limits
@@ -28,7 +34,13 @@ class HttpServer:
         self.connections: set[Connection] = set()
         self.draining = False
         self.answered = 0
+        self.received_bytes = 0
+        self.sent_bytes = 0
+        self.access_log = access_log
         self.date = b""
+        # Ids are unique to the process and cheap to make: 64 random bits, then a number.
+        self._id_prefix = os.urandom(8).hex().encode("ascii")
+        self._ids = itertools.count(1)
         self._probes = probes
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -47,6 +59,23 @@ class HttpServer:
             ) from error
         self._sweep()
         return int(self._listener.sockets[0].getsockname()[1])
+
+    @property
+    def in_flight(self) -> int:
+        """Requests being read or answered."""
+        return sum(connection.busy for connection in self.connections)
+
+    def new_id(self) -> bytes:
+        """A request's id, 32 hexadecimal digits."""
+        return b"%b%016x" % (self._id_prefix, next(self._ids))
+
+    def count(self, request: Incoming) -> None:
+        """The request is answered."""
+        self.answered += 1
+        self.received_bytes += len(request.body)
+        self.sent_bytes += request.sent
+        if self.access_log is not None:
+            self.access_log.write(request, self.loop.time() - request.since)
 
     def lost(self, connection: Connection) -> None:
         self.connections.discard(connection)

@@ -1,32 +1,67 @@
 """HTTP/1.1 answers as bytes, and a request as it was read."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
-from inferplane.dataplane.server.answers import Answer
+import msgspec
+
+from inferplane.dataplane.server.answers import Answer, Pieces
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii") for status in HTTPStatus}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
+_JOINED = 32 * 1024
+"""Bytes. A smaller body goes out with its head as one piece; a larger one is not copied for that."""
 
-class Incoming:
-    """One request. `refusal` is the answer to a request that could not be read; the connection closes after it."""
+Header = tuple[bytes, bytes]
 
-    __slots__ = ("body", "expects_continue", "headers", "keep_alive", "method", "refusal", "target", "version")
 
-    def __init__(self) -> None:
-        self.method = b""
-        self.target = b""
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.body = b""
-        self.version = "1.1"
-        self.keep_alive = True
-        self.expects_continue = False
-        self.refusal: Answer | None = None
+class Incoming(msgspec.Struct):
+    """One request. `refusal` is the answer to a request that could not be read; the connection closes after it.
+
+    `length` is that of the body as its head claims, 0 where it does not; `coding` and `accepts` are the
+    Content-Encoding and the Accept-Encoding; `own_id` tells that the id is the server's, not the client's; `status` and
+    `sent` tell what was answered. `client` and `since` are known only where requests are logged.
+    """
+
+    method: bytes = b""
+    target: bytes = b""
+    headers: list[Header] = []
+    body: bytes = b""
+    version: str = "1.1"
+    keep_alive: bool = True
+    expects_continue: bool = False
+    refusal: Answer | None = None
+    id: bytes = b""
+    own_id: bool = False
+    length: int = 0
+    chunked: bool = False
+    strange_coding: bool = False
+    coding: bytes = b""
+    accepts: bytes = b""
+    client: str = ""
+    since: float = 0.0
+    status: int = 0
+    sent: int = 0
 
     def header_map(self) -> dict[str, str]:
-        """Names in lower case; of a repeated one the last."""
-        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}
+        """Names in lower case; of a repeated one the last. The request's id is among them."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}
+        headers["x-request-id"] = self.id.decode("latin-1")
+        return headers
+
+
+def address(name: object) -> str:
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
+
+
+def origin_form(target: bytes) -> bytes:
+    """`http://host/path` as a proxy may say it, as `/path`; anything else as it is."""
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https"):
+        return target
+    return b"/" + rest.partition(b"/")[2]
 
 
 def status_line(status: int) -> bytes:
@@ -40,23 +75,45 @@ def connection_header(request: Incoming) -> bytes:
     return b"connection: keep-alive\r\n" if request.version == "1.0" else b""
 
 
-def whole(answer: Answer, body: bytes, request: Incoming, date: bytes) -> bytes:
-    """Head and body of an answer in one piece; a HEAD request gets the head alone."""
+def whole(answer: Answer, body: bytes | Pieces, request: Incoming, date: bytes) -> bytes | Pieces:
+    """Head and body of an answer, in one piece or, when it is large, in several; a HEAD request gets the head alone."""
+    size = len(body) if type(body) is bytes else size_of(body)
+    request.status = answer.status
+    request.sent = size
     kind = b"content-type: %b\r\n" % answer.content_type if answer.content_type is not None else b""
-    head = b"%b%b%b%bcontent-length: %d\r\n\r\n" % (
+    head = b"%b%b%b%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
         status_line(answer.status),
         date,
         kind,
+        lines(answer.headers) if answer.headers else b"",
         connection_header(request),
-        len(body),
+        request.id,
+        size,
     )
-    return head if request.method == b"HEAD" else head + body
+    if request.method == b"HEAD":
+        return head
+    if isinstance(body, bytes):
+        return head + body if size <= _JOINED else (head, body)
+    return b"".join((head, *body)) if size <= _JOINED else (head, *body)
 
 
-def head(status: int, headers: list[tuple[bytes, bytes]], request: Incoming, date: bytes) -> bytes:
+def size_of(body: bytes | Pieces) -> int:
+    return len(body) if isinstance(body, bytes) else sum([len(piece) for piece in body])
+
+
+def head(status: int, headers: list[Header], request: Incoming, date: bytes) -> bytes:
     """The head of an answer with these headers."""
-    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    return b"%b%b%b%b\r\n" % (status_line(status), date, lines, connection_header(request))
+    return b"%b%b%b%bx-request-id: %b\r\n\r\n" % (
+        status_line(status),
+        date,
+        lines(headers),
+        connection_header(request),
+        request.id,
+    )
+
+
+def lines(headers: Iterable[Header]) -> bytes:
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def without_upgrade(request: Incoming) -> bytes:

@@ -22,7 +22,8 @@ from inferplane.assembly.model_server_options import Options, UsageError, parse
 from inferplane.assembly.readiness import READY, announce
 from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.model.repository import ModelRepository
-from inferplane.dataplane.runtimes.registry import runtime
+from inferplane.dataplane.runtimes.options import RuntimeOptions
+from inferplane.dataplane.runtimes.registry import models
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.http.app import build
 from inferplane.dataplane.server.http.limits import Limits
@@ -74,9 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for warning in options.warnings:
         log.warning("%s", warning)
     try:
-        model = _model(options)
+        served = _models(options)
         with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
-            runner.run(_serve(options, model))
+            runner.run(_serve(options, served))
     except CannotListen as error:
         return _failed(options, "CannotListen", error)
     except InferplaneError as error:
@@ -115,15 +116,24 @@ def _loop_factory(options: Options) -> Callable[[], asyncio.AbstractEventLoop]:
     return asyncio.new_event_loop if options.event_loop == "asyncio" else uvloop.new_event_loop
 
 
-def _model(options: Options) -> Model:
-    directory = fetch(options.model_dir)
-    wants_probabilities = os.environ.get("PREDICT_PROBA", "false").lower() == "true"
-    return runtime(options.format)(options.model_name, directory, predict_proba=wants_probabilities)
+def _models(options: Options) -> list[Model]:
+    """One, or with a directory of model directories one for each of them."""
+    # Read by the OpenMP of libraries that are imported after this.
+    os.environ.setdefault("OMP_NUM_THREADS", str(options.nthread))
+    runtime_options = RuntimeOptions(
+        method=options.predict_method,
+        predict_proba=os.environ.get("PREDICT_PROBA", "false").lower() == "true",
+        nthread=options.nthread,
+        providers=options.providers,
+        batch_rows=options.batch_rows,
+    )
+    return models(options.format, options.model_name, fetch(options.model_dir), runtime_options)
 
 
-async def _serve(options: Options, model: Model) -> None:
-    repository = ModelRepository()
-    repository.update(model)
+async def _serve(options: Options, served: Sequence[Model]) -> None:
+    repository = ModelRepository(options.model_dir)
+    for model in served:
+        repository.update(model)
     dispatch = Dispatch(repository, Metrics())
     probes = Probes(dispatch)
     app = build(dispatch, probes, __version__)
@@ -133,8 +143,9 @@ async def _serve(options: Options, model: Model) -> None:
     try:
         host = options.host or os.environ.get("POD_IP") or "0.0.0.0"
         port = await server.listen(host, options.http_port)
-        await _loaded(repository, model)
-        log.info("ready model=%s url=http://%s:%d", model.name, host, port)
+        for model in served:
+            await _loaded(repository, model)
+        log.info("ready model=%s url=http://%s:%d", ",".join(model.name for model in served), host, port)
         announce(os.environ, READY)
         await stop.wait()
         log.info("stopping requests_answered=%d", server.answered)
@@ -142,7 +153,8 @@ async def _serve(options: Options, model: Model) -> None:
     finally:
         server.close()
         dispatch.close()
-        model.stop()
+        for model in served:
+            model.stop()
 
 
 async def _loaded(repository: ModelRepository, model: Model) -> None:

@@ -26,6 +26,10 @@ class Options:
     event_loop: str
     timeout_keep_alive: float
     max_request_size: int
+    nthread: int
+    predict_method: str
+    providers: tuple[str, ...]
+    batch_rows: bool
     warnings: tuple[str, ...]
 
 
@@ -73,6 +77,10 @@ def parse(arguments: Sequence[str]) -> Options:
         event_loop=found.event_loop,
         timeout_keep_alive=found.timeout_keep_alive,
         max_request_size=found.max_request_size,
+        nthread=found.nthread,
+        predict_method=found.predict_method,
+        providers=tuple(name for name in found.providers.split(",") if name),
+        batch_rows=found.batch_rows,
         warnings=tuple(f"{flag} has no effect yet" for flag in _WITHOUT_EFFECT if getattr(found, flag[2:]) is not None),
     )
 
@@ -97,12 +105,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max_request_size", type=int, default=256 * 1024 * 1024, help="bytes of the largest body that is taken"
     )
+    _add_runtime_flags(parser)
     for flag, default in _WITHOUT_EFFECT.items():
         parser.add_argument(flag, default=None, help=f"accepted for KServe's sake, no effect yet (there: {default})")
     parser.add_argument(
         "--enable_predictor_health_check", action="store_true", default=None, help="accepted for KServe's sake"
     )
     return parser
+
+
+def _add_runtime_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--nthread", type=_count, default=1, help="threads that one prediction may use")
+    parser.add_argument(
+        "--predict_method",
+        default="",
+        help="sklearn: the method to call, such as transform or decision_function (predict when empty)",
+    )
+    parser.add_argument(
+        "--providers", default="", help="onnx: execution providers by preference, with commas (the CPU's when empty)"
+    )
+    parser.add_argument(
+        "--batch_rows", action="store_true", help="onnx: the graph treats each row alone, so requests may share a run"
+    )
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {count}")
+    return count
 
 
 def _port(text: str) -> int:

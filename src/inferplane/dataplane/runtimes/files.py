@@ -1,4 +1,4 @@
-"""Which file of a model directory is the model."""
+"""Which file of a model directory is the model, and which directories of a repository hold models."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,15 +11,8 @@ _LISTED = 10
 def only_model_file(directory: Path, suffixes: Sequence[str]) -> Path:
     """The one file at the top of `directory` that ends in one of `suffixes`."""
     wanted = ", ".join(suffixes)
-    try:
-        entries = sorted(directory.iterdir())
-    except FileNotFoundError:
-        raise ModelMissingError(f"model directory {directory} does not exist", fix="check --model_dir") from None
-    except NotADirectoryError:
-        raise ModelMissingError(f"{directory} is a file", fix="name the directory that holds it") from None
-    except OSError as error:
-        raise ModelMissingError(f"model directory {directory} cannot be read: {error.strerror}") from error
-    found = [entry for entry in entries if entry.suffix in suffixes and entry.is_file()]
+    entries = _entries(directory)
+    found = _matching(entries, suffixes)
     if not found:
         raise ModelMissingError(
             f"no model file in {directory}: looked for one file ending in {wanted}, found {_listing(entries)}"
@@ -30,6 +23,35 @@ def only_model_file(directory: Path, suffixes: Sequence[str]) -> Path:
             f"{', '.join(file.name for file in found)}"
         )
     return found[0]
+
+
+def find_models(directory: Path, suffixes: Sequence[str]) -> list[tuple[str, Path]]:
+    """(name, directory) of each model: ("", `directory`) when it holds a model file itself, or holds nothing at all
+    (loading it tells what is wrong); otherwise its sub-directories that hold one."""
+    entries = _entries(directory)
+    if _matching(entries, suffixes):
+        return [("", directory)]
+    inside = [
+        (entry.name, entry)
+        for entry in entries
+        if entry.is_dir() and not entry.name.startswith(".") and _matching(_entries(entry), suffixes)
+    ]
+    return inside or [("", directory)]
+
+
+def _entries(directory: Path) -> list[Path]:
+    try:
+        return sorted(directory.iterdir())
+    except FileNotFoundError:
+        raise ModelMissingError(f"model directory {directory} does not exist", fix="check --model_dir") from None
+    except NotADirectoryError:
+        raise ModelMissingError(f"{directory} is a file", fix="name the directory that holds it") from None
+    except OSError as error:
+        raise ModelMissingError(f"model directory {directory} cannot be read: {error.strerror}") from error
+
+
+def _matching(entries: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
+    return [entry for entry in entries if entry.suffix in suffixes and entry.is_file()]
 
 
 def _listing(entries: Sequence[Path]) -> str:

@@ -1,18 +1,23 @@
 """Model formats by name. A runtime's libraries are imported when its format is asked for, not before."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
 from inferplane.dataplane.model.model import Model
+from inferplane.dataplane.runtimes.files import find_models
+from inferplane.dataplane.runtimes.options import DEFAULTS, RuntimeOptions
 from inferplane.kernel.errors import InferplaneError
 
 
 class Runtime(Protocol):
-    """A runtime module's model class."""
+    """A runtime module's model class. `suffixes` are those of the files that it loads."""
 
-    def __call__(self, name: str, directory: Path, *, predict_proba: bool = False) -> Model: ...
+    suffixes: Sequence[str]
+
+    def __call__(self, name: str, directory: Path, options: RuntimeOptions = DEFAULTS) -> Model: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,9 @@ class Format:
 
 FORMATS = {
     "sklearn": Format("inferplane.dataplane.runtimes.sklearn", "SKLearnModel", "sklearn"),
+    "xgboost": Format("inferplane.dataplane.runtimes.xgboost", "XGBoostModel", "xgboost"),
+    "lightgbm": Format("inferplane.dataplane.runtimes.lightgbm", "LightGBMModel", "lightgbm"),
+    "onnx": Format("inferplane.dataplane.runtimes.onnx", "ONNXModel", "onnx"),
 }
 
 
@@ -49,3 +57,11 @@ def runtime(format: str) -> Runtime:
             f"the {format} runtime cannot be imported: {error}", fix=f"pip install 'inferplane[{known.extra}]'"
         ) from error
     return cast(Runtime, getattr(module, known.attribute))
+
+
+def models(format: str, name: str, directory: Path, options: RuntimeOptions = DEFAULTS) -> list[Model]:
+    """The models to serve from `directory`: the one in it, or, when only its sub-directories hold model files, one for
+    each of these, named after it (KServe's repository mode)."""
+    made = runtime(format)
+    found = find_models(directory, made.suffixes)
+    return [made(found_name or name, path, options) for found_name, path in found]

@@ -8,11 +8,16 @@ from inferplane.dataplane.runtimes.registry import FORMATS, RuntimeNotInstalled,
 
 
 def test_every_known_format_has_a_runtime_that_can_be_imported() -> None:
-    assert {name: runtime(name).__name__ for name in FORMATS} == {"sklearn": "SKLearnModel"}  # type: ignore[attr-defined]  # classes have names
+    assert {name: runtime(name).suffixes for name in FORMATS} == {
+        "sklearn": (".joblib", ".pkl", ".pickle"),
+        "xgboost": (".bst", ".json", ".ubj"),
+        "lightgbm": (".bst", ".txt"),
+        "onnx": (".onnx",),
+    }
 
 
 def test_an_unknown_format_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownFormat, match=r"^no runtime for the model format 'onyx': use one of sklearn$"):
+    with pytest.raises(UnknownFormat, match=r"format 'onyx': use one of sklearn, xgboost, lightgbm, onnx$"):
         runtime("onyx")
 
 

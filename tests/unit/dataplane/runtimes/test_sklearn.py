@@ -12,6 +12,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from inferplane import InferInput, InferRequest, InferResponse, InvalidInput
+from inferplane.dataplane.runtimes.options import DEFAULTS, RuntimeOptions
 from inferplane.dataplane.runtimes.sklearn import SKLearnModel
 from inferplane.inference import v1
 from inferplane.inference.errors import InferenceError, ModelLoadError, ModelMissingError
@@ -38,14 +39,19 @@ class Failing:
         raise ZeroDivisionError("by zero")
 
 
+class Broken:
+    def __reduce__(self) -> tuple[object, ...]:
+        return (int, ("not a number",))
+
+
 class Unloadable:
     def __reduce__(self) -> tuple[object, ...]:
         return (__import__, ("a_module_that_nobody_has",))
 
 
-def loaded(tmp_path: Path, estimator: object, *, predict_proba: bool = False) -> SKLearnModel:
+def loaded(tmp_path: Path, estimator: object, options: RuntimeOptions = DEFAULTS) -> SKLearnModel:
     joblib.dump(estimator, tmp_path / "model.joblib")
-    model = SKLearnModel("m", tmp_path, predict_proba=predict_proba)
+    model = SKLearnModel("m", tmp_path, options)
     model.load()
     return model
 
@@ -78,14 +84,14 @@ def test_a_model_that_was_stopped_is_not_ready(tmp_path: Path) -> None:
 
 
 def test_probabilities_are_given_when_asked_for(tmp_path: Path) -> None:
-    model = loaded(tmp_path, DecisionTreeClassifier().fit(ROWS, CLASSES), predict_proba=True)
+    model = loaded(tmp_path, DecisionTreeClassifier().fit(ROWS, CLASSES), RuntimeOptions(predict_proba=True))
     assert predictions(model, [[1, 1]]) == [[0.0, 1.0]]
     assert outputs(model, InferInput("x", [1, 2], "FP64", [1, 1]))[0].shape == [1, 2]
     assert model.get_output_types() == [TensorMetadata("output-0", "FP64", [-1, 2])]
 
 
 def test_a_model_without_probabilities_predicts_all_the_same(tmp_path: Path) -> None:
-    model = loaded(tmp_path, LinearRegression().fit(ROWS, CLASSES), predict_proba=True)
+    model = loaded(tmp_path, LinearRegression().fit(ROWS, CLASSES), RuntimeOptions(predict_proba=True))
     assert predictions(model, [[1, 1]]) == [pytest.approx(1.0)]
 
 
@@ -118,7 +124,8 @@ def test_metadata_that_the_model_does_not_have_is_left_out(tmp_path: Path) -> No
         [{"a": 1, "b": 2}, {"a": 3, "b": 4}],
         [{"b": 2, "a": 1}, {"a": 3, "b": 4}],
         [{"a": [1, 3], "b": [2, 4]}],
-        [{"a": 1, "b": 2, "c": 0}, {"a": 3, "b": 4, "c": 0}],
+        [[{"a": 1, "b": 2}, {"a": 3, "b": 4}]],
+        [{"a": {"0": 1, "1": 3}, "b": {"0": 2, "1": 4}}],
     ],
 )
 def test_records_are_put_into_the_models_column_order(tmp_path: Path, instances: Json) -> None:
@@ -130,7 +137,9 @@ def test_records_are_put_into_the_models_column_order(tmp_path: Path, instances:
     [
         ([{"a": 1}], "columns are missing: b; the model has a, b"),
         ([{"a": 1, "b": 2}, {"a": 1}], r"instances\[1\]: expected the columns a, b, got a"),
-        ([{"a": [1, 2], "b": [3]}], "columns differ in length: {'a': 2, 'b': 1}"),
+        ([{"a": 1, "B": 2}], "columns are missing: b; columns are unknown: B; the model has a, b"),
+        ([{"a": 1, "b": 2, "c": 0}], "columns are unknown: c; the model has a, b"),
+        ([{"a": [1, 2], "b": [3]}], r"instances\[0\]: columns differ in length: {'a': 2, 'b': 1}"),
     ],
 )
 def test_records_that_do_not_fit_are_refused(tmp_path: Path, instances: Json, message: str) -> None:
@@ -144,8 +153,8 @@ def test_one_tensor_a_column_with_content_type_pd(tmp_path: Path) -> None:
 
 
 def test_several_inputs_without_saying_how_to_read_them_are_refused(tmp_path: Path) -> None:
-    pair = [InferInput(name, [1, 2], "FP64", [0, 0]) for name in ("a", "b")]
-    with pytest.raises(InvalidInput, match=r'expected one input, got 2 \(a, b\): .*content_type to "pd"'):
+    pair = [InferInput(name, [1, 2], "FP64", [0, 0]) for name in ("x", "y")]
+    with pytest.raises(InvalidInput, match=r'expected one input, got 2 \(x, y\): .*content_type to "pd"'):
         outputs(loaded(tmp_path, Named()), *pair)
 
 
@@ -224,7 +233,7 @@ def test_a_module_that_is_missing_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_a_load_error_names_the_version_the_model_was_saved_with(tmp_path: Path, protocol: int) -> None:
     state = {**SVC().fit(ROWS, CLASSES).__getstate__(), "_sklearn_version": "1.0.2"}
-    broken = pickle.dumps({"state": state, "last": Unloadable()}, protocol=protocol)
+    broken = pickle.dumps({"state": state, "last": Broken()}, protocol=protocol)
     (tmp_path / "model.pkl").write_bytes(broken)
     with pytest.raises(ModelLoadError) as caught:
         SKLearnModel("m", tmp_path).load()

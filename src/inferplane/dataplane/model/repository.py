@@ -56,7 +56,7 @@ class ModelRepository:
         if model is None:
             return False
         healthy = model.healthy()
-        return await healthy if inspect.isawaitable(healthy) else healthy
+        return bool(await healthy if inspect.isawaitable(healthy) else healthy)
 
     async def load(self, name: str) -> None:
         """Loads a registered model; whatever its `load` raises goes on to the caller."""

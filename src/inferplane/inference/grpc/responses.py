@@ -14,6 +14,7 @@ from inferplane.inference.datatypes import BINARY_ONLY, Datatype
 from inferplane.inference.errors import InvalidInput, Malformed
 from inferplane.inference.grpc import contents, parameters
 from inferplane.inference.grpc.grpc_predict_v2_pb2 import ModelInferResponse
+from inferplane.inference.grpc.wire import varint
 from inferplane.inference.tensors import BINARY_SIZE, InferOutput, InferRequest, InferResponse, Tensor
 
 _RAW_TAG = b"\x32"
@@ -34,7 +35,7 @@ def pieces(
     raws = [raw_bytes(output) for output in outputs]
     parts: list[binary.Buffer] = [_head(response, outputs, raws, answer_id).SerializeToString()]
     for raw in raws:
-        parts.append(_RAW_TAG + _varint(len(raw)))
+        parts.append(_RAW_TAG + varint(len(raw)))
         parts.append(raw)
     return tuple(parts)
 
@@ -100,15 +101,6 @@ def _datatype(tensor: Tensor) -> Datatype:
     if datatype is None:
         raise InvalidInput(f"output {tensor.name}: expected one of {', '.join(Datatype)}, got {tensor.datatype!r}")
     return datatype
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def read(body: bytes) -> InferResponse:

@@ -2,7 +2,8 @@
 
 SERVICE = "inference.GRPCInferenceService"
 PREFIX = f"/{SERVICE}/"
-HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+HEALTH_SERVICE = "grpc.health.v1.Health"
+HEALTH_CHECK = f"/{HEALTH_SERVICE}/Check"
 STREAM = f"{PREFIX}ModelStreamInfer"
 
 

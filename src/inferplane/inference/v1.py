@@ -1,16 +1,17 @@
 """V1 (TensorFlow Serving's row form as KServe speaks it): `{"instances": [...]}` → payload; result → bytes."""
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
 import orjson
 
-from inferplane.inference import arrays
+from inferplane.inference import arrays, small
 from inferplane.inference.errors import InferenceError, InvalidInput, Malformed
 from inferplane.inference.tensors import Array
 from inferplane.kernel.json import Json
 
-Payload: TypeAlias = "dict[str, Json | Array]"
+Payload: TypeAlias = "Mapping[str, Json | Array]"
 
 ROW_KEYS = ("inputs", "instances")
 """Where rows are looked for, in this order: `inputs` wins, as in KServe."""
@@ -29,6 +30,9 @@ def read(body: bytes) -> Json:
 
 def read_arrays(body: bytes) -> Payload:
     """The body as an object in which row lists of numbers are numpy arrays."""
+    plain = small.rows(body)
+    if plain is not None:
+        return plain
     root = arrays.parse(body)
     if not arrays.is_object(root):
         raise InvalidInput('expected a JSON object with "instances" or "inputs"')

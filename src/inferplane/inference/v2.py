@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import orjson
 
-from inferplane.inference import arrays, binary
+from inferplane.inference import arrays, binary, small
 from inferplane.inference.datatypes import BINARY_ONLY, Datatype
 from inferplane.inference.errors import InvalidInput, Malformed
 from inferplane.inference.tensors import (
@@ -35,6 +35,9 @@ def read(body: bytes, model_name: str, json_length: int | None = None) -> InferR
     With `json_length` (the header `Inference-Header-Content-Length`) only so many bytes are JSON; the rest are the
     tensors that say `binary_data_size`, in the order in which they appear.
     """
+    plain = small.request(body, model_name) if json_length is None else None
+    if plain is not None:
+        return plain
     tail = None if json_length is None else Tail(body, json_length)
     root = arrays.parse(body if json_length is None else body[:json_length])
     if not arrays.is_object(root):

@@ -25,6 +25,10 @@ class RowModel(Model):
     def result(self, payload: object, predicted: Any) -> object:
         """What `predict` returns for the payload whose rows gave `predicted`."""
 
+    def validate(self, payload: object) -> object:
+        """Left to `rows`."""
+        return payload
+
     def predict(self, payload: object, headers: dict[str, str]) -> object:
         return self.result(payload, self.predict_rows(self.rows(payload)))
 

@@ -80,6 +80,10 @@ class Call:
             self._response_headers = {}
         return self._response_headers
 
+    @property
+    def has_response_headers(self) -> bool:
+        return bool(self._response_headers)
+
 
 class Computing:
     """What is done with the calls of one model. Holds no state of its own: it may run on several threads."""
@@ -97,9 +101,12 @@ class Computing:
             if type(call.payload) is InferRequest and call.payload.parameters:
                 timeout = own_timeout(call.payload, None)
                 call.deadline = earlier(call.deadline, None if timeout is None else call.since + timeout)
-            start = perf_counter()
-            call.prepared = hooks.prepared(call.payload, call.headers)
-            call.preprocessing = perf_counter() - start
+            if hooks.prepares:
+                start = perf_counter()
+                call.prepared = hooks.prepared(call.payload, call.headers)
+                call.preprocessing = perf_counter() - start
+            else:
+                call.prepared = hooks.prepared(call.payload, call.headers)
             call.is_prepared = True
             if self._joining is not None and call.verb is InferenceVerb.PREDICT:
                 call.part = self._joining.part(call.prepared)
@@ -158,11 +165,13 @@ class Computing:
             return
         model = self._hooks.model
         try:
-            start = perf_counter()
-            result = self._hooks.finished(call.result, call.headers, call.response_headers)
-            call.postprocessing = perf_counter() - start
+            result = call.result
+            if self._hooks.finishes:
+                start = perf_counter()
+                result = self._hooks.finished(result, call.headers, call.response_headers)
+                call.postprocessing = perf_counter() - start
             answer = call.codec.write(result, call.payload)
-            call.answer = with_headers(answer, call.response_headers) if call.response_headers else answer
+            call.answer = with_headers(answer, call.response_headers) if call.has_response_headers else answer
             if model.enable_latency_logging:
                 log_latency(model, call.headers, _timings(call, seconds))
         except Exception as error:

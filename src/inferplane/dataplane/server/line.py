@@ -21,6 +21,7 @@ from typing import Any
 
 from inferplane.dataplane.model.hooks import Hook, Hooks
 from inferplane.dataplane.model.model import InferenceVerb, Model
+from inferplane.dataplane.model.rows import RowModel
 from inferplane.dataplane.server.answers import INTERNAL, Answer, Outcome
 from inferplane.dataplane.server.batching.decide import Queue
 from inferplane.dataplane.server.batching.join import joining_of
@@ -58,6 +59,7 @@ class Line:
         self._execution = execution
         self._computing = Computing(hooks, joining, loop.time)
         self._decodes = _is_passive(hooks.model)
+        self._silent = not hooks.prepares and not hooks.finishes
         self._queue: Queue[Call] = Queue(bounds)
         self._deadlines = Deadlines(loop, self._expire)
         self._pace = Pace()
@@ -224,18 +226,18 @@ class Line:
         self._gauge()
         metrics.batch_requests.observe(len(calls))
         metrics.batch_rows.observe(sum([call.rows for call in calls]))
-        for call in calls:
-            metrics.queue_wait.observe(now - call.since)
+        metrics.queue_wait.observe_all([now - call.since for call in calls])
 
     def _note_end(self, calls: Sequence[Call], computed: float) -> None:
         metrics = self._metrics
-        for call in calls:
-            if call.is_prepared:
-                metrics.preprocess.observe(call.preprocessing)
-            if call.has_result:
-                stage = metrics.predict if call.verb is InferenceVerb.PREDICT else metrics.explain
-                stage.observe(computed)
-                metrics.postprocess.observe(call.postprocessing)
+        stage = metrics.predict if calls[0].verb is _PREDICT else metrics.explain
+        stage.observe(computed, len([call for call in calls if call.has_result]))
+        if self._silent:
+            metrics.preprocess.observe(0.0, len(calls))
+            metrics.postprocess.observe(0.0, len(calls))
+        else:
+            metrics.preprocess.observe_all([call.preprocessing for call in calls if call.is_prepared])
+            metrics.postprocess.observe_all([call.postprocessing for call in calls if call.has_result])
 
     def _own_threads(self) -> ThreadPoolExecutor:
         if self._threads is None:
@@ -247,6 +249,5 @@ class Line:
 
 def _is_passive(model: Model) -> bool:
     """Whether decoding for the model runs none of its author's code but `rows`."""
-    kind = type(model)
-    own = (getattr(model, hook).__func__ is not getattr(Model, hook) for hook in ("preprocess", "validate"))
-    return kind.takes_arrays or not any(own)
+    preprocess, validate = (getattr(getattr(model, hook), "__func__", None) for hook in ("preprocess", "validate"))
+    return preprocess is Model.preprocess and validate in (Model.validate, RowModel.validate)

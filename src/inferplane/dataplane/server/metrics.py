@@ -92,6 +92,12 @@ class Distribution:
         cells[bisect_left(self._bounds, value)] += times
         cells[self._sum] += value * times
 
+    def observe_all(self, values: Sequence[float]) -> None:
+        cells, bounds = self._cells, self._bounds
+        for value in values:
+            cells[bisect_left(bounds, value)] += 1
+        cells[self._sum] += sum(values)
+
     @property
     def count(self) -> int:
         return int(sum(self._cells[: self._sum]))

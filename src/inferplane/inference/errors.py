@@ -3,8 +3,9 @@
 The class names are KServe's, so that model authors' `raise` and `except` lines keep working.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from inferplane.kernel.errors import InferplaneError
 
@@ -25,13 +26,19 @@ class Reason(StrEnum):
     """The model, or the server, is at fault."""
 
 
+class Named(Protocol):
+    """A model, seen from here."""
+
+    name: str
+
+
 class InferenceFailure(InferplaneError):
     """Root of everything below."""
 
     reason: ClassVar[Reason] = Reason.FAILED
 
 
-class InvalidInput(InferenceFailure):
+class InvalidInput(InferenceFailure, ValueError):
     reason = Reason.INVALID_INPUT
 
 
@@ -45,29 +52,55 @@ class Malformed(InferenceFailure):
         self.where = where
 
 
-class InferenceError(InferenceFailure):
-    """A model that raised while it computed."""
+class InferenceError(InferenceFailure, RuntimeError):
+    """A model that raised while it computed. `status` and `debug_details` are for its author's own use."""
+
+    def __init__(self, message: str, status: str | None = None, debug_details: object = None, *, fix: str = "") -> None:
+        super().__init__(message if status is None else f"[{status}] {message}", fix=fix)
+        self.status = status
+        self.debug_details = debug_details
 
 
-class ModelNotFound(InferenceFailure):
+class ModelNotFound(InferenceFailure, KeyError):
+    """Also a KeyError: KServe's repository raises one for a model that it cannot unload."""
+
     reason = Reason.NOT_FOUND
 
     def __init__(self, model_name: str) -> None:
         super().__init__(f"Model with name {model_name} does not exist.")
 
 
-class ModelNotReady(InferenceFailure):
+class ModelNotReady(InferenceFailure, RuntimeError):
     reason = Reason.NOT_READY
 
     def __init__(self, model_name: str, detail: str = "") -> None:
         super().__init__(f"Model with name {model_name} is not ready." + (f" {detail}" if detail else ""))
 
 
-class ServerNotReady(InferenceFailure):
+class ServerNotReady(InferenceFailure, RuntimeError):
     reason = Reason.NOT_READY
 
     def __init__(self, detail: str = "") -> None:
         super().__init__("Server is not ready." + (f" {detail}" if detail else ""))
+
+
+class ServerNotLive(InferenceFailure, RuntimeError):
+    reason = Reason.NOT_READY
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__("Server is not live." + (f" {detail}" if detail else ""))
+
+
+class NoModelReady(InferenceFailure, RuntimeError):
+    """A server that is to start with models of which none is ready."""
+
+    reason = Reason.NOT_READY
+
+    def __init__(self, models: Sequence[Named], detail: str = "") -> None:
+        names = [model.name for model in models]
+        which = f"Model with name {names[0]} is" if len(names) == 1 else f"Models with names {','.join(names)} are"
+        super().__init__(f"{which} not ready." + (f" {detail}" if detail else ""))
+        self.models = models
 
 
 class DeadlineExceeded(InferenceFailure):
@@ -87,8 +120,20 @@ class Overloaded(InferenceFailure):
         self.retry_after = retry_after
 
 
-class UnsupportedProtocol(InferenceFailure):
+class Unimplemented(InferenceFailure):
+    """Something of the protocol that this server does not do."""
+
     reason = Reason.UNIMPLEMENTED
+
+
+class UnsupportedProtocol(Unimplemented):
+    def __init__(self, protocol_version: object = None) -> None:
+        super().__init__(f"Unsupported protocol {protocol_version}.")
+
+
+class WorkersShouldBeLessThanMaxWorkersError(InferenceFailure):
+    def __init__(self, max_workers: int | None = None) -> None:
+        super().__init__(f"Workers cannot be greater than {max_workers}")
 
 
 class ModelMissingError(InferenceFailure):

@@ -54,6 +54,16 @@ class Hooks:
         """Whether the author replaced the whole order of hooks."""
         return type(self.model).__call__ is not Model.__call__
 
+    @property
+    def prepares(self) -> bool:
+        """Whether the author has a `preprocess`."""
+        return self._preprocess is not None
+
+    @property
+    def finishes(self) -> bool:
+        """Whether the author has a `postprocess`."""
+        return self._postprocess is not None
+
     # For models that wait for nothing.
 
     def prepared(self, payload: object, headers: Headers) -> object:

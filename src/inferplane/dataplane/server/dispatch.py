@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from inferplane.dataplane.model.hooks import Hooks, Timings, log_latency
+from inferplane.dataplane.model.metadata import described
 from inferplane.dataplane.model.model import InferenceVerb, Model
 from inferplane.dataplane.model.repository import ModelRepository
 from inferplane.dataplane.server.admission import Admission
@@ -71,8 +72,8 @@ class Dispatch:
         model = self.repository.existing(name)
         inputs, outputs = model.get_input_types(), model.get_output_types()
         return (
-            list(await inputs if inspect.isawaitable(inputs) else inputs),
-            list(await outputs if inspect.isawaitable(outputs) else outputs),
+            described(await inputs if inspect.isawaitable(inputs) else inputs),
+            described(await outputs if inspect.isawaitable(outputs) else outputs),
         )
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ def test_every_reason_has_a_status() -> None:
         (ModelNotReady("x"), 503, "Model with name x is not ready."),
         (InvalidInput("no"), 400, "no"),
         (Malformed("no"), 400, "no"),
-        (UnsupportedProtocol("no"), 501, "no"),
+        (UnsupportedProtocol("v3"), 501, "Unsupported protocol v3."),
         (NotImplementedError("no"), 501, "no"),
         (ValueError("no"), 500, "ValueError : no"),
     ],

@@ -10,7 +10,7 @@ from inferplane.dataplane.server.answers import Answer
 from inferplane.dataplane.server.calls import Codec, Headers
 from inferplane.dataplane.server.grpc import status, versions
 from inferplane.inference import v2
-from inferplane.inference.errors import InferenceError, UnsupportedProtocol
+from inferplane.inference.errors import InferenceError, Unimplemented
 from inferplane.inference.grpc import requests, responses
 from inferplane.inference.tensors import InferRequest, InferResponse
 
@@ -27,7 +27,7 @@ def _write(result: object, payload: object) -> Answer:
     if isinstance(result, Message):  # also one of kserve's or tritonclient's classes
         return Answer(200, result.SerializeToString(), status.CONTENT_TYPE)
     if isinstance(result, AsyncIterator | Iterator):
-        raise UnsupportedProtocol("the model answers with a stream", fix="call ModelStreamInfer on the gRPC port")
+        raise Unimplemented("the model answers with a stream", fix="call ModelStreamInfer on the gRPC port")
     response = InferResponse.from_rest(result) if isinstance(result, dict) else result
     if not isinstance(response, InferResponse):
         raise InferenceError(f"expected an InferResponse, a message or a dict from the model, got {type(result)}")
@@ -45,4 +45,4 @@ def joined(answer: Answer) -> bytes:
         return answer.body
     if isinstance(answer.body, tuple):
         return answer.body[0] if len(answer.body) == 1 and type(answer.body[0]) is bytes else b"".join(answer.body)
-    raise UnsupportedProtocol("the model answers with a stream", fix="call ModelStreamInfer on the gRPC port")
+    raise Unimplemented("the model answers with a stream", fix="call ModelStreamInfer on the gRPC port")

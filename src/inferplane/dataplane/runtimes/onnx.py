@@ -53,12 +53,17 @@ _CPU = "CPUExecutionProvider"
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An input or output of the graph. -1 in `shape` is any size; `batch` is the name of the first dimension's size."""
+    """An input or output of the graph. -1 in `shape` is any size; `sizes` has the names of such sizes, else None."""
 
     name: str
     datatype: Datatype
     shape: tuple[int, ...]
-    batch: str | None = None
+    sizes: tuple[str | None, ...]
+
+    @property
+    def batch(self) -> str | None:
+        """The name of the number of rows."""
+        return self.sizes[0] if self.sizes else None
 
 
 class ONNXModel(SingleFileModel, RowModel):
@@ -131,7 +136,9 @@ class ONNXModel(SingleFileModel, RowModel):
             told = [f"{what} {name}: the model has none of that name" for name in unknown]
             told += [f"{what} {name}: missing" for name in missing]
             raise InvalidInput(f"{'; '.join(told)}; the model takes {_described(self._takes)}")
-        return {name: _fed(port, given[name], f"input {name}") for name, port in self._takes.items()}
+        feeds = {name: _fed(port, given[name], f"input {name}") for name, port in self._takes.items()}
+        _check_sizes(self._takes, feeds)
+        return feeds
 
     def _only(self) -> Port:
         if len(self._takes) == 1:
@@ -176,11 +183,19 @@ def _fed(port: Port, values: "Array | Json", where: str) -> Array:
     return np.ascontiguousarray(found)
 
 
+def _check_sizes(ports: Mapping[str, Port], feeds: Feeds) -> None:
+    """A size that the graph names is the same wherever it names it."""
+    seen: dict[str, tuple[str, int]] = {}
+    for name, array in feeds.items():
+        for size, have in zip(ports[name].sizes, array.shape, strict=True):
+            first, expected = seen.setdefault(size, (name, have)) if size else (name, have)
+            if have != expected:
+                raise InvalidInput(f"input {name}: {size} is {have}, but {expected} in input {first}")
+
+
 def _texts(values: "Array | Json", where: str) -> Array:
-    try:
-        found = tables.texts(np.array(values, dtype=object))
-    except ValueError as error:
-        raise InvalidInput(f"{where}: rows differ in length, or are not UTF-8") from error
+    given = values if isinstance(values, np.ndarray) else tables.objects(cast("list[Json]", values), where)
+    found = tables.texts(given, where)
     for value in found.ravel().tolist():
         if not isinstance(value, str):
             raise InvalidInput(f"{where}: expected text, got {value!r}")
@@ -204,7 +219,7 @@ def _numbers(port: Port, values: "Array | Json", where: str) -> Array:
 
 def _of_list(values: Json, where: str) -> Array:
     try:
-        found = np.array(values)
+        found: Array = np.array(values)
     except (ValueError, OverflowError) as error:
         raise InvalidInput(f"{where}: rows differ in length") from error
     return found if found.dtype.kind in "biuf" else tables.numbers(cast("list[Json]", values), where)
@@ -243,9 +258,10 @@ def _port(file: Path, node: _Node, *forms: re.Pattern[str]) -> Port:
         found = form.fullmatch(node.type)
         datatype = _DATATYPES.get(found[1]) if found else None
         if datatype is not None:
-            shape = (-1, -1) if form is _MAPS else tuple(size if isinstance(size, int) else -1 for size in node.shape)
-            first = node.shape[0] if node.shape else None
-            return Port(node.name, datatype, shape, first if isinstance(first, str) else None)
+            if form is _MAPS:
+                return Port(node.name, datatype, (-1, -1), (None, None))
+            shape = tuple(size if isinstance(size, int) else -1 for size in node.shape)
+            return Port(node.name, datatype, shape, tuple(s if isinstance(s, str) else None for s in node.shape))
     raise ModelLoadError(
         f"{file}: {node.name} is of type {node.type}, which V1 and V2 have no form for",
         fix=f"export the model with tensors of {', '.join(sorted(_DATATYPES))}",

@@ -135,10 +135,7 @@ class SKLearnModel(SingleFileModel, RowModel):
             return self._table(tables.columns_of_records(records))
         if rows and all(isinstance(row, str) for row in rows):
             return rows
-        try:
-            return self._named(np.array(rows, dtype=object))
-        except ValueError as error:
-            raise InvalidInput("instances: rows differ in length") from error
+        return self._named(tables.objects(rows, "instances"))
 
     def _tensor_rows(self, request: InferRequest) -> object:
         if tables.is_table(request, self._columns):
@@ -147,7 +144,7 @@ class SKLearnModel(SingleFileModel, RowModel):
         values = only.view()
         if only.datatype != Datatype.BYTES:
             return self._named(values)
-        words = tables.texts(values)
+        words = tables.texts(values, f"input {only.name}")
         return words.tolist() if words.ndim == 1 else self._named(words)
 
     def _named(self, rows: Array) -> object:

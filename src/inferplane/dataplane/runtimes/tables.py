@@ -41,12 +41,15 @@ def _column_of(tensor: InferInput) -> Array:
     if values.ndim == 0 or values.size != len(values):
         raise InvalidInput(f"input {tensor.name}: expected one column, shape [rows] or [rows, 1], got {shape}")
     flat = values.reshape(len(values))
-    return texts(flat) if flat.dtype.kind == "O" else flat
+    return texts(flat, f"input {tensor.name}") if flat.dtype.kind == "O" else flat
 
 
-def texts(values: Array) -> Array:
+def texts(values: Array, where: str) -> Array:
     """Elements of a BYTES tensor as str, whichever wire they came over."""
-    flat = [value.decode() if isinstance(value, bytes) else value for value in values.ravel().tolist()]
+    try:
+        flat = [value.decode() if isinstance(value, bytes) else value for value in values.ravel().tolist()]
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{where}: expected UTF-8, got {_shown(error.object)}") from error
     return np.array(flat, dtype=object).reshape(values.shape)
 
 
@@ -101,7 +104,7 @@ def _check_lengths(columns: Mapping[str, Column], where: str) -> None:
 
 def numbers(values: "Column | Sequence[Json]", where: str) -> Array:
     """Values of any nesting as float64 (numbers that are float32 stay so); null is NaN, true is 1."""
-    found = values if isinstance(values, np.ndarray) else _object_array(values, where)
+    found = values if isinstance(values, np.ndarray) else objects(values, where)
     if found.dtype.kind in "biuf":
         return found if found.dtype in (np.float32, np.float64) else found.astype(np.float64)
     for position, value in np.ndenumerate(found):
@@ -114,7 +117,8 @@ def numbers(values: "Column | Sequence[Json]", where: str) -> Array:
         raise InvalidInput(f"{where}: {error}") from error
 
 
-def _object_array(values: Sequence[Json], where: str) -> Array:
+def objects(values: Sequence[Json], where: str) -> Array:
+    """Nested lists as an array of objects."""
     try:
         return np.array(values, dtype=object)
     except ValueError as error:  # numpy's words for lists that differ in depth are about numpy

@@ -86,3 +86,9 @@ def test_what_is_no_number_is_named(values: list[Json], message: str) -> None:
 def test_missing_and_unknown_columns_are_named_together() -> None:
     with pytest.raises(InvalidInput, match=r"^columns are missing: b; columns are unknown: B; the model has a, b$"):
         tables.check_columns({"a": [1], "B": [2]}, ["a", "b"])
+
+
+def test_a_text_that_is_not_utf8_is_refused_by_name() -> None:
+    request = InferRequest("m", [InferInput("t", [1], "BYTES", np.array([b"\xff"], object))])
+    with pytest.raises(InvalidInput, match=r"^input t: expected UTF-8, got '\ufffd'$"):
+        tables.columns_of_tensors(request)

@@ -22,6 +22,8 @@ class Reason(StrEnum):
     """The time that the client or the server allows is over."""
     OVERLOADED = "Overloaded"
     """More requests wait than may."""
+    UNSUPPORTED_MEDIA = "UnsupportedMedia"
+    """The body is of a content type that is not understood."""
     FAILED = "Failed"
     """The model, or the server, is at fault."""
 
@@ -59,6 +61,10 @@ class InferenceError(InferenceFailure, RuntimeError):
         super().__init__(message if status is None else f"[{status}] {message}", fix=fix)
         self.status = status
         self.debug_details = debug_details
+
+
+class UnsupportedMedia(InferenceFailure):
+    reason = Reason.UNSUPPORTED_MEDIA
 
 
 class ModelNotFound(InferenceFailure, KeyError):

@@ -45,13 +45,13 @@ def request(body: bytes, model_name: str) -> InferRequest | None:
     root = _plain(body)
     if type(root) is not dict or type(root.get("inputs")) is not list:
         return None
-    id = root.get("id")
-    if (len(root) > 1 and (len(root) > 2 or type(id) is not str)) or not root["inputs"]:
+    own_id = root.get("id")
+    if (len(root) > 1 and (len(root) > 2 or type(own_id) is not str)) or not root["inputs"]:
         return None
     inputs = [_tensor(item, body) for item in root["inputs"]]
-    if None in inputs:
+    if None in inputs or (len(inputs) > 1 and len({item["name"] for item in root["inputs"]}) < len(inputs)):
         return None
-    return InferRequest(model_name, cast(list[InferInput], inputs), cast(str | None, id))
+    return InferRequest(model_name, cast(list[InferInput], inputs), cast(str | None, own_id))
 
 
 def _plain(body: bytes) -> object:

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import orjson
 
-from inferplane.inference import arrays, binary, small
+from inferplane.inference import arrays, binary, classification, small
 from inferplane.inference.datatypes import BINARY_ONLY, Datatype
 from inferplane.inference.errors import InvalidInput, Malformed
 from inferplane.inference.tensors import (
@@ -39,22 +39,83 @@ def read(body: bytes, model_name: str, json_length: int | None = None) -> InferR
     if plain is not None:
         return plain
     tail = None if json_length is None else Tail(body, json_length)
-    root = arrays.parse(body if json_length is None else body[:json_length])
+    text = body if json_length is None else body[:json_length]
+    root = arrays.parse(text)
     if not arrays.is_object(root):
         raise Malformed("expected a JSON object")
     keys = set(root.keys())
     if "inputs" not in keys:
         raise Malformed("required field is missing", where="inputs")
+    lists = Lists()
     request = InferRequest(
         model_name,
-        _read_inputs(root["inputs"], tail),
+        _read_inputs(root["inputs"], tail, lists),
         _id(root["id"]) if "id" in keys else None,
         parameters=_parameters(root["parameters"], "parameters") if "parameters" in keys else None,
         request_outputs=_read_requested(root["outputs"]) if "outputs" in keys else None,
     )
+    lists.check(arrays.brackets(text) - (request.request_outputs is not None))
     if tail is not None:
         tail.end()
     return request
+
+
+def read_raw(body: bytes, model_name: str, types: Sequence[TensorMetadata]) -> InferRequest:
+    """A body that is nothing but the one input of the model, whose `types` say what it is. All outputs are wanted so.
+
+    At most one size is open; of several the first is the batch's and 1.
+    """
+    if len(types) != 1:
+        raise InvalidInput(f"a raw binary request is for models with one input that is known; this has {len(types)}")
+    wanted = types[0]
+    shape = list(wanted.shape)
+    if shape.count(-1) > 1 and shape[0] == -1:
+        shape[0] = 1
+    if shape.count(-1) > 1:
+        raise InvalidInput(f"a raw binary request leaves at most one size open; input {wanted.name} has {shape}")
+    values = (
+        _one_element(body, shape, wanted.name)
+        if wanted.datatype == Datatype.BYTES
+        else binary.array(body, wanted.datatype, shape, f"input {wanted.name}")
+    )
+    return InferRequest(
+        model_name,
+        [InferInput.decoded(wanted.name, wanted.datatype, values)],
+        parameters={"binary_data_output": True},
+    )
+
+
+def _one_element(body: bytes, shape: Sequence[int], name: str) -> Array:
+    if any(size not in (1, -1) for size in shape):
+        raise InvalidInput(f"a raw binary request holds one element of BYTES; input {name} has the shape {list(shape)}")
+    element = np.empty(1, dtype=np.object_)
+    element[0] = bytes(body)
+    return element.reshape([1] * len(shape))
+
+
+class Lists:
+    """The lists that a body must have: inputs, shapes, and data as it is nested. One more hides among the values."""
+
+    def __init__(self) -> None:
+        self._count = 1
+        self._data: list[tuple[arrays.JsonArray, str]] = []
+
+    def add(self, data: arrays.JsonArray, where: str) -> bool:
+        """Counts the lists of an input's shape and data; whether the data is nested."""
+        shape = arrays.nesting(data, where)
+        self._count += arrays.lists_of(shape) + 1
+        self._data.append((data, where))
+        return len(shape) > 1
+
+    def add_shape(self) -> None:
+        """Of an input without data."""
+        self._count += 1
+
+    def check(self, found: int) -> None:
+        """`found` may also count brackets in texts and in unknown fields, so that the values themselves decide."""
+        if found != self._count:
+            for data, where in self._data:
+                arrays.unmixed(data, where)
 
 
 class Tail:
@@ -83,15 +144,26 @@ class Tail:
             raise InvalidInput(f"{left} bytes follow the last binary tensor: see binary_data_size of each tensor")
 
 
-def _read_inputs(value: object, tail: Tail | None) -> list[InferInput]:
+def _read_inputs(value: object, tail: Tail | None, lists: Lists) -> list[InferInput]:
     if not arrays.is_array(value):
         raise Malformed("expected an array of inputs", where="inputs")
     if not len(value):
         raise InvalidInput("inputs: expected at least one input, got none")
-    return [_read_input(item, f"inputs[{index}]", tail) for index, item in enumerate(value)]
+    inputs = [_read_input(item, f"inputs[{index}]", tail, lists) for index, item in enumerate(value)]
+    if len(inputs) > 1:
+        _check_names(inputs)
+    return inputs
 
 
-def _read_input(value: object, where: str, tail: Tail | None) -> InferInput:
+def _check_names(inputs: Sequence[InferInput]) -> None:
+    seen: set[str] = set()
+    for index, tensor in enumerate(inputs):
+        if tensor.name in seen:
+            raise InvalidInput(f"inputs[{index}].name: {tensor.name} is there already")
+        seen.add(tensor.name)
+
+
+def _read_input(value: object, where: str, tail: Tail | None, lists: Lists) -> InferInput:
     if not arrays.is_object(value):
         raise Malformed("expected an object", where=where)
     keys = set(value.keys())
@@ -105,6 +177,7 @@ def _read_input(value: object, where: str, tail: Tail | None) -> InferInput:
     if "data" not in keys:
         if tail is None or parameters is None or BINARY_SIZE not in parameters:
             raise Malformed("required field is missing", where=f"{where}.data")
+        lists.add_shape()
         return _read_binary(name, shape, datatype, parameters, where, tail)
     if datatype in BINARY_ONLY:
         raise InvalidInput(
@@ -113,7 +186,7 @@ def _read_input(value: object, where: str, tail: Tail | None) -> InferInput:
     data = value["data"]
     if not arrays.is_array(data):
         raise Malformed("expected an array", where=f"{where}.data")
-    nested = len(data) > 0 and arrays.is_array(data[0])
+    nested = lists.add(data, f"{where}.data")
     values = arrays.tensor(data, datatype, shape, f"{where}.data")
     return InferInput.decoded(name, datatype, values, parameters, nested=nested)
 
@@ -191,21 +264,24 @@ def select(response: InferResponse, wanted: Sequence[RequestedOutput] | None) ->
     for output in wanted:
         if output.name not in have:
             raise InvalidInput(f"Unexpected inference output '{output.name}' for model '{response.model_name}'")
-    return [have[output.name] for output in wanted]
+    return [
+        classification.classified(have[output.name], output) if classification.is_wanted(output) else have[output.name]
+        for output in wanted
+    ]
 
 
-def encode(response: InferResponse, request: InferRequest, fallback_id: str) -> tuple[bytes, int | None]:
-    """The answer to `request` and, when it asks for outputs as bytes, the length of the JSON before them.
+def encode(response: InferResponse, request: InferRequest, fallback_id: str) -> bytes | list[binary.Buffer]:
+    """The answer to `request`: JSON or, when it asks for outputs as bytes, the JSON and then each of those.
 
     An output's own `binary_data` comes before the request's `binary_data_output`.
     """
     if not request.parameters and not request.request_outputs:
-        return write(response, request, fallback_id), None
+        return write(response, request, fallback_id)
     outputs = select(response, request.request_outputs)
     asked = {wanted.name: wanted.binary_data for wanted in request.request_outputs or ()}
     chosen = [_chosen(asked.get(output.name), request.use_binary_outputs) for output in outputs]
     if not any(chosen):
-        return write(response, request, fallback_id), None
+        return _written(response, request, fallback_id, outputs)
     return _with_tail(response, response.id or request.id or fallback_id, outputs, chosen)
 
 
@@ -215,7 +291,7 @@ def _chosen(own: bool | None, default: bool) -> bool:
 
 def _with_tail(
     response: InferResponse, id: str | None, outputs: Sequence[InferOutput], chosen: Sequence[bool]
-) -> tuple[bytes, int]:
+) -> list[binary.Buffer]:
     tails: list[binary.Buffer] = []
     described = []
     for output, as_bytes in zip(outputs, chosen, strict=True):
@@ -233,8 +309,7 @@ def _with_tail(
     }
     if response.parameters:
         head["parameters"] = response.parameters
-    text = orjson.dumps(head, option=_OPTIONS)
-    return b"".join([text, *tails]), len(text)
+    return [orjson.dumps(head, option=_OPTIONS), *tails]
 
 
 def rest_response(response: InferResponse) -> tuple[dict[str, object] | bytes, int | None]:
@@ -246,7 +321,8 @@ def rest_response(response: InferResponse) -> tuple[dict[str, object] | bytes, i
         if output.is_empty:
             raise InvalidInput(f"'data' field is missing for output '{output.name}' for model '{response.model_name}'")
     if any(chosen):
-        return _with_tail(response, response.id, outputs, chosen)
+        pieces = _with_tail(response, response.id, outputs, chosen)
+        return b"".join(pieces), len(pieces[0])
     answer: dict[str, object] = {
         "id": response.id,
         "model_name": response.model_name,
@@ -272,13 +348,17 @@ def _listed(output: InferOutput) -> object:
 
 def write(response: InferResponse, request: InferRequest, fallback_id: str) -> bytes:
     """The answer to `request` in JSON. `fallback_id` stands in where neither the response nor the request has an id."""
+    return _written(response, request, fallback_id, select(response, request.request_outputs))
+
+
+def _written(response: InferResponse, request: InferRequest, fallback_id: str, outputs: Sequence[InferOutput]) -> bytes:
     return orjson.dumps(
         {
             "model_name": response.model_name,
             "model_version": response.model_version,
             "id": response.id or request.id or fallback_id,
             "parameters": response.parameters or None,
-            "outputs": [_output(output) for output in select(response, request.request_outputs)],
+            "outputs": [_output(output) for output in outputs],
         },
         option=_OPTIONS,
     )

@@ -69,7 +69,7 @@ def test_inputs_win_over_instances_and_other_keys_are_kept() -> None:
         (b"[]", 'expected a JSON object with "instances" or "inputs"'),
         (b"3", 'expected a JSON object with "instances" or "inputs"'),
         (b'{"instances":"x"}', 'Expected "instances" to be a list'),
-        (b'{"inputs":{"a":[1]}}', 'Expected "inputs" to be a list'),
+        (b'{"inputs":1}', 'Expected "inputs" to be a list'),
         (b'{"rows":[1]}', 'expected "instances" or "inputs" in the request, got rows'),
         (b"{}", 'expected "instances" or "inputs" in the request, got no keys'),
     ],

@@ -63,6 +63,7 @@ HTTP_STATUS: dict[Reason, int] = {
     Reason.UNIMPLEMENTED: 501,
     Reason.DEADLINE: 504,
     Reason.OVERLOADED: 503,
+    Reason.UNSUPPORTED_MEDIA: 415,
     Reason.FAILED: 500,
 }
 
@@ -79,6 +80,8 @@ def of_error(error: Exception) -> Answer:
     if isinstance(error, Overloaded):
         retry = (b"retry-after", b"%d" % error.retry_after)
         return Answer(503, orjson.dumps({"error": str(error)}), headers=(retry,))
+    if isinstance(error, InferenceFailure) and error.reason is Reason.NOT_READY:
+        return Answer(503, orjson.dumps({"error": str(error)}), headers=((b"retry-after", b"1"),))
     if isinstance(error, InferenceFailure):
         return failed(HTTP_STATUS[error.reason], str(error))
     if isinstance(error, NotImplementedError):

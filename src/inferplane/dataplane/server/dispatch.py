@@ -18,8 +18,9 @@ from inferplane.dataplane.server.answers import Answer, Outcome, with_headers
 from inferplane.dataplane.server.calls import Codec, Headers, failure, own_timeout
 from inferplane.dataplane.server.line import Line
 from inferplane.dataplane.server.metrics import Metrics, ModelMetrics
-from inferplane.dataplane.server.protocols import V1, V2
+from inferplane.dataplane.server.protocols import V2, v1_codec
 from inferplane.dataplane.server.settings import Execution
+from inferplane.inference import cloudevents
 from inferplane.inference.errors import InferenceFailure, InvalidInput, ModelNotFound
 from inferplane.inference.tensors import TensorMetadata
 
@@ -41,19 +42,26 @@ class _Served:
 class Dispatch:
     """Answers requests for the models of one repository. Belongs to one event loop."""
 
-    def __init__(self, repository: ModelRepository, metrics: Metrics, execution: Execution | None = None) -> None:
+    def __init__(
+        self,
+        repository: ModelRepository,
+        metrics: Metrics,
+        execution: Execution | None = None,
+        events: cloudevents.Settings | None = None,
+    ) -> None:
         self.repository = repository
         self.metrics = metrics
         self.execution = execution or Execution()
+        self.events = events or cloudevents.Settings()
         self._served: dict[str, _Served] = {}
 
     def predict(self, name: str, body: bytes, headers: Headers) -> Outcome:
         """V1 `:predict`."""
-        return self._answer(V1, name, body, headers)
+        return self._answer(v1_codec(headers, self.events), name, body, headers)
 
     def explain(self, name: str, body: bytes, headers: Headers) -> Outcome:
         """V1 `:explain`."""
-        return self._answer(V1, name, body, headers, InferenceVerb.EXPLAIN)
+        return self._answer(v1_codec(headers, self.events), name, body, headers, InferenceVerb.EXPLAIN)
 
     def infer(self, name: str, body: bytes, headers: Headers) -> Outcome:
         """V2 `infer`."""

@@ -1,15 +1,21 @@
 """The REST protocols as codecs: how a body becomes a payload, a result an answer, and a failure one too."""
 
-from collections.abc import AsyncIterator, Mapping
+import inspect
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from random import getrandbits
+
+import msgspec
 
 from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.server import answers
-from inferplane.dataplane.server.answers import Answer
+from inferplane.dataplane.server.answers import Answer, with_headers
 from inferplane.dataplane.server.calls import Codec, Headers
-from inferplane.inference import v1, v2
-from inferplane.inference.errors import InferenceError, Unimplemented
-from inferplane.inference.tensors import InferRequest, InferResponse
+from inferplane.inference import cloudevents, codecs, v1, v2
+from inferplane.inference.binary import Buffer
+from inferplane.inference.datatypes import Datatype
+from inferplane.inference.errors import InferenceError, InvalidInput, UnsupportedMedia
+from inferplane.inference.tensors import InferRequest, InferResponse, TensorMetadata
 
 # Content types that hold JSON. `curl -d` labels its body a form; nobody sends a model one.
 _JSON_TYPES = {
@@ -20,17 +26,38 @@ _JSON_TYPES = {
     "application/octet-stream",
     "application/x-www-form-urlencoded",
 }
+_FOR_BINARY = "application/octet-stream"
 _BINARY_LENGTH = "inference-header-content-length"
 
 
-def _media_type(headers: Mapping[str, str]) -> str:
+def media_type(headers: Mapping[str, str]) -> str:
+    """Without parameters, in lower case; empty when there is none."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def v1_codec(headers: Headers, events: cloudevents.Settings) -> Codec:
+    """V1's, or, for a request that says to be a CloudEvent, one of its own."""
+    if "ce-specversion" in headers and cloudevents.is_binary(headers):
+        return _EventCodec(events, binary=True).codec()
+    kind = headers.get("content-type")
+    if kind is not None and kind != _JSON and media_type(headers) == cloudevents.STRUCTURED:
+        return _EventCodec(events, binary=False).codec()
+    return V1
+
+
+_JSON = "application/json"
+
+
 def _read_v1(body: bytes, headers: Headers, model: Model) -> object:
-    if model.takes_arrays:
-        return v1.read_arrays(body)
-    return v1.read(body) if _media_type(headers) in _JSON_TYPES else body
+    kind = headers.get("content-type", _JSON)
+    if kind != _JSON and media_type(headers) not in _JSON_TYPES:
+        if model.takes_arrays:
+            raise UnsupportedMedia(f"content type {kind[:80]} is not understood by this model", fix=f"send {_JSON}")
+        return bytes(body)
+    payload = v1.read_arrays(body) if model.takes_arrays else v1.read(body)
+    if type(payload) is dict and "specversion" in payload and cloudevents.is_envelope(payload):
+        return cloudevents.read_structured(v1.read(body)).data
+    return payload
 
 
 def _write_v1(result: object, payload: object) -> Answer:
@@ -41,12 +68,69 @@ def _write_v1(result: object, payload: object) -> Answer:
     return Answer(200, v1.write(result))
 
 
-def _read_v2(body: bytes, headers: Headers, model: Model) -> object:
-    if _BINARY_LENGTH in headers:
-        raise Unimplemented(
-            "binary tensor data is not supported", fix="send tensors as JSON, content-type application/json"
+class _EventCodec:
+    """Of one request: the event that it is has to be known when it is answered."""
+
+    def __init__(self, settings: cloudevents.Settings, *, binary: bool) -> None:
+        self._settings = settings
+        self._binary = binary
+        self._event: cloudevents.Event | None = None
+        self._model = ""
+
+    def codec(self) -> Codec:
+        return Codec("v1", self._read, self._write, answers.of_error)
+
+    def _read(self, body: bytes, headers: Headers, model: Model) -> object:
+        self._model = model.name
+        self._event = (
+            cloudevents.read_binary(headers, body) if self._binary else cloudevents.read_structured(v1.read(body))
         )
-    return v2.read(body, model.name)
+        return self._event.data
+
+    def _write(self, result: object, payload: object) -> Answer:
+        if self._event is None or isinstance(result, bytes | str | AsyncIterator):
+            return _write_v1(result, payload)
+        now = datetime.now(UTC).isoformat()
+        reply = cloudevents.reply(self._event, v1.write(result), self._model, self._settings, _new_id(), now)
+        return with_headers(Answer(200, reply.body, reply.content_type.encode()), reply.headers)
+
+
+def _read_v2(body: bytes, headers: Headers, model: Model) -> object:
+    length = headers.get(_BINARY_LENGTH)
+    if length is None and headers.get("content-type", _JSON) != _JSON:
+        _check_is_json(headers)
+    if length is None:
+        request = v2.read(body, model.name)
+    else:
+        size = _length(length)
+        request = v2.read(body, model.name, size) if size else v2.read_raw(body, model.name, _types(model))
+    if model.takes_arrays and request.inputs[0].datatype == Datatype.BYTES:
+        codecs.apply(request)
+    return request
+
+
+def _check_is_json(headers: Headers) -> None:
+    kind = media_type(headers)
+    if kind == _FOR_BINARY:
+        raise InvalidInput("received byte inputs, but the 'inference-header-content-length' header is missing.")
+    if kind not in _JSON_TYPES:
+        raise UnsupportedMedia(
+            f"content type {kind[:80]} is not understood",
+            fix=f"send {_JSON}, or {_FOR_BINARY} with Inference-Header-Content-Length",
+        )
+
+
+def _length(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise InvalidInput(f"Inference-Header-Content-Length: expected a number of bytes, got {text[:40]!r}")
+    return int(text)
+
+
+def _types(model: Model) -> Sequence[TensorMetadata]:
+    types = model.get_input_types()
+    if inspect.isawaitable(types):
+        raise InvalidInput("this model takes no raw binary request: it tells its inputs only asynchronously")
+    return [kind if isinstance(kind, TensorMetadata) else msgspec.convert(kind, TensorMetadata) for kind in types]
 
 
 def _new_id() -> str:
@@ -59,10 +143,17 @@ def _write_v2(result: object, payload: object) -> Answer:
     if not isinstance(payload, InferRequest):
         raise InferenceError("a V2 answer needs a V2 request")
     if isinstance(result, InferResponse):
-        return Answer(200, v2.write(result, payload, "" if result.id or payload.id else _new_id()))
+        return _encoded(v2.encode(result, payload, "" if result.id or payload.id else _new_id()))
     if isinstance(result, dict):
         return Answer(200, v1.write(result))
     raise InferenceError(f"expected an InferResponse or a dict from the model, got {type(result).__name__}")
+
+
+def _encoded(body: bytes | list[Buffer]) -> Answer:
+    if isinstance(body, bytes):
+        return Answer(200, body)
+    length = (_BINARY_LENGTH.encode(), b"%d" % len(body[0]))
+    return Answer(200, tuple(body), _FOR_BINARY.encode(), (length,))
 
 
 V1 = Codec("v1", _read_v1, _write_v1, answers.of_error)

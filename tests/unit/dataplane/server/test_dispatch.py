@@ -284,14 +284,6 @@ async def test_a_v2_model_may_answer_with_a_plain_object_and_nothing_else() -> N
     other.close()
 
 
-async def test_binary_tensors_are_refused_with_the_way_out() -> None:
-    dispatch = serving(Calling(lambda payload: {}))
-    answer = await settled(dispatch.infer("m", b"{}", {"inference-header-content-length": "2"}))
-    assert answer.status == 501
-    assert b"send tensors as JSON" in answer.body if isinstance(answer.body, bytes) else False
-    dispatch.close()
-
-
 async def test_requests_are_counted_by_model_protocol_and_code() -> None:
     dispatch = serving(Doubling())
     await v1_answer(dispatch, b'{"instances":[[1]]}')

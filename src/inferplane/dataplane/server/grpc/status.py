@@ -41,6 +41,7 @@ CODES: dict[Reason, Code] = {
     Reason.NOT_FOUND: Code.NOT_FOUND,
     Reason.NOT_READY: Code.UNAVAILABLE,
     Reason.UNIMPLEMENTED: Code.UNIMPLEMENTED,
+    Reason.UNSUPPORTED_MEDIA: Code.INVALID_ARGUMENT,
     Reason.FAILED: Code.INTERNAL,
 }
 

@@ -6,10 +6,13 @@ from typing import TypeAlias
 
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
+from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import address_pb2, base_pb2, config_source_pb2, substitution_format_string_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2
+from envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3 import config_pb2 as bridge_pb2
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
@@ -109,7 +112,7 @@ def _connection_manager(name: str) -> hcm_pb2.HttpConnectionManager:
         codec_type=hcm_pb2.HttpConnectionManager.CodecType.AUTO,
         stat_prefix=name,
         rds=hcm_pb2.Rds(config_source=_from_ads(), route_config_name=name),
-        http_filters=[router],
+        http_filters=[*_bridge(), router],
         strip_any_host_port=True,
         use_remote_address=wrappers_pb2.BoolValue(value=True),
         normalize_path=wrappers_pb2.BoolValue(value=True),
@@ -118,6 +121,46 @@ def _connection_manager(name: str) -> hcm_pb2.HttpConnectionManager:
         request_headers_timeout=_duration(HEADERS_TIMEOUT),
         local_reply_config=_local_replies(),
     )
+
+
+_BRIDGE = "envoy.filters.http.grpc_http1_reverse_bridge"
+_STATUS_OF_BRIDGE = "envoy.filters.http.header_mutation"
+
+
+def _bridge() -> list[hcm_pb2.HttpFilter]:
+    """gRPC calls become HTTP/1.1 requests whose body is the message. Off but for the routes that turn it on.
+
+    The bridge makes the trailer `grpc-status` from the HTTP status, by a table that has no NOT_FOUND and no
+    INVALID_ARGUMENT. The filter before it, which answers reach later, puts there what the answer's header of that name
+    says: the model server's, or Envoy's own when no replica answered. For both to pass, the content type stays.
+    """
+    says = mutation_rules_pb2.HeaderMutation
+    mutations = header_mutation_pb2.Mutations(
+        response_trailers_mutations=[
+            says(append=_header_from_answer("grpc-status", _OVERWRITE)),
+            says(append=_header_from_answer("grpc-message", _SET)),
+        ]
+    )
+    bridge = bridge_pb2.FilterConfig(content_type="application/grpc", withhold_grpc_frames=True)
+    return [
+        hcm_pb2.HttpFilter(
+            name=_STATUS_OF_BRIDGE,
+            disabled=True,
+            typed_config=_any(header_mutation_pb2.HeaderMutation(mutations=mutations)),
+        ),
+        hcm_pb2.HttpFilter(name=_BRIDGE, disabled=True, typed_config=_any(bridge)),
+    ]
+
+
+def _header_from_answer(name: str, action: int) -> base_pb2.HeaderValueOption:
+    header = base_pb2.HeaderValue(key=name, value=f"%RESP({name})%")
+    return base_pb2.HeaderValueOption(header=header, append_action=action)
+
+
+def _bridged(route: route_components_pb2.Route) -> None:
+    enabled = _any(route_components_pb2.FilterConfig(config=any_pb2.Any()))
+    for name in (_STATUS_OF_BRIDGE, _BRIDGE):
+        route.typed_per_filter_config[name].CopyFrom(enabled)
 
 
 _SERVICE = f"%METADATA(CLUSTER:{METADATA}:service)%"
@@ -189,6 +232,8 @@ def _route(value: Route) -> route_components_pb2.Route:
     match value.action:
         case Forward():
             route.route.CopyFrom(_forward(value.action, value.match))
+            if value.action.bridge:
+                _bridged(route)
         case Redirect():
             route.redirect.CopyFrom(_redirect(value.action, value.match))
         case Answer(status, message):
@@ -287,6 +332,7 @@ def _redirect(value: Redirect, match: Match) -> route_components_pb2.RedirectAct
     return action
 
 
+_OVERWRITE = base_pb2.HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS
 _SET = base_pb2.HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
 _ADD = base_pb2.HeaderValueOption.HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
 

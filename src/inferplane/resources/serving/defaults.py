@@ -1,7 +1,8 @@
 """What a new platform starts with: KServe's cluster-wide runtimes and the ConfigMap `inferenceservice-config`.
 
-The runtimes are KServe's own, field by field, so that the same YAML runs the same command here and there. Two have a
-readiness probe that KServe's lack: those servers open their port before the model is loaded.
+The runtimes are KServe's own, field by field, so that the same YAML runs the same command here and there; one, for
+ONNX, is ours. Two have a readiness probe that KServe's lack: those servers open their port before the model is loaded.
+Those behind whose image our own server runs on one machine say that the gateway may bridge gRPC calls to it.
 """
 
 from collections.abc import Sequence
@@ -36,20 +37,42 @@ class _Runtime:
     user: int | None = None
     ready_path: str = ""
     shared_memory: bool = False
+    bridge: bool = False
+    """Whether our own server runs behind the image: it takes gRPC calls on its HTTP port (docs/grpc.md)."""
     spec: JsonObject = field(default_factory=dict)
 
 
 _RUNTIMES = (
-    _Runtime("kserve-sklearnserver", [_Format("sklearn", "1", 1)], "kserve/sklearnserver:latest", args=_ARGS),
-    _Runtime("kserve-xgbserver", [_Format("xgboost", "2", 1)], "kserve/xgbserver:latest", args=(*_ARGS, "--nthread=1")),
     _Runtime(
-        "kserve-lgbserver", [_Format("lightgbm", "4", 1)], "kserve/lgbserver:latest", args=(*_ARGS, "--nthread=1")
+        "kserve-sklearnserver", [_Format("sklearn", "1", 1)], "kserve/sklearnserver:latest", args=_ARGS, bridge=True
+    ),
+    _Runtime(
+        "kserve-xgbserver",
+        [_Format("xgboost", "2", 1)],
+        "kserve/xgbserver:latest",
+        args=(*_ARGS, "--nthread=1"),
+        bridge=True,
+    ),
+    _Runtime(
+        "kserve-lgbserver",
+        [_Format("lightgbm", "4", 1)],
+        "kserve/lgbserver:latest",
+        args=(*_ARGS, "--nthread=1"),
+        bridge=True,
     ),
     _Runtime(
         "kserve-pmmlserver",
         [_Format("pmml", "3", 1), _Format("pmml", "4", 1)],
         "kserve/pmmlserver:latest",
         args=_ARGS,
+    ),
+    # Ours; KServe has Triton only. It comes before that where both fit: it runs without a container engine.
+    _Runtime(
+        "inferplane-onnxserver",
+        [_Format("onnx", "1", 2)],
+        "inferplane/onnxserver:latest",
+        args=(*_ARGS, "--nthread=1"),
+        bridge=True,
     ),
     _Runtime("kserve-paddleserver", [_Format("paddle", "2", 1)], "kserve/paddleserver:latest", args=_ARGS),
     _Runtime("kserve-autogluonserver", [_Format("autogluon", "1", 1)], "kserve/autogluonserver:latest", args=_ARGS),
@@ -185,6 +208,8 @@ def _object(runtime: _Runtime) -> JsonObject:
         "prometheus.kserve.io/port": str(runtime.metrics_port),
         "prometheus.kserve.io/path": "/metrics",
     }
+    if runtime.bridge:
+        annotations["inferplane.dev/grpc-bridge"] = "true"
     spec: JsonObject = {
         "annotations": annotations,
         "supportedModelFormats": [_format(one) for one in runtime.formats],

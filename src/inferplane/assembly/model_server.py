@@ -12,7 +12,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
+from tempfile import TemporaryDirectory
 
 import uvloop
 
@@ -20,6 +22,8 @@ from inferplane import __version__
 from inferplane.assembly.announcement import announce_failure
 from inferplane.assembly.model_server_options import Options, UsageError, parse
 from inferplane.assembly.readiness import READY, announce
+from inferplane.assembly.worker_channel import Message, WorkerEnd
+from inferplane.assembly.workers import Place, Workers
 from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.model.repository import ModelRepository
 from inferplane.dataplane.runtimes.options import RuntimeOptions
@@ -27,7 +31,7 @@ from inferplane.dataplane.runtimes.registry import models
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.http.app import build
 from inferplane.dataplane.server.http.limits import Limits
-from inferplane.dataplane.server.http.listener import CannotListen, HttpServer
+from inferplane.dataplane.server.http.listener import CannotListen, HttpServer, listening_socket
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.http.routes import HotRoutes
 from inferplane.dataplane.server.metrics import Metrics
@@ -76,13 +80,50 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.warning("%s", warning)
     try:
         served = _models(options)
-        with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
-            runner.run(_serve(options, served))
+        if options.workers > 1:
+            return _share(options, served)
+        _run(options, served, None)
     except CannotListen as error:
         return _failed(options, "CannotListen", error)
     except InferplaneError as error:
         return _failed(options, "ModelLoadFailed", error)
     return 0
+
+
+def _run(options: Options, served: Sequence[Model], place: Place | None) -> None:
+    with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
+        runner.run(_serve(options, served, place))
+
+
+def _share(options: Options, served: Sequence[Model]) -> int:
+    """Several workers. What was imported until now they have in common."""
+    listening = listening_socket(_host(options), options.http_port)
+    with TemporaryDirectory(prefix="inferplane-metrics-") as directory:
+        # Read by the Prometheus client when it is imported, which our own code does only when asked for metrics.
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", directory)
+        workers = Workers(options.workers, listening, partial(_work, options, served), partial(_told, options))
+        return workers.run()
+
+
+def _work(options: Options, served: Sequence[Model], place: Place) -> int:
+    try:
+        _run(options, served, place)
+    except InferplaneError as error:
+        place.channel.send(Message(event="failed", kind="ModelLoadFailed", error=str(error)))
+        return STARTED_BADLY
+    return 0
+
+
+def _told(options: Options, message: Message) -> None:
+    if message.event == "ready":
+        announce(os.environ, READY)
+    else:
+        log.error("cannot serve model=%s: %s", options.model_name, message.error)
+        announce_failure(os.environ, message.kind, message.error)
+
+
+def _host(options: Options) -> str:
+    return options.host or os.environ.get("POD_IP") or "0.0.0.0"
 
 
 def _failed(options: Options, reason: str, error: InferplaneError) -> int:
@@ -130,31 +171,44 @@ def _models(options: Options) -> list[Model]:
     return models(options.format, options.model_name, fetch(options.model_dir), runtime_options)
 
 
-async def _serve(options: Options, served: Sequence[Model]) -> None:
+async def _serve(options: Options, served: Sequence[Model], place: Place | None) -> None:
     repository = ModelRepository(options.model_dir)
     for model in served:
         repository.update(model)
-    dispatch = Dispatch(repository, Metrics())
+    dispatch = Dispatch(repository, _metrics(place), options.execution)
     probes = Probes(dispatch)
     app = build(dispatch, probes, __version__)
     limits = Limits(keep_alive=options.timeout_keep_alive, body=options.max_request_size)
     server = HttpServer(HotRoutes(dispatch, probes), app, probes, limits)
     stop = _stop_on_signals()
+    end = None if place is None else WorkerEnd(place.channel, repository, stop)
     try:
-        host = options.host or os.environ.get("POD_IP") or "0.0.0.0"
-        port = await server.listen(host, options.http_port)
+        host = _host(options)
+        if place is None:
+            port = await server.listen(host, options.http_port)
         for model in served:
             await _loaded(repository, model)
+        if place is not None and end is not None:
+            port = place.listening.getsockname()[1]
+            server.share(place.listening, place.connections, place.number)
+            end.say(Message(event="ready"))
         log.info("ready model=%s url=http://%s:%d", ",".join(model.name for model in served), host, port)
-        announce(os.environ, READY)
+        if place is None:
+            announce(os.environ, READY)
         await stop.wait()
         log.info("stopping requests_answered=%d", server.answered)
         await server.drain()
     finally:
+        if end is not None:
+            end.close()
         server.close()
         dispatch.close()
         for model in served:
             model.stop()
+
+
+def _metrics(place: Place | None) -> Metrics:
+    return Metrics() if place is None else Metrics(place.own_region, place.regions, authors_share=True)
 
 
 async def _loaded(repository: ModelRepository, model: Model) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from inferplane.dataplane.runtimes.registry import FORMATS
+from inferplane.dataplane.server.settings import MAX_BATCH_SIZE, MAX_QUEUE, Execution
 from inferplane.kernel.errors import InferplaneError
 
 
@@ -30,6 +31,8 @@ class Options:
     predict_method: str
     providers: tuple[str, ...]
     batch_rows: bool
+    workers: int
+    execution: Execution
     warnings: tuple[str, ...]
 
 
@@ -66,8 +69,6 @@ def parse(arguments: Sequence[str]) -> Options:
     found, unknown = parser.parse_known_args(arguments)
     if unknown:
         raise _unknown(unknown[0], [option for action in parser._actions for option in action.option_strings])
-    if found.workers != 1:
-        raise UsageError(f"--workers={found.workers}: only one worker is supported for now", fix="leave it out")
     return Options(
         model_name=found.model_name,
         model_dir=found.model_dir,
@@ -81,6 +82,8 @@ def parse(arguments: Sequence[str]) -> Options:
         predict_method=found.predict_method,
         providers=tuple(name for name in found.providers.split(",") if name),
         batch_rows=found.batch_rows,
+        workers=found.workers,
+        execution=_execution(found),
         warnings=tuple(f"{flag} has no effect yet" for flag in _WITHOUT_EFFECT if getattr(found, flag[2:]) is not None),
     )
 
@@ -97,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", default="sklearn", choices=sorted(FORMATS), help="what the model was made with")
     parser.add_argument("--host", default="", help="address to listen on (POD_IP, or all addresses, when empty)")
     parser.add_argument("--http_port", type=_port, default=8080, help="0 lets the system choose")
-    parser.add_argument("--workers", type=int, default=1, help="processes; only 1 for now")
+    parser.add_argument("--workers", type=_count, default=1, help="processes that share the port")
     parser.add_argument("--event-loop", choices=("auto", "asyncio", "uvloop"), default="auto", help="auto is uvloop")
     parser.add_argument(
         "--timeout-keep-alive", type=_positive, default=65, help="seconds that an idle connection is kept"
@@ -105,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max_request_size", type=int, default=256 * 1024 * 1024, help="bytes of the largest body that is taken"
     )
+    _add_execution_flags(parser)
     _add_runtime_flags(parser)
     for flag, default in _WITHOUT_EFFECT.items():
         parser.add_argument(flag, default=None, help=f"accepted for KServe's sake, no effect yet (there: {default})")
@@ -112,6 +116,36 @@ def _parser() -> argparse.ArgumentParser:
         "--enable_predictor_health_check", action="store_true", default=None, help="accepted for KServe's sake"
     )
     return parser
+
+
+def _add_execution_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max_batch_size",
+        type=_count,
+        help=f"rows of waiting requests that run together at most; 1 runs each alone ({MAX_BATCH_SIZE} when not given)",
+    )
+    parser.add_argument(
+        "--max_latency", type=_no_less_than_0, help="milliseconds that a request may wait for others to join it"
+    )
+    parser.add_argument(
+        "--max_concurrency", type=_count, default=1, help="runs of one model at the same time, on threads"
+    )
+    parser.add_argument(
+        "--max_queue", type=_no_less_than_0, default=MAX_QUEUE, help="requests that may wait for a model; more get 503"
+    )
+    parser.add_argument(
+        "--request_timeout", type=_positive, help="seconds after which a request gets 504 (no limit when not given)"
+    )
+
+
+def _execution(found: argparse.Namespace) -> Execution:
+    return Execution(
+        max_batch_size=found.max_batch_size,
+        max_latency=None if found.max_latency is None else found.max_latency / 1000,
+        max_concurrency=found.max_concurrency,
+        max_queue=int(found.max_queue),
+        request_timeout=found.request_timeout,
+    )
 
 
 def _add_runtime_flags(parser: argparse.ArgumentParser) -> None:
@@ -141,6 +175,13 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {port}")
     return port
+
+
+def _no_less_than_0(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {text}")
+    return number
 
 
 def _positive(text: str) -> float:

@@ -23,9 +23,9 @@ class Collected(CollectorRegistry):
         return self._metrics
 
 
-def of_authors(*, several: bool) -> Iterable[Metric]:
-    """What model authors and libraries count, of all workers when there are `several`."""
-    if not several:
+def of_authors(*, together: bool) -> Iterable[Metric]:
+    """What model authors and libraries count, of all workers `together` or of this process."""
+    if not together:
         return REGISTRY.collect()
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the client's own omission

@@ -170,11 +170,17 @@ class ModelMetrics:
 
 
 class Metrics:
-    """The series of this process, and what all processes counted. `regions` are everybody's, `own` among them."""
+    """The series of this process, and what all processes counted. `regions` are everybody's, `own` among them.
 
-    def __init__(self, own: Region | None = None, regions: Sequence[Region] = ()) -> None:
+    `authors_share`: the Prometheus client, which authors use, is in its multiprocess mode.
+    """
+
+    def __init__(
+        self, own: Region | None = None, regions: Sequence[Region] = (), *, authors_share: bool = False
+    ) -> None:
         own = bytearray(256 * 1024) if own is None else own
         self._regions = regions or (own,)
+        self._authors_share = authors_share
         self._writer = CellWriter(own)
         for name, cells in groups(own):
             # What is in flight here is not what was in flight in the process whose place this one took.
@@ -219,7 +225,7 @@ class Metrics:
 
         encode, content_type = choose_encoder(accept)
         mine: Iterable[Metric] = families(self.totals())
-        return encode(Collected([*of_authors(several=len(self._regions) > 1), *mine])), content_type
+        return encode(Collected([*of_authors(together=self._authors_share), *mine])), content_type
 
 
 def cumulative(cells: Sequence[float]) -> list[float]:

@@ -3,8 +3,11 @@
 import asyncio
 import itertools
 import os
+import socket
 from email.utils import formatdate
 
+from inferplane.dataplane.server.accepting import SharedListener
+from inferplane.dataplane.server.cells import Cells
 from inferplane.dataplane.server.http.access_log import AccessLog
 from inferplane.dataplane.server.http.asgi import AsgiApp
 from inferplane.dataplane.server.http.lane import Connection
@@ -16,9 +19,28 @@ from inferplane.kernel.errors import InferplaneError
 
 _SWEEP = 0.5
 
+BACKLOG = 2048
+"""Connections that wait to be accepted."""
+
 
 class CannotListen(InferplaneError):
     pass
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket for processes forked from this one to share; port 0 is the system's choice."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        made = socket.socket(family)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        made.listen(BACKLOG)
+    except OSError as error:
+        raise CannotListen(
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            fix="stop what holds the port, or choose another with --http_port",
+        ) from error
+    return made
 
 
 class HttpServer:
@@ -42,15 +64,16 @@ class HttpServer:
         self._id_prefix = os.urandom(8).hex().encode("ascii")
         self._ids = itertools.count(1)
         self._probes = probes
-        self._listener: asyncio.Server | None = None
+        self._listener: asyncio.Server | SharedListener | None = None
+        self._shared: SharedListener | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
 
     async def listen(self, host: str, port: int) -> int:
         """Starts to accept; port 0 is the system's choice. Returns the port."""
         try:
-            self._listener = await self.loop.create_server(
-                lambda: Connection(self), host, port, backlog=2048, reuse_address=True
+            self._listener = server = await self.loop.create_server(
+                lambda: Connection(self), host, port, backlog=BACKLOG, reuse_address=True
             )
         except OSError as error:
             raise CannotListen(
@@ -58,7 +81,14 @@ class HttpServer:
                 fix="stop what holds the port, or choose another with --http_port",
             ) from error
         self._sweep()
-        return int(self._listener.sockets[0].getsockname()[1])
+        return int(server.sockets[0].getsockname()[1])
+
+    def share(self, listening: socket.socket, counts: Cells, own: int) -> None:
+        """Starts to accept from a socket that other workers accept from too; see SharedListener."""
+        self._listener = self._shared = SharedListener(
+            listening, lambda: Connection(self), lambda: len(self.connections), counts, own
+        )
+        self._sweep()
 
     @property
     def in_flight(self) -> int:
@@ -79,6 +109,8 @@ class HttpServer:
 
     def lost(self, connection: Connection) -> None:
         self.connections.discard(connection)
+        if self._shared is not None:
+            self._shared.counted()
         if not self.connections:
             self._idle.set()
 

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "delete": ("delete", "Delete objects by name or by file."),
     "logs": ("logs", "Print what a service's processes write."),
     "predict": ("predict", "Send a request to a service, through the gateway."),
+    "bench": ("bench", "Load-test a service or an endpoint."),
     "why": ("why", "Say in words why a service is not ready, and what to do."),
     "kubeconfig": ("status", "Print the path of the kubeconfig, for kubectl and other clients."),
     "serve": ("serve", "Run one model server, without a platform."),

@@ -1,0 +1,1 @@
+"""`inferplane bench`: a load generator. payload → load (HTTP or gRPC) → tally → report."""

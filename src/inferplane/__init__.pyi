@@ -1,4 +1,21 @@
+from inferplane import errors as errors
+from inferplane.assembly.serving_api import ModelServer as ModelServer
+from inferplane.client.inference.aio import AsyncClient as AsyncClient
+from inferplane.client.inference.sync import Client as Client
+from inferplane.client.inference.kserve_grpc import InferenceGRPCClient as InferenceGRPCClient
+from inferplane.client.inference.kserve_rest import InferenceRESTClient as InferenceRESTClient
+from inferplane.client.inference.kserve_rest import RESTConfig as RESTConfig
+from inferplane.compat import constants as constants
+from inferplane.compat import context as context
+from inferplane.compat import logging as logging
+from inferplane.compat import model_server as model_server
+from inferplane.compat import utils as utils
+from inferplane.dataplane.model.model import InferenceVerb as InferenceVerb
 from inferplane.dataplane.model.model import Model as Model
+from inferplane.dataplane.model.payloads import get_predict_input as get_predict_input
+from inferplane.dataplane.model.payloads import get_predict_response as get_predict_response
+from inferplane.dataplane.model.predictor import PredictorConfig as PredictorConfig
+from inferplane.dataplane.model.predictor import PredictorProtocol as PredictorProtocol
 from inferplane.dataplane.model.repository import ModelRepository as ModelRepository
 from inferplane.inference.errors import InferenceError as InferenceError
 from inferplane.inference.errors import InvalidInput as InvalidInput
@@ -10,5 +27,7 @@ from inferplane.inference.tensors import InferInput as InferInput
 from inferplane.inference.tensors import InferOutput as InferOutput
 from inferplane.inference.tensors import InferRequest as InferRequest
 from inferplane.inference.tensors import InferResponse as InferResponse
+from inferplane.inference.tensors import RequestedOutput as RequestedOutput
+from inferplane.inference.tensors import TensorMetadata as TensorMetadata
 
 __version__: str

@@ -142,6 +142,14 @@ class WorkersShouldBeLessThanMaxWorkersError(InferenceFailure):
         super().__init__(f"Workers cannot be greater than {max_workers}")
 
 
+class UpstreamFailed(InferenceFailure):
+    """The predictor behind a transformer refused or failed. `status` is the one to answer with, as HTTP knows it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class ModelMissingError(InferenceFailure):
     """A model directory without a model in it."""
 

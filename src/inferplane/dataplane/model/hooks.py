@@ -93,7 +93,23 @@ class Hooks:
         timings: Timings | None = None,
         run: Runner | None = None,
     ) -> Any:
-        """All hooks in order; `run` has the sync ones, without it they run in place."""
+        """All hooks in order, as the author's own `__call__` has it or as `in_order`."""
+        if not self.calls_itself:
+            return await self.in_order(verb, payload, headers, response_headers, timings, run)
+        result, further = await self.model(payload, headers, verb)
+        response_headers.update(further or {})
+        return result
+
+    async def in_order(
+        self,
+        verb: InferenceVerb,
+        payload: object,
+        headers: Headers,
+        response_headers: Headers,
+        timings: Timings | None = None,
+        run: Runner | None = None,
+    ) -> Any:
+        """preprocess, validate, predict or explain, postprocess; without `run` sync hooks run in place."""
         took = timings or Timings()
         start = perf_counter()
         if self._preprocess is not None:

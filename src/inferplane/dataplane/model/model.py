@@ -133,7 +133,7 @@ class Model:
         from inferplane.dataplane.model.hooks import Hooks  # hooks.py imports this module
 
         response_headers: Headers = {}
-        answer = await Hooks(self).answered(verb, body, {} if headers is None else headers, response_headers)
+        answer = await Hooks(self).in_order(verb, body, {} if headers is None else headers, response_headers)
         return answer, response_headers
 
     @property

@@ -25,6 +25,8 @@ class PredictorConfig:
     predictor_request_timeout_seconds: float = 600
     predictor_request_retries: int = 0
     predictor_health_check: bool = False
+    predictor_ca_file: str | None = None
+    """Certificates (PEM) that the predictor's is checked against; the system's when None."""
 
     @property
     def predictor_base_url(self) -> str:

@@ -36,3 +36,12 @@ class RowModel(Model):
     def joins_requests(self) -> bool:
         """Whether requests may share one `predict_rows`. False for a subclass that brings a `predict` of its own."""
         return type(self).predict is RowModel.predict
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether a row's answer has the same bits whatever rows are beside it.
+
+        Matrix products of a BLAS have not: it sums in another order for another number of rows. A model that is not
+        exact is joined only when the operator sets `--max_batch_size`.
+        """
+        return True

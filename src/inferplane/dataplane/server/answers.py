@@ -6,7 +6,14 @@ from typing import TypeAlias
 import msgspec
 import orjson
 
-from inferplane.inference.errors import InferenceError, InferenceFailure, Malformed, Overloaded, Reason
+from inferplane.inference.errors import (
+    InferenceError,
+    InferenceFailure,
+    Malformed,
+    Overloaded,
+    Reason,
+    UpstreamFailed,
+)
 from inferplane.kernel.errors import InferplaneError
 
 JSON = b"application/json"
@@ -80,6 +87,8 @@ def of_error(error: Exception) -> Answer:
     if isinstance(error, Overloaded):
         retry = (b"retry-after", b"%d" % error.retry_after)
         return Answer(503, orjson.dumps({"error": str(error)}), headers=(retry,))
+    if isinstance(error, UpstreamFailed):
+        return failed(error.status, str(error))
     if isinstance(error, InferenceFailure) and error.reason is Reason.NOT_READY:
         return Answer(503, orjson.dumps({"error": str(error)}), headers=((b"retry-after", b"1"),))
     if isinstance(error, InferenceFailure):

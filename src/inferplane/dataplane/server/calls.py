@@ -11,6 +11,7 @@ from time import perf_counter
 
 from inferplane.dataplane.model.hooks import Hooks, Timings, log_latency
 from inferplane.dataplane.model.model import InferenceVerb, Model
+from inferplane.dataplane.model.upstream import translated
 from inferplane.dataplane.server.answers import Answer, with_headers
 from inferplane.dataplane.server.batching.join import Joining, Part
 from inferplane.inference.errors import DeadlineExceeded, InferenceFailure
@@ -180,7 +181,7 @@ class Computing:
 
 def failure(codec: Codec, model: Model, error: Exception) -> Answer:
     """The error as the protocol words it. What the model's own code raised goes to the log with its traceback."""
-    answer = codec.failure(error)
+    answer = codec.failure(translated(error))
     if answer.status >= 500 and not isinstance(error, InferenceFailure):
         log.error("model failed model=%s protocol=%s", model.name, codec.protocol, exc_info=error)
     return answer

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 from inferplane.dataplane.server.answers import Answer, of_error
-from inferplane.inference.errors import InferenceError, InferenceFailure, Reason
+from inferplane.inference.errors import InferenceError, InferenceFailure, Reason, UpstreamFailed
 
 CONTENT_TYPE = b"application/grpc"
 
@@ -78,6 +78,8 @@ def code_of(error: Exception, status: int) -> Code:
     """`status` decides where the error is none of ours."""
     if type(error) is InferenceError:
         return Code.INVALID_ARGUMENT
+    if isinstance(error, UpstreamFailed):
+        return _OF_HTTP.get(status, Code.INVALID_ARGUMENT if status < 500 else Code.INTERNAL)
     if isinstance(error, InferenceFailure):
         return CODES[error.reason]
     return _OF_HTTP.get(status, Code.INTERNAL)

@@ -1,0 +1,19 @@
+"""`kserve.model_server`: the server, the argparse parent `parser`, and `app` for routes and middleware."""
+
+import argparse
+
+from inferplane.assembly.serving_api import ModelServer, app
+from inferplane.assembly.serving_flags import GRPC_PORT, HTTP_PORT, HTTPS_PORT, flags, parser
+
+DEFAULT_HTTP_PORT, DEFAULT_GRPC_PORT, DEFAULT_HTTPS_PORT = HTTP_PORT, GRPC_PORT, HTTPS_PORT
+
+args: argparse.Namespace
+"""The command line, read when it is asked for."""
+
+__all__ = ["DEFAULT_GRPC_PORT", "DEFAULT_HTTPS_PORT", "DEFAULT_HTTP_PORT", "ModelServer", "app", "args", "parser"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "args":
+        return flags()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,5 @@
+"""`kserve.predictor_config`."""
+
+from inferplane.dataplane.model.predictor import PredictorConfig
+
+__all__ = ["PredictorConfig"]

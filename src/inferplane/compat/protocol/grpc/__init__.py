@@ -1,0 +1,1 @@
+"""`kserve.protocol.grpc`: the messages. Calls are made with InferenceGRPCClient."""

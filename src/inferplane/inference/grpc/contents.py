@@ -26,6 +26,7 @@ FIELDS: dict[Datatype, str] = {
 }
 """FP16 and BF16 have none."""
 
+_SHORT = 64
 _CARRIED = {"int_contents": np.dtype(np.int32), "uint_contents": np.dtype(np.uint32)}
 
 
@@ -58,7 +59,8 @@ def write(values: Array, datatype: Datatype, contents: InferTensorContents) -> N
 
 def _numbers(values: Sequence[int | float], datatype: Datatype, field: str, where: str) -> Array:
     dtype = NUMPY[datatype]
-    carried: Array = np.array(values, dtype=_CARRIED.get(field, dtype))
+    # numpy reads a long repeated field as memory and a short one item by item, for which a list is quicker.
+    carried: Array = np.array(values[:] if len(values) < _SHORT else values, dtype=_CARRIED.get(field, dtype))
     if carried.dtype == dtype:
         return carried
     narrow = carried.astype(dtype)

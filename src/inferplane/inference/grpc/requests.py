@@ -87,9 +87,10 @@ def _typed_inputs(message: ModelInferRequest) -> list[InferInput]:
 
 
 def _input(tensor: ModelInferRequest.InferInputTensor, datatype: Datatype, values: Array, index: int) -> InferInput:
-    return InferInput.decoded(
-        tensor.name, datatype, values, parameters.read(tensor.parameters, f"inputs[{index}].parameters")
-    )
+    found = InferInput.decoded(tensor.name, datatype, values)
+    if tensor.parameters:
+        found.parameters = parameters.read(tensor.parameters, f"inputs[{index}].parameters")
+    return found
 
 
 _DATATYPES = dict(Datatype.__members__)
@@ -103,7 +104,7 @@ def _datatype(tensor: ModelInferRequest.InferInputTensor, index: int) -> Datatyp
 
 
 def _shape(tensor: ModelInferRequest.InferInputTensor, index: int) -> list[int]:
-    shape = list(tensor.shape)
+    shape = tensor.shape[:]
     if shape and min(shape) < 0 and (min(shape) < -1 or shape.count(-1) > 1):
         raise InvalidInput(f"inputs[{index}].shape: sizes are 0 or more, and at most one is -1, got {shape}")
     return shape

@@ -17,27 +17,30 @@ from inferplane.inference.grpc.grpc_predict_v2_pb2 import ModelInferResponse
 from inferplane.inference.grpc.wire import varint
 from inferplane.inference.tensors import BINARY_SIZE, InferOutput, InferRequest, InferResponse, Tensor
 
+_LARGE = 64 * 1024
+"""Bytes. Joining less than this costs nothing that could be measured."""
+
 _RAW_TAG = b"\x32"
 """Field 6, raw_output_contents, length-delimited."""
 
 
 def pieces(
     response: InferResponse, outputs: Sequence[InferOutput], request: InferRequest, fallback_id: str
-) -> tuple[binary.Buffer, ...]:
-    """The serialised answer to `request`, with these of the response's outputs, in pieces to be sent one after another.
+) -> bytes | tuple[binary.Buffer, ...]:
+    """The serialised answer to `request`, with these of the response's outputs: large, in pieces to be sent in turn.
 
     `fallback_id` stands in where neither has an id. Raw contents are not copied: the message comes first, then entry
     after entry, which protobuf reads as one message whatever the fields' order.
     """
     answer_id = response.id or request.id or fallback_id
     if not (request.use_binary_outputs or any(map(goes_raw, outputs))):
-        return (_typed(response, outputs, answer_id).SerializeToString(),)
+        return _typed(response, outputs, answer_id).SerializeToString()
     raws = [raw_bytes(output) for output in outputs]
     parts: list[binary.Buffer] = [_head(response, outputs, raws, answer_id).SerializeToString()]
     for raw in raws:
         parts.append(_RAW_TAG + varint(len(raw)))
         parts.append(raw)
-    return tuple(parts)
+    return b"".join(parts) if sum(map(len, raws)) < _LARGE else tuple(parts)
 
 
 def to_message(response: InferResponse, *, raw: bool | None = None) -> ModelInferResponse:

@@ -22,18 +22,25 @@ def _read(body: bytes, headers: Headers, model: Model) -> InferRequest:
 
 
 def _write(result: object, payload: object) -> Answer:
+    response = result if isinstance(result, InferResponse) else _response(result)
+    if isinstance(response, Message):  # also one of kserve's or tritonclient's classes
+        return Answer(200, response.SerializeToString(), status.CONTENT_TYPE)
     if not isinstance(payload, InferRequest):
         raise InferenceError("a gRPC answer needs a gRPC request")
-    if isinstance(result, Message):  # also one of kserve's or tritonclient's classes
-        return Answer(200, result.SerializeToString(), status.CONTENT_TYPE)
-    if isinstance(result, AsyncIterator | Iterator):
-        raise Unimplemented("the model answers with a stream", fix="call ModelStreamInfer on the gRPC port")
-    response = InferResponse.from_rest(result) if isinstance(result, dict) else result
-    if not isinstance(response, InferResponse):
-        raise InferenceError(f"expected an InferResponse, a message or a dict from the model, got {type(result)}")
     fallback_id = "" if response.id or payload.id else str(uuid.uuid4())
-    outputs = v2.select(response, payload.request_outputs)
+    wanted = payload.request_outputs
+    outputs = v2.select(response, wanted) if wanted else response.outputs
     return Answer(200, responses.pieces(response, outputs, payload, fallback_id), status.CONTENT_TYPE)
+
+
+def _response(result: object) -> InferResponse | Message:
+    if isinstance(result, Message):
+        return result
+    if isinstance(result, dict):
+        return InferResponse.from_rest(result)
+    if isinstance(result, AsyncIterator | Iterator):
+        raise Unimplemented("the model answers with a stream: call ModelStreamInfer on the gRPC port")
+    raise InferenceError(f"expected an InferResponse, a message or a dict from the model, got {type(result).__name__}")
 
 
 GRPC = Codec("grpc", _read, _write, status.of_failure)

@@ -22,7 +22,8 @@ from inferplane.kernel.json import Json
 _SHORT = 4096
 """Bytes. Below it bytes.count is faster than numpy."""
 
-_DIMENSIONS = 32
+_DIMENSIONS = 64
+"""numpy's limit since version 2."""
 
 
 class JsonArray(Protocol):

@@ -16,6 +16,7 @@ from inferplane.dataplane.server.http.listener import HttpServer
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.http.routes import HotRoutes
 from inferplane.dataplane.server.metrics import Metrics
+from inferplane.inference import cloudevents
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,19 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    *models: Model, limits: Limits | None = None, app: AsgiApp | None = None, access_log: AccessLog | None = None
+    *models: Model,
+    limits: Limits | None = None,
+    app: AsgiApp | None = None,
+    access_log: AccessLog | None = None,
+    events: cloudevents.Settings | None = None,
+    docs: bool = False,
 ) -> AsyncIterator[Serving]:
     repository = ModelRepository()
     for model in models:
         repository.update(model)
-    dispatch = Dispatch(repository, Metrics())
+    dispatch = Dispatch(repository, Metrics(), events=events)
     probes = Probes(dispatch)
-    app = app or build(dispatch, probes, "1.2.3")
+    app = app or build(dispatch, probes, "1.2.3", docs=docs)
     server = HttpServer(HotRoutes(dispatch, probes), app, probes, limits or Limits(lame_duck=0.01), access_log)
     port = await server.listen("127.0.0.1", 0)
     try:

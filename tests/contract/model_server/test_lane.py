@@ -47,7 +47,7 @@ async def test_pipelined_requests_are_answered_in_order_whoever_answers_them() -
         client.send(
             post("/v1/models/gated:predict", BODY)
             + post(PREDICT, b'{"instances":[1]}')
-            + get("/v2")
+            + get("/v2/models")
             + get("/v2/health/live")
             + post(PREDICT, b'{"instances":[2]}')
         )
@@ -57,7 +57,7 @@ async def test_pipelined_requests_are_answered_in_order_whoever_answers_them() -
     assert bodies == [
         {"predictions": ["released"]},
         {"predictions": [1]},
-        {"name": "inferplane", "version": "1.2.3", "extensions": []},
+        {"models": ["TestModel", "gated"]},
         {"live": True},
         {"predictions": [2]},
     ]

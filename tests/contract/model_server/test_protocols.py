@@ -16,7 +16,12 @@ from inferplane import Model
         ("/v1/models/TestModel", 200, b'{"name":"TestModel","ready":true}'),
         ("/v1/models/InvalidModel", 404, b'{"error":"Model with name InvalidModel does not exist."}'),
         ("/v1/models/m:predict", 404, b'{"error":"Model with name m:predict does not exist."}'),
-        ("/v2", 200, b'{"name":"inferplane","version":"1.2.3","extensions":[]}'),
+        (
+            "/v2",
+            200,
+            b'{"name":"inferplane","version":"1.2.3","extensions":["model_repository_extension","model_repository",'
+            b'"model_configuration","statistics","binary_tensor_data","parameters","classification","generate"]}',
+        ),
         ("/v2/health/live", 200, b'{"live":true}'),
         ("/v2/health/ready", 200, b'{"ready":true}'),
         ("/v2/health/ready?verbose=1", 200, b'{"ready":true}'),

@@ -123,3 +123,64 @@ def test_a_data_frame_becomes_a_list_of_row_objects() -> None:
 def test_a_result_that_is_no_json_value_is_the_models_fault() -> None:
     with pytest.raises(InferenceError, match="cannot be written as JSON"):
         v1.write({"predictions": object()})
+
+
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [
+        (b'{"inputs":{"a":[1,2],"b":["x","y"]}}', [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]),
+        (b'{"inputs":{"a":[1,2]}}', [{"a": 1}, {"a": 2}]),
+        (b'{"inputs":{"x":[[1,2],[3,4]]}}', [[1, 2], [3, 4]]),
+        (b'{"instances":[{"b64":"aGk="},{"b64":""}]}', [b"hi", b""]),
+        (b'{"instances":[{"image":{"b64":"aGk="},"n":1}]}', [{"image": b"hi", "n": 1}]),
+    ],
+)
+def test_rows_may_come_as_columns_and_bytes_as_base64(body: bytes, rows: object) -> None:
+    assert v1.rows_of(v1.read_arrays(body)) == rows
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            b'{"inputs":{"a":[1],"b":[1,2]}}',
+            "inputs: expected a list for each column, all of one length, got {'a': 1, 'b': 2}",
+        ),
+        (b'{"inputs":{"a":1}}', "inputs: expected a list for each column, all of one length, got {'a': None}"),
+        (b'{"inputs":{}}', "inputs: expected a list for each column, all of one length, got {}"),
+        (b'{"instances":[{"x":{"b64":"?"}}]}', "instances[0].x.b64: expected base64 text: "),
+        (b'{"instances":[{"b64":1}]}', "instances[0].b64: expected base64 text: "),
+    ],
+)
+def test_columns_and_base64_that_do_not_fit_say_where(body: bytes, message: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        v1.rows_of(v1.read_arrays(body))
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "[[1,[2]],[3,4]]",
+        "[1,[2]]",
+        "[[1,2],[3,[4]]]",
+        "[[1.5,[[2]]],[3,4]]",
+        "[[null,[2]],[3,4]]",
+        "[[[1],[2]],[[3],[[4]]]]",
+    ],
+)
+def test_a_list_that_hides_among_numbers_is_found(rows: str) -> None:
+    for padding in ("", ',"s":"[["', "," + '"p":"' + " " * 5000 + '"'):
+        with pytest.raises(InvalidInput, match="instances: "):
+            v1.read_arrays(f'{{"instances":{rows}{padding}}}'.encode())
+
+
+def test_brackets_in_texts_are_no_lists() -> None:
+    payload = v1.read_arrays(b'{"instances":[[1,2]],"note":"[[[","more":[[1],[2]]}')
+    assert np.array_equal(np.asarray(payload["instances"]), [[1, 2]])
+
+
+def test_lists_may_be_64_deep_and_no_deeper() -> None:
+    assert np.asarray(v1.read_arrays(b'{"instances":' + b"[" * 64 + b"1" + b"]" * 64 + b"}")["instances"]).ndim == 64
+    with pytest.raises(InvalidInput, match="instances: lists are nested more than 64 deep"):
+        v1.read_arrays(b'{"instances":' + b"[" * 65 + b"1" + b"]" * 65 + b"}")

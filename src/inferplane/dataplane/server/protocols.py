@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from random import getrandbits
 
-import msgspec
-
+from inferplane.dataplane.model.metadata import described
 from inferplane.dataplane.model.model import Model
+from inferplane.dataplane.model.parts import as_bytes
 from inferplane.dataplane.server import answers
 from inferplane.dataplane.server.answers import Answer, with_headers
 from inferplane.dataplane.server.calls import Codec, Headers
 from inferplane.inference import cloudevents, codecs, v1, v2
 from inferplane.inference.binary import Buffer
 from inferplane.inference.datatypes import Datatype
-from inferplane.inference.errors import InferenceError, InvalidInput, UnsupportedMedia
+from inferplane.inference.errors import InferenceError, InvalidInput, Unimplemented, UnsupportedMedia
 from inferplane.inference.tensors import InferRequest, InferResponse, TensorMetadata
 
 # Content types that hold JSON. `curl -d` labels its body a form; nobody sends a model one.
@@ -64,7 +64,7 @@ def _write_v1(result: object, payload: object) -> Answer:
     if isinstance(result, bytes | str):
         return Answer(200, result.encode() if isinstance(result, str) else result, content_type=None)
     if isinstance(result, AsyncIterator):
-        return Answer(200, result, content_type=None)
+        return Answer(200, as_bytes(result), content_type=None)
     return Answer(200, v1.write(result))
 
 
@@ -103,7 +103,7 @@ def _read_v2(body: bytes, headers: Headers, model: Model) -> object:
         request = v2.read(body, model.name)
     else:
         size = _length(length)
-        request = v2.read(body, model.name, size) if size else v2.read_raw(body, model.name, _types(model))
+        request = v2.read(body, model.name, size) if size else v2.read_raw(body, model.name, model_types(model))
     if model.takes_arrays and request.inputs[0].datatype == Datatype.BYTES:
         codecs.apply(request)
     return request
@@ -126,11 +126,12 @@ def _length(text: str) -> int:
     return int(text)
 
 
-def _types(model: Model) -> Sequence[TensorMetadata]:
+def model_types(model: Model) -> Sequence[TensorMetadata]:
+    """The model's inputs as it tells them; InvalidInput when it takes an await to tell."""
     types = model.get_input_types()
     if inspect.isawaitable(types):
-        raise InvalidInput("this model takes no raw binary request: it tells its inputs only asynchronously")
-    return [kind if isinstance(kind, TensorMetadata) else msgspec.convert(kind, TensorMetadata) for kind in types]
+        raise InvalidInput("this model tells its inputs only asynchronously, and this request depends on them")
+    return described(types)
 
 
 def _new_id() -> str:
@@ -146,6 +147,8 @@ def _write_v2(result: object, payload: object) -> Answer:
         return _encoded(v2.encode(result, payload, "" if result.id or payload.id else _new_id()))
     if isinstance(result, dict):
         return Answer(200, v1.write(result))
+    if isinstance(result, AsyncIterator):
+        raise Unimplemented("the model answers in several parts", fix="use infer_stream or generate_stream")
     raise InferenceError(f"expected an InferResponse or a dict from the model, got {type(result).__name__}")
 
 

@@ -1,20 +1,39 @@
-"""Everything but the hot routes: lists, metadata, metrics, and the refusal of what is not served. A Starlette app."""
+"""Everything but the hot routes: lists, metadata, the repository, metrics, and the refusal of what is not served.
+
+A Starlette application over the table of endpoints.
+"""
+
+from collections.abc import Awaitable, Callable
 
 import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from inferplane.dataplane.server.answers import JSON, Answer, of_error
+from inferplane.dataplane.server import administration
+from inferplane.dataplane.server.answers import JSON, Answer, of_error, of_v2_error
 from inferplane.dataplane.server.dispatch import Dispatch
+from inferplane.dataplane.server.grpc import versions
+from inferplane.dataplane.server.http import openapi
+from inferplane.dataplane.server.http.endpoints import ENDPOINTS
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.inference import v2
-from inferplane.inference.errors import InferenceFailure
+from inferplane.inference.errors import InferenceFailure, Malformed
+from inferplane.kernel.json import Json, JsonObject
 
-EXTENSIONS: tuple[str, ...] = ()
-"""V2 extensions that this server has."""
+EXTENSIONS = (
+    "model_repository_extension",
+    "model_repository",
+    "model_configuration",
+    "statistics",
+    "binary_tensor_data",
+    "parameters",
+    "classification",
+    "generate",
+)
+"""V2 extensions that this server has: the first as KServe names it, the others as Triton does."""
 
 
 class Pages:
@@ -29,18 +48,44 @@ class Pages:
         return _json({"models": list(self._dispatch.repository.get_models())})
 
     async def server(self, request: Request) -> Response:
-        return _json({"name": "inferplane", "version": self._version, "extensions": EXTENSIONS})
+        return _json({"name": "inferplane", "version": self._version, "extensions": list(EXTENSIONS)})
 
     async def model_ready(self, request: Request) -> Response:
-        return _response(await self._probes.model_ready(request.path_params["model"]))
+        name = _named(request, self._dispatch)
+        return _response(await self._probes.model_ready(name))
 
     async def metadata(self, request: Request) -> Response:
-        name = request.path_params["model"]
-        try:
-            inputs, outputs = await self._dispatch.metadata(name)
-        except InferenceFailure as error:
-            return _response(of_error(error))
+        name = _named(request, self._dispatch)
+        inputs, outputs = await self._dispatch.metadata(name)
         return Response(v2.write_metadata(name, inputs, outputs), media_type="application/json")
+
+    async def config(self, request: Request) -> Response:
+        name = _named(request, self._dispatch)
+        return _json(administration.config(name, *await self._dispatch.metadata(name)))
+
+    async def statistics(self, request: Request) -> Response:
+        name = _named(request, self._dispatch)
+        return _json({"model_stats": [administration.statistics(self._dispatch.metrics, name)]})
+
+    async def all_statistics(self, request: Request) -> Response:
+        names = list(self._dispatch.repository.get_models())
+        return _json({"model_stats": [administration.statistics(self._dispatch.metrics, name) for name in names]})
+
+    async def index(self, request: Request) -> Response:
+        wanted = administration.ready_only(_options(await request.body()))
+        return _json(await administration.index(self._dispatch.repository, ready_only=wanted))
+
+    async def load(self, request: Request) -> Response:
+        name = request.path_params["model"]
+        _options(await request.body())
+        await administration.load(self._dispatch.repository, name)
+        return _json({"name": name, "load": True})
+
+    async def unload(self, request: Request) -> Response:
+        name = request.path_params["model"]
+        _options(await request.body())
+        administration.unload(self._dispatch.repository, name)
+        return _json({"name": name, "unload": True})
 
     async def lane(self, request: Request) -> Response:
         """Reached only by an odd spelling, such as a percent-encoded letter, of a path that the lane answers."""
@@ -50,28 +95,41 @@ class Pages:
         body, content_type = self._dispatch.metrics.exposition(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
 
+    async def openapi(self, request: Request) -> Response:
+        return _json(openapi.document(self._version))
 
-def build(dispatch: Dispatch, probes: Probes, version: str) -> Starlette:
-    """The application. Names in paths hold no slash."""
+    async def docs(self, request: Request) -> Response:
+        return HTMLResponse(openapi.page())
+
+
+def build(dispatch: Dispatch, probes: Probes, version: str, *, docs: bool = False) -> Starlette:
+    """The application; `docs` adds the page `/docs`. Names in paths hold no slash."""
     pages = Pages(dispatch, probes, version)
+    routes = [
+        Route(endpoint.path, _answering(getattr(pages, endpoint.handler)), methods=[endpoint.method])
+        for endpoint in sorted(ENDPOINTS, key=lambda endpoint: ":" not in endpoint.path)
+    ]
+    if docs:
+        routes.append(Route("/docs", pages.docs))
     return Starlette(
-        routes=[
-            # The lane answers these by their one method; here they only tell what that is.
-            Route("/v1/models/{model}:predict", pages.lane, methods=["POST"]),
-            Route("/metrics", pages.metrics),
-            Route("/v1/models", pages.models),
-            Route("/v1/models/{model}", pages.model_ready),
-            Route("/v2", pages.server),
-            Route("/v2/models", pages.models),
-            Route("/v2/models/{model}", pages.metadata),
-            Route("/v2/models/{model}/ready", pages.model_ready),
-            Route("/v2/models/{model}/infer", pages.lane, methods=["POST"]),
-            Route("/v2/health/live", pages.lane),
-            Route("/v2/health/ready", pages.lane),
-            Route("/", pages.lane),
-        ],
+        routes=routes,
         exception_handlers={HTTPException: _refused},  # type: ignore[dict-item]  # narrower than Starlette's handler type
     )
+
+
+Page = Callable[[Request], Awaitable[Response]]
+
+
+def _answering(page: Page) -> Page:
+    """The page, with its failures as answers."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await page(request)
+        except InferenceFailure as error:
+            return _response(of_v2_error(error) if isinstance(error, Malformed) else of_error(error))
+
+    return answer
 
 
 async def _refused(request: Request, error: HTTPException) -> Response:
@@ -85,10 +143,32 @@ async def _refused(request: Request, error: HTTPException) -> Response:
     )
 
 
+def _named(request: Request, dispatch: Dispatch) -> str:
+    """The model that the path names; raises for one that there is not, and for a version that it has not."""
+    name: str = request.path_params["model"]
+    dispatch.repository.existing(name)
+    versions.check(name, request.path_params.get("version"))
+    return name
+
+
+def _options(body: bytes) -> JsonObject:
+    """An optional JSON object."""
+    if not body:
+        return {}
+    try:
+        options: Json = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"Unrecognized request format: {error}") from error
+    if not isinstance(options, dict):
+        raise Malformed("expected a JSON object")
+    return options
+
+
 def _json(value: object) -> Response:
     return Response(orjson.dumps(value), media_type="application/json")
 
 
 def _response(answer: Answer) -> Response:
     body = answer.body if isinstance(answer.body, bytes) else b""
-    return Response(body, answer.status, headers={"content-type": (answer.content_type or JSON).decode()})
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+    return Response(body, answer.status, headers={**headers, "content-type": (answer.content_type or JSON).decode()})

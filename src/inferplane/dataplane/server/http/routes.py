@@ -1,13 +1,18 @@
 """The hot routes: method and target → handler. Predict and infer targets are remembered by their bytes."""
 
+import re
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from inferplane.dataplane.server.answers import Handler
+from inferplane.dataplane.server.answers import Answer, Handler, Outcome, of_error
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.grpc import paths as grpc_paths
+from inferplane.dataplane.server.grpc import versions
 from inferplane.dataplane.server.http.probes import ALIVE, V2_LIVE, Probes
+from inferplane.dataplane.server.streams import Streams
+from inferplane.inference.errors import InferenceFailure
 
 if TYPE_CHECKING:
     from inferplane.dataplane.server.grpc.lane import CallRoutes
@@ -21,6 +26,13 @@ class HotRoutes:
     def __init__(self, dispatch: Dispatch, probes: Probes) -> None:
         self._dispatch = dispatch
         self._server_probes = probes
+        streams = Streams(dispatch)
+        self._calls_of_v2: dict[str, Callable[[str, bytes, dict[str, str]], Outcome]] = {
+            "infer": dispatch.infer,
+            "infer_stream": streams.infer_stream,
+            "generate": streams.generate,
+            "generate_stream": streams.generate_stream,
+        }
         self._inference: dict[bytes, Handler | None] = {}
         self._probes: dict[bytes, Handler] = {
             b"/": lambda body, headers: ALIVE,
@@ -54,16 +66,26 @@ class HotRoutes:
         path = target.decode("latin-1").partition("?")[0]
         if grpc_paths.is_call(path):
             return self._calls.handler(path)
-        if (name := _between(path, "/v1/models/", ":predict")) is not None:
-            return partial(self._dispatch.predict, name)
-        if (name := _between(path, "/v2/models/", "/infer")) is not None:
-            return partial(self._dispatch.infer, name)
+        if (found := _V1.fullmatch(path)) is not None:
+            verb = self._dispatch.predict if found["verb"] == "predict" else self._dispatch.explain
+            return partial(verb, unquote(found["model"]))
+        if (found := _V2.fullmatch(path)) is not None:
+            name, version = unquote(found["model"]), unquote(found["version"] or "")
+            call = self._calls_of_v2[found["verb"]]
+            return partial(call if version in versions.SERVED else partial(self._unknown_version, version), name)
         return None
 
+    def _unknown_version(self, version: str, name: str, body: bytes, headers: dict[str, str]) -> Answer:
+        try:
+            self._dispatch.repository.existing(name)
+            versions.check(name, version)
+        except InferenceFailure as error:
+            return of_error(error)
+        raise AssertionError(f"version {version} is served")
 
-def _between(path: str, prefix: str, suffix: str) -> str | None:
-    """The model name between the two; a name has no slash."""
-    if not (path.startswith(prefix) and path.endswith(suffix)):
-        return None
-    name = path[len(prefix) : len(path) - len(suffix)]
-    return unquote(name) if name and "/" not in name else None
+
+_V1 = re.compile(r"/v1/models/(?P<model>[^/]+):(?P<verb>predict|explain)")
+_V2 = re.compile(
+    r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?/(?P<verb>infer|infer_stream|generate|generate_stream)"
+)
+"""Names have no slash."""

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any, TypeAlias
 
 from inferplane.dataplane.model.model import Headers, InferenceVerb, Model
+from inferplane.dataplane.model.parts import streamed
 
 trace = logging.getLogger("inferplane.trace")
 
@@ -79,8 +80,8 @@ class Hooks:
     def finished(self, result: object, headers: Headers, response_headers: Headers) -> object:
         """The answer."""
         if self._postprocess is None:
-            return result
-        return self._postprocess(*self._arguments(InferenceVerb.PREDICT, result, headers, response_headers))
+            return streamed(result)
+        return streamed(self._postprocess(*self._arguments(InferenceVerb.PREDICT, result, headers, response_headers)))
 
     # For the others.
 
@@ -127,7 +128,7 @@ class Hooks:
             took.predict = computed - ready
         else:
             took.explain = computed - ready
-        return result
+        return streamed(result)
 
     def _computing(self, verb: InferenceVerb) -> Hook:
         return self._predict if verb is InferenceVerb.PREDICT else self._explain

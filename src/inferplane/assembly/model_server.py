@@ -166,7 +166,6 @@ def _models(options: Options) -> list[Model]:
         predict_proba=os.environ.get("PREDICT_PROBA", "false").lower() == "true",
         nthread=options.nthread,
         providers=options.providers,
-        batch_rows=options.batch_rows,
     )
     return models(options.format, options.model_name, fetch(options.model_dir), runtime_options)
 

@@ -30,7 +30,6 @@ class Options:
     nthread: int
     predict_method: str
     providers: tuple[str, ...]
-    batch_rows: bool
     workers: int
     execution: Execution
     warnings: tuple[str, ...]
@@ -81,7 +80,6 @@ def parse(arguments: Sequence[str]) -> Options:
         nthread=found.nthread,
         predict_method=found.predict_method,
         providers=tuple(name for name in found.providers.split(",") if name),
-        batch_rows=found.batch_rows,
         workers=found.workers,
         execution=_execution(found),
         warnings=tuple(f"{flag} has no effect yet" for flag in _WITHOUT_EFFECT if getattr(found, flag[2:]) is not None),
@@ -157,9 +155,6 @@ def _add_runtime_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--providers", default="", help="onnx: execution providers by preference, with commas (the CPU's when empty)"
-    )
-    parser.add_argument(
-        "--batch_rows", action="store_true", help="onnx: the graph treats each row alone, so requests may share a run"
     )
 
 

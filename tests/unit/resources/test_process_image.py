@@ -34,7 +34,7 @@ def test_the_most_exact_pattern_wins() -> None:
     found = find([loose, *IMAGES], "kserve/sklearnserver:v1")
     assert found is not None
     assert found.metadata.name == "kserve-sklearnserver"
-    assert find([loose, *IMAGES], "kserve/lgbserver") == loose
+    assert find([loose, *IMAGES], "kserve/pmmlserver") == loose
     assert find(IMAGES, "nginx") is None
 
 

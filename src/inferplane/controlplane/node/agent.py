@@ -154,10 +154,11 @@ class Agent:
     def _images_changed(self, pods: Pods, group: asyncio.TaskGroup, tasks: list[asyncio.Task[None]]) -> None:
         pods.wake_all()
         tasks[:] = [task for task in tasks if not task.done()]
-        wanted = images.zygotes(self._images.list())
+        table = self._images.list()
+        wanted = images.zygotes(table)
         if wanted:  # an empty table means that the control plane has not written it yet
             self._keepers.retire([images.PLAIN, *wanted])
-        tasks.append(group.create_task(self._warm(wanted)))
+        tasks.append(group.create_task(self._warm(images.ahead(table))))
 
     async def _warm(self, specs: list[KeeperSpec]) -> None:
         """Starts keepers ahead of need. What can't be imported is said again by the pod that needs it."""

@@ -67,6 +67,11 @@ def zygotes(images: Sequence[ProcessImage]) -> list[KeeperSpec]:
     return [zygote(image) for image in images if image.spec.entrypoint]
 
 
+def ahead(images: Sequence[ProcessImage]) -> list[KeeperSpec]:
+    """The zygotes that start with the node. The others take memory only where a pod needs them."""
+    return zygotes([image for image in images if not image.spec.on_demand])
+
+
 def install_hint(recipe: Recipe, error: str) -> str:
     """The message of a container whose libraries could not be imported."""
     if not recipe.requirements:

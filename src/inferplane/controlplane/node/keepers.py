@@ -47,6 +47,11 @@ _LAST_GRACE = 10.0
 _ASK_OTHER_EVERY, _ASK_OTHER_TIMES = 0.02, 50
 
 
+# Libraries read these once, when they are loaded: in the zygote. Pools of threads would be gone after the fork, where
+# OpenMP's waits for them for ever, and each pod would have one for all processors of the machine.
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
 class KeeperFailed(InferplaneError):
     """A keeper could not be started, most often because a module to preload is not installed."""
 
@@ -186,7 +191,7 @@ class Keepers:
         command = [sys.executable, "-m", "inferplane.assembly.keeper"]
         command += ["--socket", str(self._socket(spec.name)), "--name", spec.name]
         command += [word for module in spec.preload for word in ("--preload", module)]
-        environment = {**self.environment, "INFERPLANE_READY_FD": str(writing)}
+        environment = {**_ONE_THREAD, **self.environment, "INFERPLANE_READY_FD": str(writing)}
         try:
             self._spawned[spec.name] = _spawn(command, environment, self.logs / f"keeper-{spec.name}.log", writing)
         finally:

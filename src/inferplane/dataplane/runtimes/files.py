@@ -26,17 +26,29 @@ def only_model_file(directory: Path, suffixes: Sequence[str]) -> Path:
 
 
 def find_models(directory: Path, suffixes: Sequence[str]) -> list[tuple[str, Path]]:
-    """(name, directory) of each model: ("", `directory`) when it holds a model file itself, or holds nothing at all
-    (loading it tells what is wrong); otherwise its sub-directories that hold one."""
-    entries = _entries(directory)
-    if _matching(entries, suffixes):
-        return [("", directory)]
-    inside = [
-        (entry.name, entry)
-        for entry in entries
-        if entry.is_dir() and not entry.name.startswith(".") and _matching(_entries(entry), suffixes)
-    ]
-    return inside or [("", directory)]
+    """(name, directory) of each model.
+
+    ("", `directory`) when it holds a model file itself, or no model at all (loading it tells what is wrong); otherwise
+    its sub-directories that hold one. Of directories named by a number, Triton's versions, the highest is taken.
+    """
+    itself = _holder(directory, suffixes)
+    if itself is not None:
+        return [("", itself)]
+    inside = [(entry.name, _holder(entry, suffixes)) for entry in _directories(directory)]
+    return [(name, path) for name, path in inside if path is not None] or [("", directory)]
+
+
+def _holder(directory: Path, suffixes: Sequence[str]) -> Path | None:
+    """The directory, or its latest version, when there is a model file in it."""
+    if _matching(_entries(directory), suffixes):
+        return directory
+    versions = [path for path in _directories(directory) if path.name.isdecimal()]
+    held = [path for path in versions if _matching(_entries(path), suffixes)]
+    return max(held, key=lambda path: int(path.name), default=None)
+
+
+def _directories(directory: Path) -> list[Path]:
+    return [entry for entry in _entries(directory) if entry.is_dir() and not entry.name.startswith(".")]
 
 
 def _entries(directory: Path) -> list[Path]:

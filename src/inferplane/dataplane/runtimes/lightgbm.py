@@ -47,8 +47,9 @@ class LightGBMModel(NumericModel):
 
     def read(self, file: Path) -> None:
         try:
-            self._booster = lightgbm.Booster(model_file=str(file))
-        except lightgbm.basic.LightGBMError as error:
+            # As a string: LightGBM reads a file through buffers of 16 MB, and keeps that memory.
+            self._booster = lightgbm.Booster(model_str=file.read_text(encoding="utf-8"))
+        except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as error:
             raise ModelLoadError(f"{file}: cannot be loaded: {one_line(error)}", fix=_advice(file)) from error
         self.features = self._booster.feature_name()
         self.describe()

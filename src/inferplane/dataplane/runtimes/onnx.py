@@ -67,8 +67,6 @@ class Port:
 
 
 class ONNXModel(SingleFileModel, RowModel):
-    """`options.batch_rows` says that the graph treats each row alone; a graph does not tell."""
-
     suffixes: ClassVar = (".onnx",)
 
     _session: onnxruntime.InferenceSession | None = None
@@ -91,8 +89,14 @@ class ONNXModel(SingleFileModel, RowModel):
 
     @property
     def joins_requests(self) -> bool:
-        ports = [*self._takes.values(), *self._gives.values()]
-        return self.options.batch_rows and len({port.batch for port in ports}) == 1 and ports[0].batch is not None
+        """Whether all inputs and outputs have the same number of rows, by the name that the graph gives to it."""
+        batches = {port.batch for port in [*self._takes.values(), *self._gives.values()]}
+        return len(batches) == 1 and None not in batches
+
+    @property
+    def is_exact(self) -> bool:
+        """A graph does not tell whether it treats each row alone; the operator does, by setting a batch size."""
+        return False
 
     def rows(self, payload: object) -> Feeds:
         return self._feeds(payload)

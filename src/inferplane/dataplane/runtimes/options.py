@@ -8,14 +8,12 @@ class RuntimeOptions:
     """`method` is scikit-learn's method to call, empty for the default. `predict_proba` is KServe's PREDICT_PROBA:
     probabilities from those models that have them. `nthread` is the number of threads that one prediction may use;
     one, because a machine has many pods. `providers` are ONNX Runtime's execution providers by preference.
-    `batch_rows` promises that an ONNX graph treats each row alone: rows of several requests may be computed together.
     """
 
     method: str = ""
     predict_proba: bool = False
     nthread: int = 1
     providers: tuple[str, ...] = ()
-    batch_rows: bool = False
 
 
 DEFAULTS = RuntimeOptions()

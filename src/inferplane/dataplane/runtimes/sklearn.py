@@ -13,9 +13,11 @@ from typing import ClassVar, Protocol, cast
 
 import numpy as np
 import sklearn
+from sklearn.base import is_classifier, is_outlier_detector
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.svm import LinearSVC, LinearSVR
 
 from inferplane.dataplane.model.rows import RowModel
 from inferplane.dataplane.runtimes import tables
@@ -49,6 +51,7 @@ class SKLearnModel(SingleFileModel, RowModel):
     _widths: Sequence[int] = ()
     """Columns a target, when the method answers with one array a target."""
     _row_wise = False
+    _exact = False
 
     @property
     def library(self) -> str:
@@ -63,6 +66,7 @@ class SKLearnModel(SingleFileModel, RowModel):
         self._columns = _column_names(estimator) or ()
         self._by_name = bool(self._columns) and isinstance(_first_step(estimator), ColumnTransformer)
         self._row_wise = all(map(_is_row_wise, _parts(estimator)))
+        self._exact = self._row_wise and _is_exact(estimator, self._method)
         _limit_jobs(estimator, self.options.nthread)
         if saved is not None and saved != sklearn.__version__:
             self.notes.append(
@@ -79,6 +83,11 @@ class SKLearnModel(SingleFileModel, RowModel):
     def joins_requests(self) -> bool:
         """False as soon as some part is not scikit-learn's own: it may look at more than one row."""
         return self._row_wise
+
+    @property
+    def is_exact(self) -> bool:
+        """Labels are; numbers are where the estimator computes them row by row."""
+        return self._exact
 
     def rows(self, payload: object) -> object:
         return self._tensor_rows(payload) if isinstance(payload, InferRequest) else self._rows(v1.rows_of(payload))
@@ -253,6 +262,24 @@ def _parts(estimator: object) -> Iterator[object]:
 
 def _is_row_wise(part: object) -> bool:
     return type(part).__module__.startswith("sklearn.") and not isinstance(part, FunctionTransformer)
+
+
+_EXACT = ("sklearn.ensemble.", "sklearn.neighbors.", "sklearn.svm.", "sklearn.tree.")
+_PLAIN = (*_EXACT, "sklearn.compose.", "sklearn.impute._base.", "sklearn.pipeline.", "sklearn.preprocessing.")
+"""Packages whose estimators compute each row for itself, all but those around a BLAS product (`_is_linear_svm`)."""
+
+
+def _is_exact(estimator: object, method: str) -> bool:
+    """Whether answers keep their bits when rows are computed together: labels, and numbers made without a BLAS."""
+    if method == "predict" and (is_classifier(estimator) or is_outlier_detector(estimator)):
+        return True
+    return all(
+        f"{type(part).__module__}.".startswith(_PLAIN) and not _is_linear_svm(part) for part in _parts(estimator)
+    )
+
+
+def _is_linear_svm(part: object) -> bool:
+    return isinstance(part, LinearSVC | LinearSVR)
 
 
 def _limit_jobs(estimator: object, nthread: int) -> None:

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from inferplane.controlplane.node.images import PLAIN, ImageNotRunnable, install_hint, recipe, zygote, zygotes
+from inferplane.controlplane.node.images import PLAIN, ImageNotRunnable, ahead, install_hint, recipe, zygote, zygotes
 from inferplane.resources.core import Container
 from inferplane.resources.process_image import ProcessImage, process_images
 
@@ -41,7 +41,12 @@ def test_a_changed_list_of_modules_makes_another_zygote() -> None:
     image = next(one for one in IMAGES if one.metadata.name == "kserve-sklearnserver")
     changed = msgspec.structs.replace(image, spec=msgspec.structs.replace(image.spec, preload=["json"]))
     assert zygote(image).name != zygote(changed).name
-    assert len(zygotes(IMAGES)) == 2
+    assert len(zygotes(IMAGES)) == 5
+
+
+def test_only_the_zygotes_that_are_used_most_start_with_the_node() -> None:
+    names = sorted(spec.name.rpartition("-")[0] for spec in ahead(IMAGES))
+    assert names == ["kserve-sklearnserver", "kserve-storage-initi"]
 
 
 def test_a_missing_library_says_what_to_install() -> None:

@@ -53,18 +53,18 @@ def test_equals_are_ordered_by_protocol_then_youth_then_name() -> None:
         (model("pmml"), "kserve-pmmlserver"),
         (model("paddle"), "kserve-paddleserver"),
         (model("mlflow"), "NoSupportingRuntime"),
-        (model("onnx"), "NoSupportingRuntime"),
+        (model("onnx"), "inferplane-onnxserver"),
         (model("sklearn", protocol="v2"), "kserve-mlserver"),
         (model("xgboost", protocol="v2"), "kserve-mlserver"),
         (model("tensorflow", protocol="v2"), "kserve-tritonserver"),
-        (model("onnx", protocol="v2"), "kserve-tritonserver"),
+        (model("onnx", protocol="v2"), "inferplane-onnxserver"),
         (model("huggingface", protocol="v2"), "kserve-huggingfaceserver"),
         (model("sklearn", version="1"), "kserve-sklearnserver"),
         (model("sklearn", version="1.5"), "NoSupportingRuntime"),
         (model("SKLearn"), "NoSupportingRuntime"),
     ],
 )
-def test_the_default_runtimes_are_chosen_as_kserve_chooses_them(wanted: ModelSpec, name: str) -> None:
+def test_the_default_runtimes_are_chosen_as_kserve_chooses_them_but_for_onnx(wanted: ModelSpec, name: str) -> None:
     assert chosen(wanted, *DEFAULTS) == name
 
 

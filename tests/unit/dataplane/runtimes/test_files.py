@@ -92,6 +92,16 @@ def test_sub_directories_with_a_model_are_models_named_after_them(tmp_path: Path
     assert find_models(tmp_path, (".json", ".ubj")) == [("a", tmp_path / "a"), ("b", tmp_path / "b")]
 
 
+def test_the_latest_version_of_a_triton_repository_is_taken(tmp_path: Path) -> None:
+    for version in ("2", "10", "11"):
+        (tmp_path / "resnet" / version).mkdir(parents=True)
+    for version in ("2", "10"):
+        (tmp_path / "resnet" / version / "model.onnx").touch()
+    (tmp_path / "resnet" / "config.pbtxt").touch()
+    assert find_models(tmp_path, (".onnx",)) == [("resnet", tmp_path / "resnet" / "10")]
+    assert find_models(tmp_path / "resnet", (".onnx",)) == [("", tmp_path / "resnet" / "10")]
+
+
 def test_a_model_file_beside_sub_directories_is_the_model(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     for file in ("model.json", "sub/model.json"):

@@ -193,14 +193,13 @@ def test_maps_are_objects_in_v1_and_columns_in_v2(tmp_path: Path) -> None:
     assert model.get_output_types() == [TensorMetadata("y", "FP32", [-1, -1])]
 
 
-def test_requests_share_a_run_only_when_the_author_says_that_rows_are_independent(tmp_path: Path) -> None:
-    file = graphs.sum_and_difference(tmp_path / "m.onnx")
-    assert [served(file).joins_requests, served(file, RuntimeOptions(batch_rows=True)).joins_requests] == [False, True]
+def test_requests_may_share_a_run_when_all_tensors_have_the_same_rows_and_only_if_told(tmp_path: Path) -> None:
+    model = served(graphs.sum_and_difference(tmp_path / "m.onnx"))
+    assert (model.joins_requests, model.is_exact) == (True, False)
 
 
 def test_a_graph_with_a_fixed_number_of_rows_does_not_share_runs(tmp_path: Path) -> None:
-    model = served(graphs.echo(tmp_path / "m.onnx", TensorProto.FLOAT, (1, 2)), RuntimeOptions(batch_rows=True))
-    assert not model.joins_requests
+    assert not served(graphs.echo(tmp_path / "m.onnx", TensorProto.FLOAT, (1, 2))).joins_requests
 
 
 @pytest.mark.parametrize("width", [3, 64, 768])
@@ -213,7 +212,7 @@ def test_rows_together_and_one_by_one_give_the_same_numbers(tmp_path: Path, widt
         helper.make_node("Softmax", ["h"], ["y"]),
     ]
     x, y = (("x", TensorProto.FLOAT, ("n", width)), ("y", TensorProto.FLOAT, ("n", width)))
-    model = served(graphs.save(tmp_path / "m.onnx", [x], [y], nodes), RuntimeOptions(batch_rows=True))
+    model = served(graphs.save(tmp_path / "m.onnx", [x], [y], nodes))
     rows = random.normal(size=(17, width)).astype(np.float32)
 
     def answers(some: Array) -> NDArray[np.float32]:

@@ -418,3 +418,15 @@ def test_a_class_of_the_training_script_is_told_apart_from_a_missing_module(tmp_
     (tmp_path / "model.pkl").write_bytes(b"c__main__\nMyScaler\n.")
     with pytest.raises(ModelLoadError, match=r"MyScaler.*the class was defined in the script that saved the model"):
         SKLearnModel("m", tmp_path).load()
+
+
+@pytest.mark.parametrize("estimator", EXACT, ids=repr)
+def test_what_gives_the_same_bits_is_known_to(tmp_path: Path, estimator: object) -> None:
+    model = loaded(tmp_path, estimator.fit(MANY, SIDES), RuntimeOptions(predict_proba=True))  # type: ignore[attr-defined]  # an estimator
+    assert model.is_exact or isinstance(estimator, GaussianNB)
+
+
+def test_labels_are_exact_and_probabilities_of_a_linear_model_are_not(tmp_path: Path) -> None:
+    fitted = LogisticRegression().fit(MANY, SIDES)
+    found = [loaded(tmp_path, fitted, RuntimeOptions(predict_proba=wanted)).is_exact for wanted in (False, True)]
+    assert found == [True, False]

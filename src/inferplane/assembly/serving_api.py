@@ -13,36 +13,29 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from tempfile import TemporaryDirectory
+from typing import Any, TypeAlias
 
 import uvloop
 from starlette.applications import Starlette
 
-from inferplane import __version__
 from inferplane.assembly import serving_flags
 from inferplane.assembly.announcement import announce_failure
+from inferplane.assembly.listening import Ends, listening
 from inferplane.assembly.readiness import READY, announce
 from inferplane.assembly.serving_flags import HTTP_PORT, HTTPS_PORT, flags
 from inferplane.assembly.serving_logging import configure_logging
+from inferplane.assembly.worker_channel import Message
+from inferplane.assembly.workers import Place, Workers
 from inferplane.dataplane.model.forwarding import close_clients
 from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.model.predictor import PredictorConfig, tell_predictor
 from inferplane.dataplane.model.repository import ModelRepository, ModelRepositoryExtension, WithoutName
-from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.http.access_log import AccessLog
-from inferplane.dataplane.server.http.app import build
-from inferplane.dataplane.server.http.asgi import AsgiApp
-from inferplane.dataplane.server.http.extended import Everything, LaneOff, is_untouched, takes_hot_routes
 from inferplane.dataplane.server.http.limits import Limits
-from inferplane.dataplane.server.http.listener import HttpServer
-from inferplane.dataplane.server.http.probes import Probes
-from inferplane.dataplane.server.http.routes import HotRoutes
-from inferplane.dataplane.server.metrics import Metrics
+from inferplane.dataplane.server.http.listener import listening_socket
 from inferplane.inference.errors import NoModelReady
 from inferplane.kernel.errors import InferplaneError
-
-if TYPE_CHECKING:
-    from inferplane.dataplane.server.grpc.port import GrpcServer
 
 log = logging.getLogger("inferplane.server")
 
@@ -110,6 +103,7 @@ class ModelServer:
         self._engines: list[Model] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
+        self._workers: Workers | None = None
         if given.configure_logging:
             configure_logging(given.log_config_file)
         tell_predictor(_predictor(given) if predictor_config is None else predictor_config)
@@ -146,8 +140,10 @@ class ModelServer:
         """
         try:
             self._register(models)
-            with asyncio.Runner(loop_factory=self._new_loop) as runner:
-                runner.run(self._serve())
+            if self.workers > 1:
+                self._share()
+            else:
+                self._run()
         except InferplaneError as error:
             announce_failure(os.environ, type(error).__name__, str(error))
             raise
@@ -156,6 +152,8 @@ class ModelServer:
         """Has `start` end as after a signal: requests in progress are answered. From any thread."""
         if self._loop is not None and self._stopping is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
+        elif self._workers is not None:
+            os.kill(os.getpid(), sig)  # the parent of workers hears signals only, and hands them on
 
     def _register(self, models: Sequence[Model]) -> None:
         if not isinstance(models, list):
@@ -173,14 +171,44 @@ class ModelServer:
     def _new_loop(self) -> asyncio.AbstractEventLoop:
         return asyncio.new_event_loop() if self.event_loop == "asyncio" else uvloop.new_event_loop()
 
-    async def _serve(self) -> None:
+    def _run(self, place: Place | None = None) -> None:
+        with asyncio.Runner(loop_factory=self._new_loop) as runner:
+            runner.run(self._serve(place))
+
+    def _share(self) -> None:
+        """Several workers, forked: they have in common what the models loaded until now."""
+        listening = listening_socket(_host(), self.http_port)
+        with TemporaryDirectory(prefix="inferplane-metrics-") as directory:
+            # Read by the Prometheus client when it is imported, which our own code does only when asked for metrics.
+            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", directory)
+            self._workers = Workers(self.workers, listening, self._work, _announced)
+            self._workers.run()
+
+    def _work(self, place: Place) -> int:
+        try:
+            self._run(place)
+        except Exception as error:
+            log.exception("worker failed number=%d", place.number)
+            place.channel.send(Message(event="failed", kind=type(error).__name__, error=str(error)))
+            return 1
+        return 0
+
+    async def _serve(self, place: Place | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._loop.set_exception_handler(self._exception_handler or self.default_exception_handler)
         self._loop.set_default_executor(ThreadPoolExecutor(self.max_asyncio_workers or _threads()))
+        self._heed_signals()
         try:
-            async with self._prepared(), self._listening(), self._running_engines():
-                announce(os.environ, READY)
+            async with (
+                self._prepared(),
+                listening(self.registered_models, self._ends(), place, self._stopping) as ports,self._running_engines()
+            ):
+                self.http_port, self.grpc_port = ports.http, ports.grpc or self.grpc_port
+                names = ",".join(self.registered_models.get_models())
+                log.info("serving models=%s url=http://%s:%d", names, _host(), ports.http)
+                if place is None:
+                    announce(os.environ, READY)
                 self.started.set()
                 await self._stopping.wait()
         finally:
@@ -201,52 +229,18 @@ class ModelServer:
                 for hook in self._on_shutdown:
                     await _called(hook)
 
-    @asynccontextmanager
-    async def _listening(self) -> AsyncIterator[None]:
-        dispatch = Dispatch(self.registered_models, Metrics())
-        probes = Probes(dispatch)
-        routes, application = self._application(dispatch, probes)
-        limits = Limits(keep_alive=self.timeout_keep_alive, grace=self.grace_period)
-        access_log = None if self.access_log_format is None else AccessLog(self.access_log_format)
-        server = HttpServer(routes, application, probes, limits, access_log)
-        calls: GrpcServer | None = None
-        try:
-            host = os.environ.get("POD_IP") or "0.0.0.0"
-            self.http_port = await server.listen(host, self.http_port)
-            if self.enable_grpc:
-                calls = self._grpc(dispatch, probes)
-                self.grpc_port = await calls.listen(host, self.grpc_port)
-            self._heed_signals()
-            log.info(
-                "serving models=%s url=http://%s:%d", ",".join(self.registered_models.models), host, self.http_port
-            )
-            yield
-            log.info("stopping requests_answered=%d", server.answered)
-            if calls is not None:
-                await asyncio.gather(server.drain(), calls.drain(self.grace_period))
-            else:
-                await server.drain()
-        finally:
-            server.close()
-            dispatch.close()
-
-    def _grpc(self, dispatch: Dispatch, probes: Probes) -> "GrpcServer":
-        # Not at the top: grpc and protobuf take 0.1 s to import, and a server without the port needs neither.
-        from inferplane.dataplane.server.grpc.port import GrpcServer, PortOptions
-        from inferplane.dataplane.server.grpc.service import Service
-
-        options = PortOptions(
-            self._flags.grpc_max_send_message_length,
-            self._flags.grpc_max_receive_message_length,
+    def _ends(self) -> Ends:
+        return Ends(
+            host=_host(),
+            http_port=self.http_port,
+            grpc_port=self.grpc_port if self.enable_grpc else None,
+            limits=Limits(keep_alive=self.timeout_keep_alive, grace=self.grace_period),
+            max_send_message=self._flags.grpc_max_send_message_length,
+            max_receive_message=self._flags.grpc_max_receive_message_length,
+            access_log=None if self.access_log_format is None else AccessLog(self.access_log_format),
+            docs=self.enable_docs_url,
+            app=self.app,
         )
-        return GrpcServer(Service(dispatch, probes), dispatch, options)
-
-    def _application(self, dispatch: Dispatch, probes: Probes) -> tuple[HotRoutes, AsgiApp]:
-        hot, own = HotRoutes(dispatch, probes), build(dispatch, probes, __version__)
-        if is_untouched(self.app):
-            return hot, own
-        self.app.router.default = Everything(hot, own)
-        return (LaneOff(dispatch, probes) if takes_hot_routes(self.app) else hot), self.app
 
     @asynccontextmanager
     async def _running_engines(self) -> AsyncIterator[None]:
@@ -298,6 +292,17 @@ def _known_loop(name: str) -> str:
         return name
     log.error("event_loop=%s: expected auto, asyncio or uvloop; taking auto", name)
     return "auto"
+
+
+def _host() -> str:
+    return os.environ.get("POD_IP") or "0.0.0.0"
+
+
+def _announced(message: Message) -> None:
+    if message.event == "ready":
+        announce(os.environ, READY)
+    else:
+        announce_failure(os.environ, message.kind, message.error)
 
 
 def _threads() -> int:

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 import uvloop
 
 from inferplane import __version__
+from inferplane.assembly import model_server_grpc
 from inferplane.assembly.announcement import announce_failure
 from inferplane.assembly.model_server_options import Options, UsageError, parse
 from inferplane.assembly.readiness import READY, announce
@@ -184,7 +185,9 @@ async def _serve(options: Options, served: Sequence[Model], place: Place | None)
     try:
         host = _host(options)
         if place is None:
-            port = await server.listen(host, options.http_port)
+            tls = options.grpc.tls
+            port = await server.listen(host, options.http_port, tls.context() if tls else None)
+        calls = await model_server_grpc.listen(options.grpc, dispatch, probes, host, worker=place is not None)
         for model in served:
             await _loaded(repository, model)
         if place is not None and end is not None:
@@ -196,7 +199,7 @@ async def _serve(options: Options, served: Sequence[Model], place: Place | None)
             announce(os.environ, READY)
         await stop.wait()
         log.info("stopping requests_answered=%d", server.answered)
-        await server.drain()
+        await asyncio.gather(server.drain(), model_server_grpc.drain(calls, limits))
     finally:
         if end is not None:
             end.close()

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from inferplane.assembly import model_server_grpc
+from inferplane.assembly.model_server_grpc import GrpcFlags
 from inferplane.dataplane.runtimes.registry import FORMATS
 from inferplane.dataplane.server.settings import MAX_BATCH_SIZE, MAX_QUEUE, Execution
 from inferplane.kernel.errors import InferplaneError
@@ -32,15 +34,14 @@ class Options:
     providers: tuple[str, ...]
     workers: int
     execution: Execution
+    grpc: GrpcFlags
     warnings: tuple[str, ...]
 
 
 # KServe's flags that are accepted so that existing runtime manifests work, and that change nothing yet.
 _WITHOUT_EFFECT: dict[str, str] = {
-    "--grpc_port": "8081",
     "--max_threads": "4",
     "--max_asyncio_workers": "",
-    "--enable_grpc": "true",
     "--enable_docs_url": "false",
     "--enable_latency_logging": "true",
     "--configure_logging": "true",
@@ -52,8 +53,6 @@ _WITHOUT_EFFECT: dict[str, str] = {
     "--predictor_use_ssl": "false",
     "--predictor_request_timeout_seconds": "600",
     "--predictor_request_retries": "0",
-    "--grpc_max_send_message_length": "8388608",
-    "--grpc_max_receive_message_length": "8388608",
 }
 
 
@@ -82,6 +81,7 @@ def parse(arguments: Sequence[str]) -> Options:
         providers=tuple(name for name in found.providers.split(",") if name),
         workers=found.workers,
         execution=_execution(found),
+        grpc=_grpc(found),
         warnings=tuple(f"{flag} has no effect yet" for flag in _WITHOUT_EFFECT if getattr(found, flag[2:]) is not None),
     )
 
@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max_request_size", type=int, default=256 * 1024 * 1024, help="bytes of the largest body that is taken"
     )
+    model_server_grpc.add_flags(parser)
     _add_execution_flags(parser)
     _add_runtime_flags(parser)
     for flag, default in _WITHOUT_EFFECT.items():
@@ -114,6 +115,13 @@ def _parser() -> argparse.ArgumentParser:
         "--enable_predictor_health_check", action="store_true", default=None, help="accepted for KServe's sake"
     )
     return parser
+
+
+def _grpc(found: argparse.Namespace) -> GrpcFlags:
+    try:
+        return model_server_grpc.flags(found)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _add_execution_flags(parser: argparse.ArgumentParser) -> None:

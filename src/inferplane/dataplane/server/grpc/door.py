@@ -32,9 +32,10 @@ class Behind(Protocol):
 
 
 class Door:
-    """Listens on one address for gRPC. `open` makes the server behind it; it is awaited once."""
+    """Listens on one address for gRPC. `make` makes the server behind it, once. `shared`: others listen there too."""
 
-    def __init__(self, make: Callable[[], Awaitable[Behind]]) -> None:
+    def __init__(self, make: Callable[[], Awaitable[Behind]], *, shared: bool = False) -> None:
+        self._shared = shared
         self._make = make
         self._behind: Behind | None = None
         self._socket: socket.socket | None = None
@@ -45,7 +46,8 @@ class Door:
     async def listen(self, host: str, port: int) -> int:
         """Starts to listen; port 0 is the system's choice. Returns the port."""
         try:
-            _refuse_a_taken(host, port)
+            if not self._shared:
+                _refuse_a_taken(host, port)
             listening = _bound(host, port, shared=True)
         except OSError as error:
             raise CannotListen(

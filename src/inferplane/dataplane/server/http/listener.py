@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import os
 import socket
+import ssl
 from email.utils import formatdate
 
 from inferplane.dataplane.server.accepting import SharedListener
@@ -69,11 +70,11 @@ class HttpServer:
         self._sweeper: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
 
-    async def listen(self, host: str, port: int) -> int:
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Starts to accept; port 0 is the system's choice. Returns the port."""
         try:
             self._listener = server = await self.loop.create_server(
-                lambda: Connection(self), host, port, backlog=BACKLOG, reuse_address=True
+                lambda: Connection(self), host, port, backlog=BACKLOG, reuse_address=True, ssl=tls
             )
         except OSError as error:
             raise CannotListen(

@@ -35,7 +35,7 @@ _NAMED_TENSORS = _list(_TENSOR)
 
 SCHEMAS: dict[str, Json] = {
     "Error": _of("error", error=_TEXT, detail={}),
-    Body.V1: {
+    Body.V1.value: {
         "type": "object",
         "properties": {"instances": _list({}), "inputs": {"type": ["array", "object"]}},
         "anyOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
@@ -48,23 +48,23 @@ SCHEMAS: dict[str, Json] = {
         parameters=_PARAMETERS,
         data=_list({}),
     ),
-    Body.V2: _of(
+    Body.V2.value: _of(
         "inputs",
         id={"type": ["string", "null"]},
         parameters=_PARAMETERS,
         inputs={**_list(_ref("InferInput")), "minItems": 1},
         outputs={"type": ["array", "null"], "items": _of("name", name=_TEXT, parameters=_PARAMETERS)},
     ),
-    Body.GENERATE: _of(id=_TEXT, text_input=_TEXT, parameters=_PARAMETERS),
-    Body.INDEX: _of(ready=_FLAG),
-    Body.OPTIONS: _of(parameters={"type": "object"}),
-    Gives.STATUS: _of("status", status=_TEXT),
-    Gives.LIVE: _of("live", live=_FLAG),
-    Gives.READY: _of("ready", ready=_FLAG),
-    Gives.MODELS: _of("models", models=_list(_TEXT)),
-    Gives.MODEL_READY: _of("name ready", name=_TEXT, ready=_FLAG),
-    Gives.SERVER: _of("name version extensions", name=_TEXT, version=_TEXT, extensions=_list(_TEXT)),
-    Gives.METADATA: _of(
+    Body.GENERATE.value: _of(id=_TEXT, text_input=_TEXT, parameters=_PARAMETERS),
+    Body.INDEX.value: _of(ready=_FLAG),
+    Body.OPTIONS.value: _of(parameters={"type": "object"}),
+    Gives.STATUS.value: _of("status", status=_TEXT),
+    Gives.LIVE.value: _of("live", live=_FLAG),
+    Gives.READY.value: _of("ready", ready=_FLAG),
+    Gives.MODELS.value: _of("models", models=_list(_TEXT)),
+    Gives.MODEL_READY.value: _of("name ready", name=_TEXT, ready=_FLAG),
+    Gives.SERVER.value: _of("name version extensions", name=_TEXT, version=_TEXT, extensions=_list(_TEXT)),
+    Gives.METADATA.value: _of(
         "name platform inputs outputs",
         name=_TEXT,
         versions={"type": ["array", "null"], "items": _TEXT},
@@ -72,16 +72,16 @@ SCHEMAS: dict[str, Json] = {
         inputs=_NAMED_TENSORS,
         outputs=_NAMED_TENSORS,
     ),
-    Gives.CONFIG: _of("name backend input output", name=_TEXT, backend=_TEXT, input=_list({}), output=_list({})),
-    Gives.STATISTICS: _of("model_stats", model_stats=_list(_of("name inference_count", name=_TEXT))),
-    Gives.INDEX: _list(_of("name state reason", name=_TEXT, version=_TEXT, state=_TEXT, reason=_TEXT)),
-    Gives.LOADED: _of("name load", name=_TEXT, load=_FLAG),
-    Gives.UNLOADED: _of("name unload", name=_TEXT, unload=_FLAG),
-    Gives.PREDICTION: {},
+    Gives.CONFIG.value: _of("name backend input output", name=_TEXT, backend=_TEXT, input=_list({}), output=_list({})),
+    Gives.STATISTICS.value: _of("model_stats", model_stats=_list(_of("name inference_count", name=_TEXT))),
+    Gives.INDEX.value: _list(_of("name state reason", name=_TEXT, version=_TEXT, state=_TEXT, reason=_TEXT)),
+    Gives.LOADED.value: _of("name load", name=_TEXT, load=_FLAG),
+    Gives.UNLOADED.value: _of("name unload", name=_TEXT, unload=_FLAG),
+    Gives.PREDICTION.value: {},
     "InferOutput": _of(
         "name shape datatype", name=_TEXT, shape=_SHAPE, datatype=_DATATYPE, parameters=_PARAMETERS, data=_list({})
     ),
-    Gives.INFERENCE: _of(
+    Gives.INFERENCE.value: _of(
         "model_name outputs",
         model_name=_TEXT,
         model_version={"type": ["string", "null"]},
@@ -89,8 +89,8 @@ SCHEMAS: dict[str, Json] = {
         parameters=_PARAMETERS,
         outputs=_list(_ref("InferOutput")),
     ),
-    Gives.GENERATION: _of("model_name model_version", model_name=_TEXT, model_version=_TEXT),
-    Gives.ANYTHING: {},
+    Gives.GENERATION.value: _of("model_name model_version", model_name=_TEXT, model_version=_TEXT),
+    Gives.ANYTHING.value: {},
 }
 
 _SAYS = {

@@ -8,7 +8,7 @@ help:
 	@echo "make run [ONCE=1]   start the platform, deploy the first example, send requests (ONCE=1: stop after the answers)"
 	@echo "make test           all tests (unit, reconcile, contract, e2e)"
 	@echo "make check          format, lint, types, import contracts, unit tests: under 90 s"
-	@echo "make bench          the model server against its peers"
+	@echo "make bench          the model server beside its peers (QUICK=1: kserve only; WRITE=1: into bench/RESULTS.md)"
 	@echo "make format         rewrite the sources in the project's format"
 
 run:
@@ -29,7 +29,7 @@ check:
 
 bench:
 	@sh scripts/environment.sh dev
-	$(PYTHON) -m bench.model_server
+	$(PYTHON) -m bench.model_server $(if $(QUICK),--quick) $(if $(WRITE),--write bench/RESULTS.md)
 
 format:
 	@sh scripts/environment.sh dev

@@ -1,165 +1,84 @@
-"""Throughput of the model server beside the `kserve` SDK's server: one scikit-learn model, one machine, one run.
+"""The model server beside its peers: `make bench`, and `make bench QUICK=1` for the two that matter most.
 
-Rounds of the two servers alternate, so that whatever else the machine does falls on both; medians are compared. Exits 1
-when the ratio at 16 connections falls short of the budget.
+Every server is started alone some times, which gives start and memory. Then all of them run, and in each round every
+case goes to every server in turn, so that whatever else the machine does falls on all. Exits 1 when a budget is not
+met, 2 when a load generator is not there.
 """
 
 import argparse
-import json
-import statistics
 import sys
 import tempfile
-from collections import defaultdict
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-import joblib
-from sklearn.datasets import load_iris
-from sklearn.svm import SVC
-
-from bench import peers, servers, wrk
-
-CONNECTIONS = (1, 16, 64)
-DECIDING = 16
-BUDGET = 4.0
-ROWS = [[6.8, 2.8, 4.8, 1.4], [6.0, 3.4, 4.5, 1.6]]
-
-
-@dataclass(frozen=True)
-class Case:
-    protocol: str
-    path: str
-    body: str
-
-
-CASES = (
-    Case("V1", "/v1/models/iris:predict", json.dumps({"instances": ROWS})),
-    Case(
-        "V2",
-        "/v2/models/iris/infer",
-        json.dumps({"inputs": [{"name": "input-0", "shape": [2, 4], "datatype": "FP64", "data": ROWS}]}),
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Line:
-    """Medians over the rounds: requests per second, and latency in milliseconds."""
-
-    protocol: str
-    connections: int
-    ours: float
-    theirs: float
-    our_median_ms: float
-    their_median_ms: float
-
-    @property
-    def ratio(self) -> float:
-        return self.ours / self.theirs
+from bench import budgets, cases, h2load, launches, peers, report, setting, wrk
+from bench.cases import GATEWAY
+from bench.launches import OURS
+from bench.results import Results
+from bench.runs import Bench
 
 
 def main() -> int:
     options = _options()
     try:
         wrk.available()
-    except wrk.WrkMissing as missing:
+        if not options.quick:
+            h2load.available()
+    except wrk.ToolMissing as missing:
         print(missing, file=sys.stderr)
         return 2
-    python = peers.environment(options.peer_env, peers.KSERVE)
-    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
-        model = Path(directory, "model.joblib")
-        joblib.dump(SVC().fit(*load_iris(return_X_y=True)), model)
-        ours = stack.enter_context(servers.inferplane(model))
-        theirs = stack.enter_context(servers.kserve(python, model))
-        lines = _measured(ours, theirs, options.rounds, options.seconds)
-        running = [(server, server.private_memory) for server in (ours, theirs)]
-    _print(lines, running)
-    if options.json:
-        options.json.write_text(json.dumps(_report(lines, running), indent=1))
-    return _verdict(lines)
+    results = Results(cases.QUICK if options.quick else cases.FULL, options.rounds)
+    versions = _measure(results, options)
+    verdicts = budgets.verdicts(results, budgets.QUICK if options.quick else budgets.FULL)
+    text = report.document(results, verdicts, setting.here(versions, _command(options), options.note))
+    print(text)
+    if options.write:
+        options.write.write_text(text)
+    return 1 if any(verdict.met is False for verdict in verdicts) else 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.model_server", description=__doc__)
-    parser.add_argument("--peer-env", type=Path, default=Path(".venv-peers/kserve"), help="environment of the peer")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=2, help="length of one round; wrk takes whole ones")
-    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    parser.add_argument("--quick", action="store_true", help="ours and kserve, JSON iris only")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=2, help="length of a load; wrk takes whole seconds")
+    parser.add_argument("--environments", type=Path, default=Path(".venv-peers"), help="where the peers are installed")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the report there too")
+    parser.add_argument("--note", default="", help="a sentence for the report, say about what else the machine did")
     return parser.parse_args()
 
 
-def _measured(ours: servers.Running, theirs: servers.Running, rounds: int, seconds: int) -> list[Line]:
-    seen: dict[tuple[str, int, str], list[wrk.Round]] = defaultdict(list)
-    for number in range(rounds):
-        print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
-        for case in CASES:
-            for connections in CONNECTIONS:
-                for server in (ours, theirs):
-                    measured = wrk.load(server.url + case.path, case.body, connections, seconds)
-                    seen[case.protocol, connections, server.name].append(measured)
-    return [
-        _line(
-            case.protocol,
-            connections,
-            seen[case.protocol, connections, ours.name],
-            seen[case.protocol, connections, theirs.name],
-        )
-        for case in CASES
-        for connections in CONNECTIONS
-    ]
+def _command(options: argparse.Namespace) -> str:
+    return f"make bench{' QUICK=1' if options.quick else ''}{' WRITE=1' if options.write else ''}"
 
 
-def _line(protocol: str, connections: int, ours: list[wrk.Round], theirs: list[wrk.Round]) -> Line:
-    return Line(
-        protocol,
-        connections,
-        statistics.median(found.rate for found in ours),
-        statistics.median(found.rate for found in theirs),
-        statistics.median(found.median for found in ours),
-        statistics.median(found.median for found in theirs),
-    )
+def _measure(results: Results, options: argparse.Namespace) -> dict[str, str]:
+    """Fills `results`; the versions of the servers."""
+    pythons = _pythons((OURS, "kserve") if options.quick else (*launches.LAUNCHES, GATEWAY), options, results)
+    with tempfile.TemporaryDirectory() as directory:
+        bench = Bench(Path(directory), pythons, results, options.seconds)
+        bench.start_each(with_alone=not options.quick)
+        for kind in {case.kind.name: case.kind for case in results.cases}.values():
+            bench.load([case for case in results.cases if case.kind is kind])
+    return {name: _version(name, python, results) for name, python in pythons.items() if name != GATEWAY}
 
 
-def _print(lines: list[Line], running: list[tuple[servers.Running, float]]) -> None:
-    print("scikit-learn SVC on iris, 2 rows, one process each; medians")
-    print(f"{'':14}{'inferplane':>22}{'kserve':>22}{'ratio':>8}")
-    for line in lines:
-        print(
-            f"{line.protocol} {line.connections:>3} conn. "
-            f"{line.ours:>9,.0f}/s {line.our_median_ms:>7.2f} ms "
-            f"{line.theirs:>9,.0f}/s {line.their_median_ms:>7.2f} ms {line.ratio:>6.1f}x"
-        )
-    for server, memory in running:
-        print(f"{server.name}: first correct answer after {server.start:.2f} s, private memory {memory:.0f} MiB")
+def _version(name: str, python: Path, results: Results) -> str:
+    """The package's, and the server's own where it calls itself otherwise."""
+    package, own = peers.version(name, python), results.reported.get(name)
+    return package if own in (None, "", package.split()[-1]) else f"{package} (the server says {own})"
 
 
-def _report(lines: list[Line], running: list[tuple[servers.Running, float]]) -> dict[str, object]:
-    return {
-        "budget": {"connections": DECIDING, "ratio": BUDGET},
-        "throughput": [
-            {
-                "protocol": line.protocol,
-                "connections": line.connections,
-                "inferplane_per_second": round(line.ours),
-                "kserve_per_second": round(line.theirs),
-                "inferplane_median_ms": line.our_median_ms,
-                "kserve_median_ms": line.their_median_ms,
-                "ratio": round(line.ratio, 2),
-            }
-            for line in lines
-        ],
-        "start": {
-            server.name: {"seconds": round(server.start, 2), "private_mib": round(memory)} for server, memory in running
-        },
-    }
-
-
-def _verdict(lines: list[Line]) -> int:
-    short = [line for line in lines if line.connections == DECIDING and line.ratio < BUDGET]
-    for line in short:
-        print(f"below the budget: {line.protocol} {line.ratio:.1f}x, expected at least {BUDGET:g}x", file=sys.stderr)
-    return 1 if short else 0
+def _pythons(names: Sequence[str], options: argparse.Namespace, results: Results) -> dict[str, Path]:
+    """Of the servers that are there; why others are not goes into the results."""
+    pythons = {}
+    for name in names:
+        try:
+            own = name in (OURS, GATEWAY)
+            pythons[name] = launches.our_python() if own else peers.environment(name, options.environments)
+        except peers.Missing as missing:
+            results.missing[name] = str(missing)
+    return pythons
 
 
 if __name__ == "__main__":

@@ -1,22 +1,42 @@
-"""The servers under test: started on ports that the system chose, asked until they answer, stopped."""
+"""The servers under test: started on loopback ports that the system chose, measured as process trees, ended by pid."""
 
-import json
+import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 PATIENCE = 120.0
-_STEP = 0.01
+_STEP = 0.005
+
+
+class DoesNotServe(Exception):
+    """The end of what a server wrote before it gave up, or what it answered instead."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """On the loopback address. `host` is the name to ask for, where that is not the address."""
+
+    http: int
+    grpc: int
+    metrics: int
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start one server; `environment` is added to this process's own."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    ports: Ports
 
 
 @dataclass(frozen=True)
@@ -24,68 +44,61 @@ class Running:
     """`start` is seconds from the start of the process to its first correct answer."""
 
     name: str
-    url: str
+    ports: Ports
     pid: int
     start: float
 
     @property
     def private_memory(self) -> float:
-        """MiB that this process shares with nobody."""
-        return float(psutil.Process(self.pid).memory_full_info().uss) / 2**20
+        """MiB that the server's processes share with nobody."""
+        return sum(float(process.memory_full_info().uss) for process in tree(self.pid)) / 2**20
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What the server's processes have used so far, user and system."""
+        return sum(times.user + times.system for times in (process.cpu_times() for process in tree(self.pid)))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def tree(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def free_ports() -> Ports:
+    """Three that nothing listened on a moment ago."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(3)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        http, grpc, metrics = (int(probe.getsockname()[1]) for probe in probes)
+        return Ports(http, grpc, metrics)
 
 
 @contextmanager
-def inferplane(model: Path) -> Iterator[Running]:
-    port = free_port()
-    flags = ["--model_name=iris", f"--model_dir={model.parent}", f"--http_port={port}", "--host=127.0.0.1"]
-    with _started("inferplane", [sys.executable, "-m", "inferplane.assembly.model_server", *flags], port) as running:
-        yield running
-
-
-@contextmanager
-def kserve(python: Path, model: Path) -> Iterator[Running]:
-    port = free_port()
-    script = Path(__file__).with_name("kserve_peer.py")
-    with _started("kserve", [str(python), str(script), str(model), str(port)], port) as running:
-        yield running
-
-
-@contextmanager
-def _started(name: str, command: Sequence[str], port: int) -> Iterator[Running]:
-    # A file, not a pipe: one that nobody reads fills up and stops the server.
-    with tempfile.TemporaryFile("w+") as log:
-        begin = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, text=True)
+def started(name: str, launch: Launch, answers: Callable[[Ports], bool]) -> Iterator[Running]:
+    """A server that `answers`; DoesNotServe when it ends before it does, or is not there after PATIENCE seconds."""
+    with tempfile.TemporaryDirectory() as directory:
+        # A file, not a pipe: one that nobody reads fills up and stops the server.
+        log = Path(directory, "log")
+        with log.open("w") as output:
+            begin = time.perf_counter()
+            process = subprocess.Popen(
+                launch.command, stdout=output, stderr=output, env={**os.environ, **launch.environment}, cwd=directory
+            )
         try:
-            url = f"http://127.0.0.1:{port}"
-            if not _answers(process, url, begin + PATIENCE):
-                log.seek(0)
-                raise SystemExit(f"{name} does not serve: {log.read()[-2000:]}")
-            yield Running(name, url, process.pid, time.perf_counter() - begin)
+            while not answers(launch.ports):
+                if process.poll() is not None or time.perf_counter() > begin + PATIENCE:
+                    raise DoesNotServe(f"{name}: {' '.join(log.read_text().split())[-200:]}")
+                time.sleep(_STEP)
+            yield Running(name, launch.ports, process.pid, time.perf_counter() - begin)
         finally:
-            process.terminate()
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
 
 
-def _answers(process: subprocess.Popen[str], url: str, deadline: float) -> bool:
-    """Waits for the first correct answer; false when the process ends or the time is over."""
-    body = json.dumps({"instances": [[6.8, 2.8, 4.8, 1.4]]}).encode()
-    request = urllib.request.Request(f"{url}/v1/models/iris:predict", body, {"Content-Type": "application/json"})
-    while process.poll() is None and time.perf_counter() < deadline:
-        try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                if json.loads(answer.read()) == {"predictions": [1]}:
-                    return True
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(_STEP)
-    return False
+def _end(process: subprocess.Popen[bytes]) -> None:
+    family = tree(process.pid) if process.poll() is None else []
+    process.terminate()
+    _, alive = psutil.wait_procs(family, timeout=15)
+    for left in alive:
+        left.kill()
+    process.wait()

@@ -1,51 +1,51 @@
-"""One round of load by wrk, a process of its own."""
+"""One round of load over HTTP/1.1 by wrk, a process of its own."""
 
 import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Round:
-    """Requests per second, and the median latency in milliseconds."""
-
-    rate: float
-    median: float
+from bench.cases import Request
+from bench.figures import Round
+from bench.servers import Ports
 
 
-class WrkMissing(Exception):
+class ToolMissing(Exception):
     pass
 
 
 class Failed(Exception):
-    """Some answers were not 200, or the connection broke."""
+    """Some answers were errors, or the connection broke."""
 
 
-_SCRIPT = """
-wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/json"
-wrk.body = [==[%s]==]
-"""
-_UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+_UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
+_TIME = r"([\d.]+)(us|ms|s|m)\b"
 
 
 def available() -> str:
     path = shutil.which("wrk")
     if path is None:
-        raise WrkMissing("the load generator wrk is not installed: apt-get install wrk (or brew install wrk)")
+        raise ToolMissing("the load generator wrk is not installed: apt-get install wrk (or brew install wrk)")
     return path
 
 
-def load(url: str, body: str, connections: int, seconds: int) -> Round:
+def load(ports: Ports, request: Request, connections: int, seconds: int) -> Round:
+    url = f"http://127.0.0.1:{ports.http}{request.path}"
     with tempfile.TemporaryDirectory() as directory:
+        Path(directory, "body").write_bytes(request.body)
         script = Path(directory, "post.lua")
-        script.write_text(_SCRIPT % body)
-        command = [available(), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), url]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        script.write_text(script_for(Path(directory, "body"), request, ports.host))
+        command = [available(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency", "-s"]
+        output = subprocess.run([*command, str(script), url], check=True, capture_output=True, text=True).stdout
     return read(output, url)
+
+
+def script_for(body: Path, request: Request, host: str) -> str:
+    """What wrk sends, in Lua; the body comes from a file, as it may be any bytes."""
+    named = {**request.headers, "Host": host} if host else request.headers
+    headers = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in named.items())
+    return f'wrk.method = "POST"\n{headers}\nwrk.body = io.open("{body}", "rb"):read("*all")\n'
 
 
 def read(output: str, url: str) -> Round:
@@ -54,7 +54,12 @@ def read(output: str, url: str) -> Round:
     if wrong:
         raise Failed(f"{url}: {wrong[1]}")
     rate = re.search(r"Requests/sec: +([\d.]+)", output)
-    median = re.search(r"50% +([\d.]+)(us|ms|s)", output)
-    if rate is None or median is None or float(rate[1]) == 0:
+    requests = re.search(r"(\d+) requests in ", output)
+    median, late = (re.search(rf"^ *{percent}% +{_TIME}", output, re.MULTILINE) for percent in (50, 99))
+    if rate is None or requests is None or median is None or late is None or float(rate[1]) == 0:
         raise Failed(f"{url}: wrk said nothing that can be read: {output!r}")
-    return Round(float(rate[1]), float(median[1]) * _UNITS[median[2]])
+    return Round(float(rate[1]), _milliseconds(median), _milliseconds(late), int(requests[1]))
+
+
+def _milliseconds(found: re.Match[str]) -> float:
+    return float(found[1]) * _UNITS[found[2]]

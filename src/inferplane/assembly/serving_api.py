@@ -9,6 +9,7 @@ import inspect
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,10 @@ app = Starlette()
 
 class NotModels(InferplaneError, RuntimeError):
     """What `start` was given is not a list of models."""
+
+
+class WorkersFailed(InferplaneError):
+    pass
 
 
 class ModelServer:
@@ -182,7 +187,9 @@ class ModelServer:
             # Read by the Prometheus client when it is imported, which our own code does only when asked for metrics.
             os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", directory)
             self._workers = Workers(self.workers, listening, self._work, _announced)
-            self._workers.run()
+            code = self._workers.run()
+        if code:
+            raise WorkersFailed("the workers could not start to serve", fix="the log above says why")
 
     def _work(self, place: Place) -> int:
         try:
@@ -191,6 +198,8 @@ class ModelServer:
             log.exception("worker failed number=%d", place.number)
             place.channel.send(Message(event="failed", kind=type(error).__name__, error=str(error)))
             return 1
+        finally:
+            sys.stdout.flush()  # a worker ends without Python's own clearing up
         return 0
 
     async def _serve(self, place: Place | None) -> None:

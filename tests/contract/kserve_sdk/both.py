@@ -47,9 +47,9 @@ def kserve_python() -> Path:
     """The Python of an environment that has `kserve`, made once; the test is skipped where it cannot be made."""
     python = ROOT / ".venv-peers" / "kserve" / "bin" / "python"
     if not python.exists():
-        uv = shutil.which("uv") or pytest.skip("kserve's environment is made by uv, which is not installed")
-        subprocess.run([uv, "venv", "-q", "--python", sys.executable, python.parents[1]], check=True)
-        install = [uv, "pip", "install", "-q", "--python", python, KSERVE]
+        uv: str = shutil.which("uv") or pytest.skip("kserve's environment is made by uv, which is not installed")
+        subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(python.parents[1])], check=True)
+        install = [uv, "pip", "install", "-q", "--python", str(python), KSERVE]
         made = subprocess.run(install, capture_output=True, text=True, check=False)
         if made.returncode:
             pytest.skip(f"kserve cannot be installed: {made.stderr[-500:]}")

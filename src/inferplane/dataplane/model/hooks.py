@@ -75,12 +75,12 @@ class Hooks:
 
     def computed(self, verb: InferenceVerb, prepared: object, headers: Headers, response_headers: Headers) -> object:
         """What `predict`, or `explain`, makes of it."""
-        return self._computing(verb)(*self._arguments(verb, prepared, headers, response_headers))
+        return streamed(self._computing(verb)(*self._arguments(verb, prepared, headers, response_headers)))
 
     def finished(self, result: object, headers: Headers, response_headers: Headers) -> object:
         """The answer."""
         if self._postprocess is None:
-            return streamed(result)
+            return result
         return streamed(self._postprocess(*self._arguments(InferenceVerb.PREDICT, result, headers, response_headers)))
 
     # For the others.
@@ -118,7 +118,7 @@ class Hooks:
         prepared = await _called(None, self._validate, payload)
         ready = perf_counter()
         arguments = self._arguments(verb, prepared, headers, response_headers)
-        result = await _called(run, self._computing(verb), *arguments)
+        result = streamed(await _called(run, self._computing(verb), *arguments))
         computed = perf_counter()
         if self._postprocess is not None:
             arguments = self._arguments(InferenceVerb.PREDICT, result, headers, response_headers)

@@ -398,8 +398,10 @@ def _element(item: object, name: str) -> object:
         ) from error
 
 
-def write_metadata(name: str, inputs: Sequence[TensorMetadata], outputs: Sequence[TensorMetadata]) -> bytes:
-    """`versions` is null and `platform` empty, as KServe has it."""
+def write_metadata(
+    name: str, inputs: Sequence[TensorMetadata], outputs: Sequence[TensorMetadata], notes: Sequence[str] = ()
+) -> bytes:
+    """`versions` is null and `platform` empty, as KServe has it. `notes` are warnings, there when there are any."""
     metadata: dict[str, Json] = {
         "name": name,
         "versions": None,
@@ -407,6 +409,8 @@ def write_metadata(name: str, inputs: Sequence[TensorMetadata], outputs: Sequenc
         "inputs": [_described(tensor) for tensor in inputs],
         "outputs": [_described(tensor) for tensor in outputs],
     }
+    if notes:
+        metadata["parameters"] = {"warning": "; ".join(notes)}
     return orjson.dumps(metadata)
 
 

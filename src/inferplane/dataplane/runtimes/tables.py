@@ -82,9 +82,11 @@ def columns_of_records(records: Sequence[Record], *, ragged: bool = False) -> di
     for index, record in enumerate(records):
         if not ragged and record.keys() != columns.keys():
             raise InvalidInput(f"instances[{index}]: expected the columns {', '.join(names)}, got {', '.join(record)}")
+        if not record:
+            raise InvalidInput(f"instances[{index}]: expected columns, got an empty object")
         cells = {name: _cells(value) for name, value in record.items()}
         _check_lengths(cells, f"instances[{index}]")
-        size = len(next(iter(cells.values()))) if cells else 1
+        size = len(next(iter(cells.values())))
         for name in names:
             columns[name].extend(cells.get(name, [None] * size))
     return {**columns}

@@ -57,7 +57,8 @@ class Pages:
     async def metadata(self, request: Request) -> Response:
         name = _named(request, self._dispatch)
         inputs, outputs = await self._dispatch.metadata(name)
-        return Response(v2.write_metadata(name, inputs, outputs), media_type="application/json")
+        notes = getattr(self._dispatch.repository.existing(name), "notes", ())
+        return Response(v2.write_metadata(name, inputs, outputs, notes), media_type="application/json")
 
     async def config(self, request: Request) -> Response:
         name = _named(request, self._dispatch)

@@ -20,7 +20,8 @@ class Cell:
 @dataclass
 class Results:
     """`absent` says why a server was not measured in a case, `missing` why a server is not there at all. `pressure`
-    is the load average of the machine before each round, `grown` MiB of private memory after the load, `reported` the version that a server says it is."""
+    is the load average of the machine before each round, `grown` MiB of private memory after the load, `reported` the
+    version that a server says it is."""
 
     cases: Sequence[Case]
     rounds: int

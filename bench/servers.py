@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 PATIENCE = 120.0
+_GRACE = 15.0
 _STEP = 0.005
 
 
@@ -96,9 +97,15 @@ def started(name: str, launch: Launch, answers: Callable[[Ports], bool]) -> Iter
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    """The first process may end the others in its own way; those that are left after it are killed."""
     family = tree(process.pid) if process.poll() is None else []
     process.terminate()
-    _, alive = psutil.wait_procs(family, timeout=15)
+    try:
+        process.wait(timeout=_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    alive = [left for left in family if left.is_running()]
     for left in alive:
         left.kill()
-    process.wait()
+    psutil.wait_procs(alive, timeout=_GRACE)

@@ -15,6 +15,7 @@ from inferplane.inference.errors import InvalidInput, Malformed
 from inferplane.inference.grpc import contents, parameters
 from inferplane.inference.grpc.grpc_predict_v2_pb2 import ModelInferRequest
 from inferplane.inference.grpc.responses import goes_raw, raw_bytes
+from inferplane.inference.grpc.wire import without
 from inferplane.inference.tensors import InferInput, InferRequest, RequestedOutput
 
 
@@ -30,7 +31,14 @@ class GrpcInferRequest(InferRequest):
 
 def read(body: bytes) -> GrpcInferRequest:
     """A serialised message as a request. Malformed when it is none."""
+    if len(body) >= _LARGE and (parts := without(body, ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER)):
+        # Large tensors stay where they are: protobuf would copy them when it parses, and again when it is asked.
+        head, raw = parts
+        return _request(parsed(head), raw)
     return from_message(parsed(body))
+
+
+_LARGE = 32 * 1024
 
 
 def parsed(body: bytes) -> ModelInferRequest:
@@ -42,7 +50,10 @@ def parsed(body: bytes) -> ModelInferRequest:
 
 def from_message(message: ModelInferRequest) -> GrpcInferRequest:
     """The message's values. Arrays lie in the message's own bytes where their type allows, and are read-only then."""
-    raw = message.raw_input_contents
+    return _request(message, message.raw_input_contents)
+
+
+def _request(message: ModelInferRequest, raw: Sequence[bytes | memoryview]) -> GrpcInferRequest:
     request = GrpcInferRequest(
         message.model_name,
         _raw_inputs(message, raw) if raw else _typed_inputs(message),
@@ -55,7 +66,7 @@ def from_message(message: ModelInferRequest) -> GrpcInferRequest:
     return request.came_raw() if raw else request
 
 
-def _raw_inputs(message: ModelInferRequest, raw: Sequence[bytes]) -> list[InferInput]:
+def _raw_inputs(message: ModelInferRequest, raw: Sequence[bytes | memoryview]) -> list[InferInput]:
     inputs = message.inputs
     if len(raw) != len(inputs):
         raise InvalidInput(
@@ -71,7 +82,8 @@ def _raw_inputs(message: ModelInferRequest, raw: Sequence[bytes]) -> list[InferI
             )
         datatype, shape = _datatype(tensor, index), _shape(tensor, index)
         values = binary.array(data, datatype, shape, f"raw_input_contents[{index}]")
-        found.append(_input(tensor, datatype, values, index))
+        # An array in the middle of a message rarely begins where its type's values may lie.
+        found.append(_input(tensor, datatype, values if values.flags.aligned else values.copy(), index))
     return found
 
 

@@ -1,0 +1,59 @@
+"""The preload lists of the process images: a fork of a process that did all of that predicts, and no pool is lost."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.contract.runtimes.made import MAKERS, ROWS
+
+from inferplane.kernel.json import JsonObject
+from inferplane.resources.process_image import process_images
+
+TIMEOUT = 60
+
+FORKING = """
+import importlib, json, os, sys
+for name in json.loads(sys.argv[1]):
+    module, _, function = name.partition(":")
+    module = importlib.import_module(module)
+    if function:
+        getattr(module, function)()
+threads = len(os.listdir("/proc/self/task"))
+child = os.fork()
+if child == 0:
+    from pathlib import Path
+    from inferplane.dataplane.runtimes.registry import models
+    (model,) = models(sys.argv[2], "m", Path(sys.argv[3]))
+    model.load()
+    model.predict({"instances": json.loads(sys.argv[4])}, {})
+    os._exit(0)
+print(threads, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def image_of(format: str) -> JsonObject:
+    specs = [one["spec"] for one in process_images()]
+    return next(s for s in specs if isinstance(s, dict) and s.get("args") == [f"--format={format}"])
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
+@pytest.mark.parametrize("format", MAKERS)
+def test_a_fork_of_the_warm_process_predicts(format: str, tmp_path: Path) -> None:
+    MAKERS[format](tmp_path)
+    arguments = [json.dumps(image_of(format)["preload"]), format, str(tmp_path), json.dumps(ROWS)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    found = subprocess.run(
+        [sys.executable, "-c", FORKING, *arguments],
+        check=False,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    threads, code = found.stdout.split()
+    assert code == "0", found.stderr
+    # Importing onnxruntime starts one thread of its own, which no session of a fork waits for.
+    assert int(threads) == (2 if format == "onnx" else 1)

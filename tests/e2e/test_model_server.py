@@ -193,7 +193,7 @@ def test_a_port_that_is_taken_is_named_with_the_way_out(iris: Path) -> None:
     [
         (["--model_dri=x"], "the following arguments are required: --model_dir"),
         (["--model_dir=x", "--http_prot=1"], "unknown flag --http_prot: did you mean --http_port?"),
-        (["--model_dir=x", "--workers=2"], "only one worker is supported for now"),
+        (["--model_dir=x", "--workers=0"], "expected 1 or more, got 0"),
         (["--model_dir=x", "--http_port=70000"], "expected a port from 0 to 65535, got 70000"),
         (["--model_dir=x", "--format=onyx"], "invalid choice: 'onyx'"),
     ],

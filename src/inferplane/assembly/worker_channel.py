@@ -1,4 +1,4 @@
-"""What the worker processes of one model server and their parent say to each other: datagrams of JSON over a socket pair.
+"""What the workers of one model server and their parent say to each other: datagrams of JSON over a socket pair.
 
 A worker says that it is `ready` or `failed`, and asks that a model be loaded or unloaded everywhere. The parent passes
 that on to all workers, gathers what became of it, and tells the one that asked.

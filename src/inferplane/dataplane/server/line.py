@@ -51,7 +51,10 @@ class Line:
     ) -> None:
         bounds = execution.bounds(hooks.model)
         joining = joining_of(
-            hooks.model, lambda payload, headers: hooks.computed(_PREDICT, payload, headers, {}), bounds.rows
+            hooks.model,
+            lambda payload, headers: hooks.computed(_PREDICT, payload, headers, {}),
+            bounds.rows,
+            inexact=execution.max_batch_size is not None,
         )
         self._name = hooks.model.name
         self._metrics = metrics

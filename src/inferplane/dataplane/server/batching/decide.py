@@ -23,11 +23,14 @@ class Bounds:
 class Waiting(Protocol):
     """A call in the queue. `kind` None fits no other. `size` is the bytes of its body, `since` when it came."""
 
-    kind: Hashable | None
-    rows: int
-    size: int
-    since: float
-
+    @property
+    def kind(self) -> Hashable | None: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def since(self) -> float: ...
     @property
     def left(self) -> bool:
         """Whether nobody waits for the answer any more."""

@@ -41,13 +41,17 @@ Predict: TypeAlias = Callable[[object, Headers], object]
 
 
 class RowJoining:
-    """For a `RowModel`."""
+    """For a `RowModel`. With `inexact` also for one whose answers may differ in the last bits."""
 
-    def __init__(self, model: RowModel) -> None:
+    def __init__(self, model: RowModel, *, inexact: bool) -> None:
         self._model = model
+        self._inexact = inexact
 
     def part(self, prepared: object) -> Part:
-        return part_of(self._model.rows(prepared))
+        # Asked each time: a model may have loaded another file since.
+        model = self._model
+        rows = model.rows(prepared)
+        return part_of(rows) if model.joins_requests and (self._inexact or model.is_exact) else Part(None, 1, rows)
 
     def alone(self, prepared: object, part: Part, headers: Headers) -> object:
         return self._model.result(prepared, self._model.predict_rows(part.values))
@@ -191,12 +195,12 @@ def _response(whole: InferResponse, piece: Mapping[str, Array]) -> InferResponse
     )
 
 
-def joining_of(model: Model, predict: Predict, rows: int) -> Joining | None:
+def joining_of(model: Model, predict: Predict, rows: int, *, inexact: bool) -> Joining | None:
     """How requests for `model` run together; None when each runs alone. `rows` is the most in one batch."""
     if rows < 2:
         return None
     if isinstance(model, RowModel):
-        return RowJoining(model) if model.joins_requests else None
+        return RowJoining(model, inexact=inexact) if type(model).predict is RowModel.predict else None
     if model.max_batch_size is None or model.required_response_headers:
         return None
     return PayloadJoining(predict)

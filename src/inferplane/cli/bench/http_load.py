@@ -57,6 +57,30 @@ class _Run:
         self.idle: deque[_Connection] = deque()
         self.due: deque[float] = deque()
         self.open = shape.rate is not None
+        self.connections: set[_Connection] = set()
+        self.connecting: set[asyncio.Task[None]] = set()
+
+    def reconnect(self) -> None:
+        """Another connection in the place of one that is gone."""
+        if self.running:
+            task = self.loop.create_task(_connect(self))
+            self.connecting.add(task)
+            task.add_done_callback(self.connecting.discard)
+
+    def cut_overdue(self) -> None:
+        """Gives up on answers that take longer than the timeout."""
+        now = time.perf_counter()
+        for connection in [one for one in self.connections if one.overdue(now)]:
+            connection.fail(f"no answer within {self.shape.timeout:g} s")
+
+    async def end(self) -> None:
+        self.running = False
+        for task in self.connecting:
+            task.cancel()
+        await asyncio.gather(*self.connecting, return_exceptions=True)
+        for connection in list(self.connections):
+            connection.abort()
+        await asyncio.sleep(0)  # transports close in the loop's next round
 
     def free(self, connection: "_Connection") -> None:
         """A connection can take a request."""
@@ -93,6 +117,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self.usable = True
+        self._run.connections.add(self)
         self._run.free(self)
 
     def send(self, due: float) -> None:
@@ -107,7 +132,7 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(f"the answer is not HTTP/1.1: {error}")
+            self.fail(f"the answer is not HTTP/1.1: {error}")
 
     def on_body(self, body: bytes) -> None:
         if len(self._body) < SAMPLE:
@@ -126,20 +151,26 @@ class _Connection(asyncio.Protocol):
             run.free(self)
         else:
             self._close()
-            run.loop.create_task(_connect(run))
+            run.reconnect()
 
     def connection_lost(self, error: Exception | None) -> None:
         was_usable, self.usable = self.usable, False
+        self._run.connections.discard(self)
         if self._waiting:
             self._waiting = False
             self._run.tally.failed("connection broken before the answer" + (f" ({error})" if error else ""))
-        if was_usable and self._run.running:
-            self._run.loop.create_task(_connect(self._run))
+        if was_usable:
+            self._run.reconnect()
 
     def overdue(self, now: float) -> bool:
         return self._waiting and now - self._since > self._run.shape.timeout
 
-    def _fail(self, reason: str) -> None:
+    def abort(self) -> None:
+        self._waiting = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def fail(self, reason: str) -> None:
         self._waiting = False
         self._run.tally.failed(reason)
         if self._transport is not None:
@@ -184,11 +215,12 @@ async def load(target: HttpTarget, shape: Shape, tick: Callable[[float, Tally], 
     started, cpu = time.perf_counter(), time.process_time()
     while (passed := time.perf_counter() - started) < shape.duration:
         tick(passed, run.tally)
+        run.cut_overdue()
         await asyncio.sleep(min(0.25, shape.duration - passed))
     seconds, busy = time.perf_counter() - started, time.process_time() - cpu
-    run.running = False
     if pacer is not None:
         pacer.cancel()
+    await run.end()
     return Load(run.tally, seconds, busy / seconds, run.late), run.sample
 
 

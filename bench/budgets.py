@@ -74,7 +74,7 @@ def _ratio(results: Results, ratio: Ratio) -> Verdict:
         return Verdict(ratio.budget, expected, NOT_MEASURED, False)
     if theirs is None:
         return Verdict(ratio.budget, expected, NOT_MEASURED, None)
-    got = ours.rate / theirs.rate
+    got = ours.over(theirs)
     return Verdict(ratio.budget, expected, f"{got:.1f} ×", got >= ratio.least)
 
 

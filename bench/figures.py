@@ -29,12 +29,22 @@ class Sample:
 
 @dataclass(frozen=True)
 class Figures:
-    """Medians over rounds. `cpu` is in CPU seconds per 1,000 requests; latencies in milliseconds."""
+    """`rates` by round, else medians over rounds. `cpu` is in CPU seconds per 1,000 requests; latencies in
+    milliseconds."""
 
-    rate: float
+    rates: tuple[float, ...]
     p50: float
     p99: float
     cpu: float
+
+    @property
+    def rate(self) -> float:
+        return statistics.median(self.rates)
+
+    def over(self, other: "Figures") -> float:
+        """How many times as fast as the other: the median of the ratios of each round, in which both had the same
+        neighbours on the machine."""
+        return statistics.median(mine / theirs for mine, theirs in zip(self.rates, other.rates, strict=True))
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Start:
 
 def medians(samples: Sequence[Sample]) -> Figures:
     return Figures(
-        rate=statistics.median(sample.round.rate for sample in samples),
+        rates=tuple(sample.round.rate for sample in samples),
         p50=statistics.median(sample.round.p50 for sample in samples),
         p99=statistics.median(sample.round.p99 for sample in samples),
         cpu=statistics.median(sample.cpu_per_thousand for sample in samples),

@@ -6,7 +6,6 @@ answer must have brought the data of a right one, whose length is known from a c
 
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from bench.cases import Load, Request
 from bench.figures import Round, percentile
 from bench.servers import Ports
-from bench.wrk import Failed, ToolMissing
+from bench.wrk import Failed, ToolMissing, printed
 
 _HEADERS = ("-H", "content-type: application/grpc", "-H", "te: trailers")
 
@@ -36,8 +35,7 @@ def load(ports: Ports, request: Request, shape: Load, seconds: int, answer: int)
             available(), "-t1", f"-c{shape.connections}", f"-m{shape.streams}", f"-D{seconds}", *_HEADERS,
             *(("-H", f":authority: {ports.host}") if ports.host else ()), "-d", str(body), f"--log-file={log}", url,
         ]  # fmt: skip
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        return read(output, log.read_text().splitlines(), answer, url)
+        return read(printed(command), log.read_text().splitlines(), answer, url)
 
 
 def read(output: str, log: Sequence[str], answer: int, url: str) -> Round:

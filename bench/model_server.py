@@ -6,6 +6,7 @@ met, 2 when a load generator is not there.
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ def main() -> int:
     except wrk.ToolMissing as missing:
         print(missing, file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # servers end on the way out
     results = Results(cases.QUICK if options.quick else cases.FULL, options.rounds)
     versions = _measure(results, options)
     verdicts = budgets.verdicts(results, budgets.QUICK if options.quick else budgets.FULL)

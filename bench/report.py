@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.budgets import Verdict
-from bench.cases import Case, Load
+from bench.cases import GATEWAY, Case, Load
 from bench.launches import OURS
 from bench.peers import LEFT_OUT
 from bench.results import Results, Setting
@@ -51,6 +51,8 @@ def _how(results: Results, setting: Setting) -> list[str]:
         "server has its turn in every case; one server under load at a time, one process for the model,",
         "`OMP_NUM_THREADS=1`. Load comes from other processes on the same machine: wrk, and h2load for gRPC. All",
         "servers have the same model files, and each one's answer was held against the model's before it was timed.",
+        "Ratios are medians of the rounds' ratios. CPU seconds are those of all the server's processes; behind the",
+        "gateway, of the whole platform.",
         "",
         *(f"- {name}: {value}" for name, value in setting.machine.items()),
         f"- load average before each round: {pressure}",
@@ -74,7 +76,7 @@ def _request_row(results: Results, case: Case, load: Load, server: str) -> Seque
     begin = [case.name, str(load), server]
     if figures is None:
         return [*begin, "–", "–", "–", "–", ""]
-    ratio = f"{ours.rate / figures.rate:.1f} ×" if ours and server != OURS else ""
+    ratio = f"{ours.over(figures):.1f} ×" if ours and server not in (OURS, GATEWAY) else ""
     times = [f"{value:.2f}" for value in (figures.p50, figures.p99)]
     return [*begin, f"{figures.rate:,.0f}", *times, f"{figures.cpu:.3f}", ratio]
 

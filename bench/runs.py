@@ -76,7 +76,7 @@ class Bench:
                 try:
                     sample = self._sample(case, load, running[name], lengths[case.name, name])
                     samples[Cell(case.name, load, name)].append(sample)
-                except wrk.Failed as failed:
+                except (wrk.Failed, servers.Gone) as failed:
                     self._results.absent[case.name, name] = str(failed)
 
     def _sample(self, case: Case, load: Load, server: Running, length: int) -> Sample:

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,10 @@ _STEP = 0.005
 
 class DoesNotServe(Exception):
     """The end of what a server wrote before it gave up, or what it answered instead."""
+
+
+class Gone(Exception):
+    """A server that served has ended."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +56,28 @@ class Running:
     @property
     def private_memory(self) -> float:
         """MiB that the server's processes share with nobody."""
-        return sum(float(process.memory_full_info().uss) for process in tree(self.pid)) / 2**20
+        return sum(_of_each(self.pid, lambda process: float(process.memory_full_info().uss))) / 2**20
 
     @property
     def cpu_seconds(self) -> float:
         """What the server's processes have used so far, user and system."""
-        return sum(times.user + times.system for times in (process.cpu_times() for process in tree(self.pid)))
+        return sum(_of_each(self.pid, lambda process: sum(process.cpu_times()[:2])))
+
+
+def _of_each(pid: int, measure: Callable[[psutil.Process], float]) -> Iterator[float]:
+    """A child may end while its siblings are looked at."""
+    for process in tree(pid):
+        with suppress(psutil.NoSuchProcess):
+            yield measure(process)
 
 
 def tree(pid: int) -> list[psutil.Process]:
-    process = psutil.Process(pid)
-    return [process, *process.children(recursive=True)]
+    """A process and all below it; Gone when it has ended."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess as error:
+        raise Gone(f"process {pid} has ended") from error
 
 
 def free_ports() -> Ports:

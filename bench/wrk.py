@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.cases import Request
@@ -37,8 +38,15 @@ def load(ports: Ports, request: Request, connections: int, seconds: int) -> Roun
         script = Path(directory, "post.lua")
         script.write_text(script_for(Path(directory, "body"), request, ports.host))
         command = [available(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency", "-s"]
-        output = subprocess.run([*command, str(script), url], check=True, capture_output=True, text=True).stdout
-    return read(output, url)
+        return read(printed([*command, str(script), url]), url)
+
+
+def printed(command: Sequence[str]) -> str:
+    """What a load generator printed; Failed when it gave up."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise Failed(f"{command[0]} gave up: {' '.join((done.stdout + done.stderr).split())[-300:]}")
+    return done.stdout
 
 
 def script_for(body: Path, request: Request, host: str) -> str:

@@ -11,7 +11,7 @@ RATIO = Ratio(cases.V1_JSON, MANY, "kserve", 20)
 
 
 def figures(rate: float, p50: float = 1.0) -> Figures:
-    return Figures(rate, p50, 2.0, 0.1)
+    return Figures((rate,), p50, 2.0, 0.1)
 
 
 def results(*found: tuple[Case, Load, str, Figures]) -> Results:

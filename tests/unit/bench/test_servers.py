@@ -1,10 +1,11 @@
 """Real processes, small ones: started, measured as a tree, ended."""
 
+import subprocess
 import sys
 
 import psutil
 import pytest
-from bench.servers import DoesNotServe, Launch, Ports, free_ports, started
+from bench.servers import DoesNotServe, Gone, Launch, Ports, Running, free_ports, started
 
 PARENT = """
 import subprocess, sys, time
@@ -38,6 +39,13 @@ def test_a_server_that_ends_says_what_it_wrote() -> None:
         started("s", launch("raise SystemExit('no such model')"), lambda ports: False),
     ):
         pass
+
+
+def test_a_server_that_has_ended_is_gone() -> None:
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    with pytest.raises(Gone, match=f"process {done.pid} has ended"):
+        _ = Running("s", free_ports(), done.pid, 1.0).cpu_seconds
 
 
 def test_ports_are_three_different_ones() -> None:

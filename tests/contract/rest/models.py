@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from inferplane import InferOutput, InferRequest, InferResponse, Model
+from inferplane.inference import v1
+from inferplane.inference.errors import InvalidInput
 from inferplane.inference.tensors import TensorMetadata
 
 
@@ -30,7 +32,7 @@ class Echo(Model):
         return {"predictions": repr(payload)}
 
     def explain(self, payload: Any, headers: dict[str, str]) -> object:
-        return {"explanations": payload["instances"]}
+        return {"explanations": v1.rows_of(payload)}
 
 
 class Shaped(Echo):
@@ -60,6 +62,8 @@ class Talking(Model):
         return [TensorMetadata("text_input", "BYTES", [1])]
 
     async def predict(self, payload: InferRequest, headers: dict[str, str]) -> AsyncIterator[InferResponse]:
+        if not isinstance(payload, InferRequest):
+            raise InvalidInput("this model speaks V2")
         words = str(payload.inputs[0].view()[0]).split()
         for word in words:
             if word == "fail":

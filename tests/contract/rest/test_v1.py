@@ -7,7 +7,7 @@ import numpy as np
 import orjson
 import pytest
 from tests.contract.model_server.serving import get, post, serving
-from tests.contract.rest.models import Answering, Echo, Shaped
+from tests.contract.rest.models import Answering, Echo, Shaped, Talking
 
 from inferplane import Model
 
@@ -90,6 +90,12 @@ async def test_an_async_iterator_is_streamed() -> None:
         client.send(post(PREDICT, b"{}"))
         await client.head()
         assert [chunk async for chunk in client.chunks()] == [b"a", b"b"]
+
+
+async def test_a_stream_that_refuses_its_request_at_once_has_the_status_of_that() -> None:
+    async with serving(Talking()) as server:
+        answer = await server.exchange(post("/v1/models/talking:predict", b"{}"))
+    assert (answer.status, answer.body) == (400, b'{"error":"this model speaks V2"}')
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from inferplane.dataplane.server import answers
 from inferplane.dataplane.server.answers import Answer, Outcome, failed
 from inferplane.dataplane.server.calls import Codec, Headers
 from inferplane.dataplane.server.dispatch import Dispatch
-from inferplane.dataplane.server.protocols import V2, model_types
+from inferplane.dataplane.server.protocols import V2, model_types, new_id
 from inferplane.inference import generate, v2
 from inferplane.inference.errors import InferenceError
 from inferplane.inference.tensors import InferRequest, InferResponse
@@ -24,7 +24,8 @@ log = logging.getLogger("inferplane.server")
 
 EVENTS = b"text/event-stream; charset=utf-8"
 
-Part = Callable[[InferResponse, InferRequest], bytes]
+Part = Callable[[InferResponse, InferRequest, str], bytes]
+"""(response, request, id for those that have none) → body."""
 
 
 def _read(body: bytes, headers: Headers, model: Model) -> object:
@@ -38,29 +39,29 @@ def _writer(part: Part) -> Callable[[object, object], Answer]:
         if not isinstance(payload, InferRequest):
             raise InferenceError("a V2 answer needs a V2 request")
         if isinstance(result, AsyncIterator):
-            return Answer(200, _parts(result, payload, part))
-        return Answer(200, _encoded(result, payload, part))
+            return Answer(200, _parts(result, payload, part, new_id()))
+        return Answer(200, _encoded(result, payload, part, new_id()))
 
     return write
 
 
-async def _parts(results: AsyncIterator[object], payload: InferRequest, part: Part) -> AsyncIterator[bytes]:
+async def _parts(results: AsyncIterator[object], payload: InferRequest, part: Part, id: str) -> AsyncIterator[bytes]:
     async for result in results:
-        yield _encoded(result, payload, part)
+        yield _encoded(result, payload, part, id)
 
 
-def _encoded(result: object, payload: InferRequest, part: Part) -> bytes:
+def _encoded(result: object, payload: InferRequest, part: Part, id: str) -> bytes:
     if not isinstance(result, InferResponse):
         raise InferenceError(f"expected an InferResponse from the model, got {type(result).__name__}")
-    return part(result, payload)
+    return part(result, payload, id)
 
 
-def _response(response: InferResponse, request: InferRequest) -> bytes:
-    return v2.write(response, request, "")
+def _generated(response: InferResponse, request: InferRequest, id: str) -> bytes:
+    return generate.write(response, request)  # without an id for requests without one
 
 
-GENERATE = Codec("v2", _read, _writer(generate.write), answers.of_v2_error)
-INFER = Codec("v2", V2.read, _writer(_response), answers.of_v2_error)
+GENERATE = Codec("v2", _read, _writer(_generated), answers.of_v2_error)
+INFER = Codec("v2", V2.read, _writer(v2.write), answers.of_v2_error)
 
 
 class Streams:

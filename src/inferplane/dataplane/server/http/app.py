@@ -23,18 +23,6 @@ from inferplane.inference import v2
 from inferplane.inference.errors import InferenceFailure, Malformed
 from inferplane.kernel.json import Json, JsonObject
 
-EXTENSIONS = (
-    "model_repository_extension",
-    "model_repository",
-    "model_configuration",
-    "statistics",
-    "binary_tensor_data",
-    "parameters",
-    "classification",
-    "generate",
-)
-"""V2 extensions that this server has: the first as KServe names it, the others as Triton does."""
-
 
 class Pages:
     """The handlers, over one dispatch."""
@@ -48,7 +36,7 @@ class Pages:
         return _json({"models": list(self._dispatch.repository.get_models())})
 
     async def server(self, request: Request) -> Response:
-        return _json({"name": "inferplane", "version": self._version, "extensions": list(EXTENSIONS)})
+        return _json({"name": "inferplane", "version": self._version, "extensions": list(administration.EXTENSIONS)})
 
     async def model_ready(self, request: Request) -> Response:
         name = _named(request, self._dispatch)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Protocol, TypeAlias, cast
 from urllib.parse import unquote
 
-from inferplane.dataplane.server.answers import INTERNAL
+from inferplane.dataplane.server.answers import INTERNAL, Answer, of_error
 from inferplane.dataplane.server.http import wire
 from inferplane.dataplane.server.http.wire import Incoming
 
@@ -74,21 +74,23 @@ class Exchange:
             async for data in chunks:
                 await self._write(data, last=False)
             await self._write(b"", last=True)
-        except Exception:
-            log.exception("stream failed target=%s", self._request.target.decode("latin-1"))
+        except Exception as error:
+            answer = of_error(error)
+            if self._started or answer.status >= 500:
+                log.exception("stream failed target=%s", self._request.target.decode("latin-1"))
             if self._started:
                 self._client.abort()
             else:
-                self._fail()
+                self._fail(answer)
             return
         self._client.finished(self._request)
 
-    def _fail(self) -> None:
+    def _fail(self, answer: Answer = INTERNAL) -> None:
         if self._gone:
             return
         self._client.closing_time(self._request)
-        body = cast(bytes, INTERNAL.body)
-        self._client.transport.write(cast(bytes, wire.whole(INTERNAL, body, self._request, self._client.date)))
+        body = cast(bytes, answer.body)
+        self._client.transport.write(cast(bytes, wire.whole(answer, body, self._request, self._client.date)))
         self._client.finished(self._request)
 
     async def _receive(self) -> Message:

@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
         self.deadline = self._loop.time() + self._limits.head_timeout
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._server.lost(self)
+        self._server.lost(self, self._current)
         self._closing = True
         self._waiting.clear()
         if self._exchange is not None:
@@ -272,9 +272,8 @@ class Connection(asyncio.Protocol):
     def _serve(self, request: Incoming) -> None:
         self._current = request
         self.deadline = None
-        if self._server.access_log is not None:
-            request.since = self._loop.time()
-            request.client = wire.address(self.transport.get_extra_info("peername"))
+        if self._server.observed:
+            self._server.note(request, wire.address(self.transport.get_extra_info("peername")))
         if request.coding:
             self._start(self._inflate(request))
         else:

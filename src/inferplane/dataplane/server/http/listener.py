@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 from email.utils import formatdate
+from typing import TYPE_CHECKING
 
 from inferplane.dataplane.server.accepting import SharedListener
 from inferplane.dataplane.server.cells import Cells
@@ -17,6 +18,9 @@ from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.http.routes import HotRoutes
 from inferplane.dataplane.server.http.wire import Incoming
 from inferplane.kernel.errors import InferplaneError
+
+if TYPE_CHECKING:
+    from inferplane.dataplane.server.tracing import Spans
 
 _SWEEP = 0.5
 
@@ -48,7 +52,13 @@ class HttpServer:
     """Serves `routes` and `app` on one address. Made and used on one event loop."""
 
     def __init__(
-        self, routes: HotRoutes, app: AsgiApp, probes: Probes, limits: Limits, access_log: AccessLog | None = None
+        self,
+        routes: HotRoutes,
+        app: AsgiApp,
+        probes: Probes,
+        limits: Limits,
+        access_log: AccessLog | None = None,
+        spans: "Spans | None" = None,
     ) -> None:
         self.routes = routes
         self.app = app
@@ -59,7 +69,9 @@ class HttpServer:
         self.answered = 0
         self.received_bytes = 0
         self.sent_bytes = 0
-        self.access_log = access_log
+        self._access_log = access_log
+        self._spans = spans
+        self.observed = access_log is not None or spans is not None
         self.date = b""
         # Ids are unique to the process and cheap to make: 64 random bits, then a number.
         self._id_prefix = os.urandom(8).hex().encode("ascii")
@@ -105,10 +117,21 @@ class HttpServer:
         self.answered += 1
         self.received_bytes += len(request.body)
         self.sent_bytes += request.sent
-        if self.access_log is not None:
-            self.access_log.write(request, self.loop.time() - request.since)
+        if self._access_log is not None:
+            self._access_log.write(request, self.loop.time() - request.since)
+        if self._spans is not None:
+            self._spans.ended(request)
 
-    def lost(self, connection: Connection) -> None:
+    def note(self, request: Incoming, client: str) -> None:
+        """The request is about to be answered, where that is observed."""
+        request.since = self.loop.time()
+        request.client = client
+        if self._spans is not None:
+            self._spans.began(request)
+
+    def lost(self, connection: Connection, unanswered: Incoming | None) -> None:
+        if self._spans is not None and unanswered is not None:
+            self._spans.ended(unanswered)
         self.connections.discard(connection)
         if self._shared is not None:
             self._shared.counted()

@@ -153,7 +153,10 @@ def _success(gives: Gives) -> JsonObject:
     if gives is Gives.TEXT:
         return {"description": "Text", "content": {"text/plain": {"schema": _TEXT}}}
     if gives is Gives.EVENTS:
-        return {"description": "Server-sent events", "content": {"text/event-stream": {"schema": _TEXT}}}
+        return {
+            "description": "Server-sent events",
+            "content": {"text/event-stream": {"schema": _of("data", data=_TEXT)}},
+        }
     content: JsonObject = {"application/json": {"schema": _ref(gives)}}
     if gives is Gives.INFERENCE:
         content["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}

@@ -22,7 +22,8 @@ class Incoming(msgspec.Struct):
 
     `length` is that of the body as its head claims, 0 where it does not; `coding` and `accepts` are the
     Content-Encoding and the Accept-Encoding; `own_id` tells that the id is the server's, not the client's; `status` and
-    `sent` tell what was answered. `client` and `since` are known only where requests are logged.
+    `sent` tell what was answered. `client` and `since` are known only where requests are logged or traced; `span` is the
+    `traceparent` of a recorded span.
     """
 
     method: bytes = b""
@@ -44,6 +45,7 @@ class Incoming(msgspec.Struct):
     since: float = 0.0
     status: int = 0
     sent: int = 0
+    span: str = ""
 
     def header_map(self) -> dict[str, str]:
         """Names in lower case; of a repeated one the last. The request's id is among them."""

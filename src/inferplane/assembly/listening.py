@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -19,7 +21,7 @@ from inferplane.dataplane.server.http.app import build
 from inferplane.dataplane.server.http.asgi import AsgiApp
 from inferplane.dataplane.server.http.extended import Everything, LaneOff, is_untouched, takes_hot_routes
 from inferplane.dataplane.server.http.limits import Limits
-from inferplane.dataplane.server.http.listener import HttpServer
+from inferplane.dataplane.server.http.listener import CannotListen, HttpServer
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.http.routes import HotRoutes
 from inferplane.dataplane.server.metrics import Metrics
@@ -29,6 +31,25 @@ if TYPE_CHECKING:
     from inferplane.dataplane.server.grpc.port import GrpcServer
 
 log = logging.getLogger("inferplane.server")
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Files in PEM."""
+
+    chain: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            made.load_cert_chain(self.chain, self.key)
+        except (OSError, ssl.SSLError) as error:
+            raise CannotListen(
+                f"the certificate {self.chain} with the key {self.key} cannot be used: {error}",
+                fix="give PEM files that belong together in --ssl_certfile and --ssl_keyfile",
+            ) from error
+        return made
 
 
 @dataclass(frozen=True)
@@ -48,6 +69,7 @@ class Ends:
     access_log: AccessLog | None = None
     docs: bool = False
     app: Starlette | None = None
+    tls: Certificate | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +117,9 @@ def _metrics(place: Place | None) -> Metrics:
 
 async def _accept(server: HttpServer, ends: Ends, place: Place | None) -> int:
     if place is None:
-        return await server.listen(ends.host, ends.http_port)
+        return await server.listen(ends.host, ends.http_port, None if ends.tls is None else ends.tls.context())
+    if ends.tls is not None:
+        raise CannotListen("TLS with several workers is not supported", fix="leave out --workers or the certificate")
     server.share(place.listening, place.connections, place.number)
     return int(place.listening.getsockname()[1])
 
@@ -110,8 +134,9 @@ def _application(ends: Ends, dispatch: Dispatch, probes: Probes) -> tuple[HotRou
 
 def _grpc_server(ends: Ends, dispatch: Dispatch, probes: Probes, *, shared: bool) -> "GrpcServer":
     # Not at the top: grpc and protobuf take 0.1 s to import, and a server without the port needs neither.
-    from inferplane.dataplane.server.grpc.port import GrpcServer, PortOptions
+    from inferplane.dataplane.server.grpc.port import GrpcServer, PortOptions, Tls
     from inferplane.dataplane.server.grpc.service import Service
 
-    options = PortOptions(ends.max_send_message, ends.max_receive_message, shared=shared)
+    tls = None if ends.tls is None else Tls(ends.tls.chain, ends.tls.key)
+    options = PortOptions(ends.max_send_message, ends.max_receive_message, tls=tls, shared=shared)
     return GrpcServer(Service(dispatch, probes), dispatch, options)

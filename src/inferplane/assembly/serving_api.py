@@ -14,6 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
@@ -22,7 +23,7 @@ from starlette.applications import Starlette
 
 from inferplane.assembly import serving_flags
 from inferplane.assembly.announcement import announce_failure
-from inferplane.assembly.listening import Ends, listening
+from inferplane.assembly.listening import Certificate, Ends, listening
 from inferplane.assembly.readiness import READY, announce
 from inferplane.assembly.serving_flags import HTTP_PORT, HTTPS_PORT, flags
 from inferplane.assembly.serving_logging import configure_logging
@@ -34,7 +35,7 @@ from inferplane.dataplane.model.predictor import PredictorConfig, tell_predictor
 from inferplane.dataplane.model.repository import ModelRepository, ModelRepositoryExtension, WithoutName
 from inferplane.dataplane.server.http.access_log import AccessLog
 from inferplane.dataplane.server.http.limits import Limits
-from inferplane.dataplane.server.http.listener import listening_socket
+from inferplane.dataplane.server.http.listener import CannotListen, listening_socket
 from inferplane.inference.errors import NoModelReady
 from inferplane.kernel.errors import InferplaneError
 
@@ -211,7 +212,8 @@ class ModelServer:
         try:
             async with (
                 self._prepared(),
-                listening(self.registered_models, self._ends(), place, self._stopping) as ports,self._running_engines()
+                listening(self.registered_models, self._ends(), place, self._stopping) as ports,
+                self._running_engines(),
             ):
                 self.http_port, self.grpc_port = ports.http, ports.grpc or self.grpc_port
                 names = ",".join(self.registered_models.get_models())
@@ -249,7 +251,15 @@ class ModelServer:
             access_log=None if self.access_log_format is None else AccessLog(self.access_log_format),
             docs=self.enable_docs_url,
             app=self.app,
+            tls=self._certificate(),
         )
+
+    def _certificate(self) -> Certificate | None:
+        if self.ssl_certfile and self.ssl_keyfile:
+            return Certificate(Path(self.ssl_certfile), Path(self.ssl_keyfile))
+        if self.ssl_certfile or self.ssl_keyfile:
+            raise CannotListen("TLS needs a certificate and its key", fix="give both --ssl_certfile and --ssl_keyfile")
+        return None
 
     @asynccontextmanager
     async def _running_engines(self) -> AsyncIterator[None]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from inferplane.dataplane.model.predictor import PredictorConfig, PredictorProtocol
-from inferplane.inference.errors import InvalidInput
+from inferplane.dataplane.model.upstream import translated
+from inferplane.inference.errors import InvalidInput, UpstreamFailed
 from inferplane.inference.tensors import InferRequest
 
 if TYPE_CHECKING:
@@ -91,6 +92,18 @@ async def explain(
         predictor_ca_file=told.predictor_ca_file,
     )
     return await _rest(asked).explain(asked.predictor_base_url, model_name, payload, headers=forwarded(headers))
+
+
+async def is_ready(model_name: str, config: PredictorConfig) -> bool:
+    """Whether the predictor says that it has the model ready; one that cannot be asked is not ready."""
+    try:
+        if config.wire is PredictorProtocol.GRPC_V2:
+            return await _grpc(config).is_model_ready(model_name)
+        return await _rest(config).is_model_ready(config.predictor_base_url, model_name)
+    except Exception as error:
+        if isinstance(translated(error), UpstreamFailed):
+            return False
+        raise
 
 
 async def close_clients() -> None:

@@ -9,6 +9,7 @@ from asyncio import to_thread
 from pathlib import Path
 from typing import Any
 
+from inferplane.dataplane.model import forwarding
 from inferplane.dataplane.model.lifecycle import Event, State, after
 from inferplane.dataplane.model.model import Model
 from inferplane.inference.errors import ModelNotFound, ModelNotReady
@@ -67,12 +68,17 @@ class ModelRepository:
         return model
 
     async def is_model_ready(self, name: str) -> bool:
-        """What the model itself says; false for an unknown one."""
+        """What the model itself says and, where it is to be asked, its predictor; false for an unknown one."""
         model = self.models.get(name)
         if model is None:
             return False
         healthy = model.healthy()
-        return bool(await healthy if inspect.isawaitable(healthy) else healthy)
+        if not (await healthy if inspect.isawaitable(healthy) else healthy):
+            return False
+        config = model.predictor_config
+        if config is None or not (config.predictor_health_check and config.predictor_host):
+            return True
+        return await forwarding.is_ready(model.name, config)
 
     def load_models(self) -> None:
         """Has `load_model` make a model of every directory in `models_dir`."""

@@ -1,0 +1,24 @@
+"""The READMEs of examples that need no platform: their commands print what they say."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.manual.blocks import Reader, blocks
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize("name", ["03-own-model"])
+def test_an_example_prints_what_its_readme_says(tmp_path: Path, name: str) -> None:
+    directory = tmp_path / name
+    shutil.copytree(EXAMPLES / name, directory)
+    reader = Reader(directory)
+    try:
+        for block in blocks(directory / "README.md"):
+            if block.language == "text":
+                assert reader.printed == block.text, f"{name}:{block.line}"
+            else:
+                reader.follow(block)
+    finally:
+        reader.close()

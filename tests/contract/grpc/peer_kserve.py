@@ -1,4 +1,5 @@
-# mypy: ignore-errors  # the packages that this uses are in an environment of their own
+# mypy: ignore-errors
+# (The packages that this uses are in an environment of their own.)
 """Run by the kserve package's own Python: what its gRPC client says about a server at ADDRESS. Prints one object."""
 
 import asyncio

@@ -1,4 +1,5 @@
-# mypy: ignore-errors  # the packages that this uses are in an environment of their own
+# mypy: ignore-errors
+# (The packages that this uses are in an environment of their own.)
 """Run by tritonclient's own Python: what it says about a server at ADDRESS, as JSON. Prints one object."""
 
 import json
@@ -19,6 +20,7 @@ def main(address: str, authority: str, streams: bool) -> dict[str, object]:
         "server": client.get_server_metadata(as_json=True)["name"],
         "metadata": client.get_model_metadata("echo", as_json=True)["name"],
         "config": client.get_model_config("echo", as_json=True)["config"]["name"],
+        "statistics": client.get_inference_statistics("echo", as_json=True)["model_stats"][0]["name"],
         "index": client.get_model_repository_index(as_json=True)["models"],
         "tensors": {name: echoed(client, values) for name, values in TENSORS.items()},
         "version_1": infer(client, TENSORS["FP32"], model_version="1").get_response().id,

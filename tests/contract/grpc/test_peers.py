@@ -66,7 +66,8 @@ async def test_tritonclient_gets_what_it_expects(way: str, tritonclient: Path) -
         found = await told(tritonclient, "peer_triton.py", address, authority, "streams" if way == "port" else "")
     assert (found["live"], found["ready"], found["model_ready"]) == (True, True, True)
     assert (found["server"], found["metadata"], found["config"]) == ("inferplane", "echo", "echo")
-    assert found["index"] == [{"name": "echo", "state": "READY"}]
+    assert found["statistics"] == "echo"
+    assert found["index"] == [{"name": "echo", "version": "1", "state": "READY"}]
     assert isinstance(found["tensors"], dict)
     assert [name for name, same in found["tensors"].items() if not same] == []
     assert (found["version_1"], found["gzip"], found["only"]) == ("seven", True, ["y"])

@@ -94,6 +94,14 @@ async def test_server_and_model_calls_answer() -> None:
     assert [(one.name, one.state) for one in index.models] == [("echo", "READY")]
 
 
+async def test_statistics_count_what_was_answered() -> None:
+    async with serving(Echo()) as server, channel(server) as client:
+        await infer(client, message("echo", [FOUR]))
+        request = pb.ModelStatisticsRequest(name="echo")
+        (found,) = (await call(client, "ModelStatistics", request, pb.ModelStatisticsResponse)).model_stats
+    assert (found.name, found.inference_count, found.inference_stats.success.count) == ("echo", 1, 1)
+
+
 @pytest.mark.parametrize("field", ["model_name", "repository_name"])
 async def test_models_are_unloaded_and_loaded_in_kserves_and_in_tritons_form(field: str) -> None:
     async with serving(Echo()) as server, channel(server) as client:

@@ -11,6 +11,18 @@ from inferplane.inference.errors import InferenceFailure, InvalidInput, ModelNot
 from inferplane.inference.tensors import TensorMetadata
 from inferplane.kernel.json import Json, JsonObject
 
+EXTENSIONS = (
+    "model_repository_extension",
+    "model_repository",
+    "model_configuration",
+    "statistics",
+    "binary_tensor_data",
+    "parameters",
+    "classification",
+    "generate",
+)
+"""V2 extensions that this server has: the first as KServe names it, the others as Triton does."""
+
 VERSION = "1"
 """What Triton's clients call the version of a model that has only one."""
 

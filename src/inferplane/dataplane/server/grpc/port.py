@@ -52,6 +52,7 @@ class PortOptions:
     """Of silence, before a client is asked whether it is there."""
     ping_interval: float = 10.0
     """The shortest time between two such questions of a client."""
+    interceptors: tuple[grpc.aio.ServerInterceptor, ...] = ()
 
 
 class Context(Protocol):
@@ -74,7 +75,9 @@ class GrpcServer:
         self._service = service
         self._dispatch = dispatch
         self._options = options
-        self._server = grpc.aio.server(options=_channel_options(options), compression=_compression(options))
+        self._server = grpc.aio.server(
+            interceptors=options.interceptors, options=_channel_options(options), compression=_compression(options)
+        )
         self._server.add_generic_rpc_handlers((self._inference(), self._health()))
         reflection.enable_server_reflection(
             (SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), self._server, pool=_described()

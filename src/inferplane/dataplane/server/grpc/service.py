@@ -5,13 +5,14 @@ dispatch, like every other protocol.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeAlias, TypeVar
 
+from google.protobuf.json_format import ParseDict
 from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # published without types
 
 from inferplane import __version__
-from inferplane.dataplane.model.lifecycle import State
+from inferplane.dataplane.server import administration
 from inferplane.dataplane.server.answers import Answer, Handler, Outcome
 from inferplane.dataplane.server.calls import Headers
 from inferplane.dataplane.server.dispatch import Dispatch
@@ -19,12 +20,9 @@ from inferplane.dataplane.server.grpc import status, versions
 from inferplane.dataplane.server.grpc.paths import SERVICE
 from inferplane.dataplane.server.grpc.protocol import GRPC
 from inferplane.dataplane.server.http.probes import Probes
-from inferplane.inference.datatypes import Datatype
-from inferplane.inference.errors import InferenceFailure, Malformed, ModelNotReady
+from inferplane.inference.errors import Malformed
 from inferplane.inference.grpc import grpc_predict_v2_pb2 as pb
 from inferplane.inference.tensors import TensorMetadata
-
-EXTENSIONS = ("model_repository", "model_configuration", "binary_tensor_data", "parameters")
 
 T = TypeVar("T", bound=Message)
 R = TypeVar("R", bound=Message)
@@ -45,6 +43,7 @@ class Service:
             "ModelReady": _handler(pb.ModelReadyRequest, self._model_ready),
             "ModelMetadata": _handler(pb.ModelMetadataRequest, self._model_metadata),
             "ModelConfig": _handler(pb.ModelConfigRequest, self._model_config),
+            "ModelStatistics": _handler(pb.ModelStatisticsRequest, self._model_statistics),
             "RepositoryIndex": _handler(pb.RepositoryIndexRequest, self._index),
             "RepositoryModelLoad": _handler(pb.RepositoryModelLoadRequest, self._load),
             "RepositoryModelUnload": _handler(pb.RepositoryModelUnloadRequest, self._unload),
@@ -80,7 +79,7 @@ class Service:
         return pb.ServerReadyResponse(ready=answer.status == 200)
 
     async def _server_metadata(self, request: pb.ServerMetadataRequest) -> Message:
-        return pb.ServerMetadataResponse(name="inferplane", version=__version__, extensions=EXTENSIONS)
+        return pb.ServerMetadataResponse(name="inferplane", version=__version__, extensions=administration.EXTENSIONS)
 
     async def _model_ready(self, request: pb.ModelReadyRequest) -> Message:
         repository = self._dispatch.repository
@@ -96,44 +95,33 @@ class Service:
     async def _model_config(self, request: pb.ModelConfigRequest) -> Message:
         inputs, outputs = await self._dispatch.metadata(request.name)
         versions.check(request.name, request.version)
-        config = pb.ModelConfig(name=request.name, backend="inferplane")
-        for tensor in inputs:
-            config.input.add(name=tensor.name, data_type=_data_type(tensor), dims=tensor.shape)
-        for tensor in outputs:
-            config.output.add(name=tensor.name, data_type=_data_type(tensor), dims=tensor.shape)
-        return pb.ModelConfigResponse(config=config)
+        config = administration.config(request.name, inputs, outputs)
+        return ParseDict({"config": config}, pb.ModelConfigResponse())
+
+    async def _model_statistics(self, request: pb.ModelStatisticsRequest) -> Message:
+        """Of all models when the request names none."""
+        repository, metrics = self._dispatch.repository, self._dispatch.metrics
+        names = [repository.existing(request.name).name] if request.name else list(repository.get_models())
+        versions.check(request.name, request.version)
+        return ParseDict(
+            {"model_stats": [administration.statistics(metrics, name) for name in names]}, pb.ModelStatisticsResponse()
+        )
 
     # The model repository.
 
     async def _index(self, request: pb.RepositoryIndexRequest) -> Message:
-        repository = self._dispatch.repository
-        found = pb.RepositoryIndexResponse()
-        for name in list(repository.get_models()):
-            ready = await repository.is_model_ready(name)
-            if ready or not request.ready:
-                found.models.add(name=name, state="READY" if ready else _STATES[repository.state(name)])
-        return found
+        models = await administration.index(self._dispatch.repository, ready_only=request.ready)
+        return ParseDict({"models": models}, pb.RepositoryIndexResponse())
 
     async def _load(self, request: pb.RepositoryModelLoadRequest) -> Message:
         name = _named(request)
-        repository = self._dispatch.repository
-        if not (repository.existing(name).ready and repository.state(name) is State.READY):
-            await _loaded(repository.load(name), name)
+        await administration.load(self._dispatch.repository, name)
         return pb.RepositoryModelLoadResponse(model_name=name, isLoaded=True)
 
     async def _unload(self, request: pb.RepositoryModelUnloadRequest) -> Message:
         name = _named(request)
-        self._dispatch.repository.unload(name)
+        administration.unload(self._dispatch.repository, name)
         return pb.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True)
-
-
-async def _loaded(loading: Awaitable[None], name: str) -> None:
-    try:
-        await loading
-    except InferenceFailure:
-        raise
-    except Exception as error:
-        raise ModelNotReady(name, f"Error type: {type(error)} error msg: {error}") from error
 
 
 def _handler(kind: type[T], call: Unary[T]) -> Handler:
@@ -172,21 +160,6 @@ def _named(request: "pb.RepositoryModelLoadRequest | pb.RepositoryModelUnloadReq
     return request.model_name or request.repository_name
 
 
-_STATES = {
-    State.REGISTERED: "UNAVAILABLE",
-    State.LOADING: "LOADING",
-    State.READY: "UNAVAILABLE",
-    State.FAILED: "UNAVAILABLE",
-    State.UNLOADED: "UNAVAILABLE",
-}
-"""Triton's words for a model that does not report itself ready."""
-
-
 def _described(tensors: Sequence[TensorMetadata]) -> list[pb.ModelMetadataResponse.TensorMetadata]:
     kind = pb.ModelMetadataResponse.TensorMetadata
     return [kind(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape) for tensor in tensors]
-
-
-def _data_type(tensor: TensorMetadata) -> pb.DataType:
-    text = "STRING" if tensor.datatype == Datatype.BYTES else tensor.datatype
-    return cast(pb.DataType, pb.DataType.Value(f"TYPE_{text}"))

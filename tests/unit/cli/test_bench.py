@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 
@@ -12,12 +13,13 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.cli.desk import Desk
+from tests.unit.cli.desk import PLATFORM, Desk
 
 from inferplane.cli.bench import http_load, payload, report
 from inferplane.cli.bench.http_load import HttpTarget, Shape
 from inferplane.cli.bench.tally import Load, Tally, buckets, percentile, summary
 from inferplane.client.inference.calls import Call
+from inferplane.client.kubernetes.kinds import INFERENCE_SERVICE
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import Json, JsonObject
 
@@ -267,6 +269,14 @@ def test_the_result_for_people(desk: Desk, url: str, capsys: pytest.CaptureFixtu
     assert "requests a second" in lines[2]
     assert "p99.9" in lines[4]
     assert any("█" in line for line in lines)
+
+
+def test_a_name_is_a_service_behind_the_gateway(desk: Desk, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.platform = replace(PLATFORM, gateway=url)
+    desk.server.add(INFERENCE_SERVICE, {"metadata": {"name": "iris"}, "status": {"url": "http://iris.example"}})
+    assert desk.type("bench", "iris", "-t", "0.2s", "--warmup", "0s", "-o", "json") == 0
+    found = orjson.loads(capsys.readouterr().out)
+    assert (found["url"], found["protocol"]) == (f"{url}/v2/models/iris/infer", "v2")
 
 
 def test_what_does_not_work_is_not_measured(desk: Desk, url: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,7 +55,7 @@ def bench(  # one parameter an option
     grpc_address: str,
     output: str | None,
 ) -> None:
-    """Load-test a service or any V1 or V2 endpoint.
+    """Load-test a service or an endpoint.
 
     \b
       inferplane bench iris

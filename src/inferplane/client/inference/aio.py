@@ -136,7 +136,7 @@ class AsyncClient:
 
     async def metadata(self, model: str | None = None) -> JsonObject:
         """V2 metadata of the server, or of one model."""
-        return calls.object_of(await self.exchange(calls.get("/v2" if model is None else f"/v2/models/{model}")))
+        return calls.object_of(await self.exchange(calls.metadata(model)))
 
     async def close(self) -> None:
         if self._session is not None:

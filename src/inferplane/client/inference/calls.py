@@ -76,6 +76,11 @@ def get(path: str) -> Call:
     return Call("GET", path)
 
 
+def metadata(model: str | None) -> Call:
+    """V2 metadata of the server, or of one model."""
+    return get("/v2" if model is None else f"/v2/models/{quote(model, safe='')}")
+
+
 def model_ready(model: str, protocol: str) -> Call:
     name = quote(model, safe="")
     return get(f"/v1/models/{name}" if protocol == "v1" else f"/v2/models/{name}/ready")

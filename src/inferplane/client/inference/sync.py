@@ -143,7 +143,7 @@ class Client:
 
     def metadata(self, model: str | None = None) -> JsonObject:
         """V2 metadata of the server, or of one model."""
-        return calls.object_of(self.exchange(calls.get("/v2" if model is None else f"/v2/models/{model}")))
+        return calls.object_of(self.exchange(calls.metadata(model)))
 
     def close(self) -> None:
         self._pool.clear()

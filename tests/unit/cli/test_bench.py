@@ -4,10 +4,10 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 
+import msgspec
 import numpy as np
 import orjson
 import pytest
@@ -272,7 +272,7 @@ def test_the_result_for_people(desk: Desk, url: str, capsys: pytest.CaptureFixtu
 
 
 def test_a_name_is_a_service_behind_the_gateway(desk: Desk, url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    desk.platform = replace(PLATFORM, gateway=url)
+    desk.platform = msgspec.structs.replace(PLATFORM, gateway=url)
     desk.server.add(INFERENCE_SERVICE, {"metadata": {"name": "iris"}, "status": {"url": "http://iris.example"}})
     assert desk.type("bench", "iris", "-t", "0.2s", "--warmup", "0s", "-o", "json") == 0
     found = orjson.loads(capsys.readouterr().out)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 
 from inferplane import __version__
+from inferplane.assembly.tracing import traced
 from inferplane.assembly.worker_channel import Message, WorkerEnd
 from inferplane.assembly.workers import Place
 from inferplane.dataplane.model.repository import ModelRepository
@@ -29,6 +30,7 @@ from inferplane.dataplane.server.settings import Execution
 
 if TYPE_CHECKING:
     from inferplane.dataplane.server.grpc.port import GrpcServer
+    from inferplane.dataplane.server.tracing import Spans
 
 log = logging.getLogger("inferplane.server")
 
@@ -70,6 +72,7 @@ class Ends:
     docs: bool = False
     app: Starlette | None = None
     tls: Certificate | None = None
+    spans: "Spans | None" = None
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,10 @@ async def listening(
     With a `place` this process is one of several workers: they share the ports, the metrics, and what becomes of the
     repository's models; `stop` is set when their parent is gone.
     """
-    dispatch = Dispatch(repository, _metrics(place), ends.execution)
+    dispatch = Dispatch(repository, _metrics(place), ends.execution, watcher=ends.spans)
     probes = Probes(dispatch)
     routes, app = _application(ends, dispatch, probes)
-    server = HttpServer(routes, app, probes, ends.limits, ends.access_log)
+    server = HttpServer(routes, app, probes, ends.limits, ends.access_log, ends.spans)
     worker = None if place is None else WorkerEnd(place.channel, repository, stop)
     calls: GrpcServer | None = None
     try:
@@ -138,5 +141,7 @@ def _grpc_server(ends: Ends, dispatch: Dispatch, probes: Probes, *, shared: bool
     from inferplane.dataplane.server.grpc.service import Service
 
     tls = None if ends.tls is None else Tls(ends.tls.chain, ends.tls.key)
-    options = PortOptions(ends.max_send_message, ends.max_receive_message, tls=tls, shared=shared)
+    options = PortOptions(
+        ends.max_send_message, ends.max_receive_message, tls=tls, shared=shared, interceptors=traced(ends.spans)
+    )
     return GrpcServer(Service(dispatch, probes), dispatch, options)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -23,6 +24,7 @@ from inferplane.assembly import model_server_grpc
 from inferplane.assembly.announcement import announce_failure
 from inferplane.assembly.model_server_options import Options, UsageError, parse
 from inferplane.assembly.readiness import READY, announce
+from inferplane.assembly.tracing import tracing
 from inferplane.assembly.worker_channel import Message, WorkerEnd
 from inferplane.assembly.workers import Place, Workers
 from inferplane.dataplane.model.model import Model
@@ -38,6 +40,9 @@ from inferplane.dataplane.server.http.routes import HotRoutes
 from inferplane.dataplane.server.metrics import Metrics
 from inferplane.dataplane.storage.local import fetch
 from inferplane.kernel.errors import InferplaneError
+
+if TYPE_CHECKING:
+    from inferplane.dataplane.server.tracing import Spans
 
 log = logging.getLogger("inferplane.server")
 
@@ -172,14 +177,19 @@ def _models(options: Options) -> list[Model]:
 
 
 async def _serve(options: Options, served: Sequence[Model], place: Place | None) -> None:
+    async with tracing(options.enable_tracing, os.environ, options.model_name) as spans:
+        await _serve_traced(options, served, place, spans)
+
+
+async def _serve_traced(options: Options, served: Sequence[Model], place: Place | None, spans: "Spans | None") -> None:
     repository = ModelRepository(options.model_dir)
     for model in served:
         repository.update(model)
-    dispatch = Dispatch(repository, _metrics(place), options.execution)
+    dispatch = Dispatch(repository, _metrics(place), options.execution, watcher=spans)
     probes = Probes(dispatch)
     app = build(dispatch, probes, __version__)
     limits = Limits(keep_alive=options.timeout_keep_alive, body=options.max_request_size)
-    server = HttpServer(HotRoutes(dispatch, probes), app, probes, limits)
+    server = HttpServer(HotRoutes(dispatch, probes), app, probes, limits, spans=spans)
     stop = _stop_on_signals()
     end = None if place is None else WorkerEnd(place.channel, repository, stop)
     try:
@@ -187,7 +197,9 @@ async def _serve(options: Options, served: Sequence[Model], place: Place | None)
         if place is None:
             tls = options.grpc.tls
             port = await server.listen(host, options.http_port, tls.context() if tls else None)
-        calls = await model_server_grpc.listen(options.grpc, dispatch, probes, host, worker=place is not None)
+        calls = await model_server_grpc.listen(
+            options.grpc, dispatch, probes, host, worker=place is not None, spans=spans
+        )
         for model in served:
             await _loaded(repository, model)
         if place is not None and end is not None:

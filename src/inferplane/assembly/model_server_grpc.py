@@ -6,14 +6,18 @@ import logging
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from inferplane.assembly.tracing import traced
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.grpc.door import Behind, Door
 from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.listener import CannotListen
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.kernel.errors import InferplaneError
+
+if TYPE_CHECKING:
+    from inferplane.dataplane.server.tracing import Spans
 
 log = logging.getLogger("inferplane.server")
 
@@ -60,7 +64,7 @@ class Port(Protocol):
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--enable_grpc", type=_yes_or_no, default=True, help="listen for gRPC")
+    parser.add_argument("--enable_grpc", type=yes_or_no, default=True, help="listen for gRPC")
     parser.add_argument("--grpc_port", type=int, default=None, help=f"{PORT} when not given; 0 lets the system choose")
     for direction in ("send", "receive"):
         parser.add_argument(
@@ -94,7 +98,7 @@ def flags(found: argparse.Namespace) -> GrpcFlags:
     )
 
 
-def _yes_or_no(text: str) -> bool:
+def yes_or_no(text: str) -> bool:
     if text.lower() not in _TRUE | _FALSE:
         raise argparse.ArgumentTypeError(f"expected true or false, got {text}")
     return text.lower() in _TRUE
@@ -107,13 +111,15 @@ async def drain(port: Port | None, limits: Limits) -> None:
         await port.drain(limits.grace)
 
 
-async def listen(given: GrpcFlags, dispatch: Dispatch, probes: Probes, host: str, *, worker: bool) -> Port | None:
+async def listen(
+    given: GrpcFlags, dispatch: Dispatch, probes: Probes, host: str, *, worker: bool, spans: "Spans | None" = None
+) -> Port | None:
     """The listening gRPC port, None when there is none. A `worker` shares it with others."""
     if not given.enabled:
         return None
 
     async def made() -> Behind:
-        return _server(given, dispatch, probes)
+        return _server(given, dispatch, probes, spans)
 
     # A door tells its first client to come again without TLS.
     port = Door(made, shared=worker) if given.tls is None else await made()
@@ -128,7 +134,7 @@ async def listen(given: GrpcFlags, dispatch: Dispatch, probes: Probes, host: str
     return port
 
 
-def _server(given: GrpcFlags, dispatch: Dispatch, probes: Probes) -> Behind:
+def _server(given: GrpcFlags, dispatch: Dispatch, probes: Probes, spans: "Spans | None") -> Behind:
     # Not at the top: grpc and protobuf take 0.1 s to import, and few servers ever need them.
     from inferplane.dataplane.server.grpc.port import GrpcServer, PortOptions, Tls
     from inferplane.dataplane.server.grpc.service import Service
@@ -140,5 +146,6 @@ def _server(given: GrpcFlags, dispatch: Dispatch, probes: Probes) -> Behind:
         given.compress,
         Tls(tls.certificate, tls.key, tls.ca) if tls else None,
         shared=True,
+        interceptors=traced(spans),
     )
     return GrpcServer(Service(dispatch, probes), dispatch, options)

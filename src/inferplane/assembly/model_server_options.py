@@ -35,6 +35,7 @@ class Options:
     workers: int
     execution: Execution
     grpc: GrpcFlags
+    enable_tracing: bool | None
     warnings: tuple[str, ...]
 
 
@@ -82,6 +83,7 @@ def parse(arguments: Sequence[str]) -> Options:
         workers=found.workers,
         execution=_execution(found),
         grpc=_grpc(found),
+        enable_tracing=found.enable_tracing,
         warnings=tuple(f"{flag} has no effect yet" for flag in _WITHOUT_EFFECT if getattr(found, flag[2:]) is not None),
     )
 
@@ -107,6 +109,11 @@ def _parser() -> argparse.ArgumentParser:
         "--max_request_size", type=int, default=256 * 1024 * 1024, help="bytes of the largest body that is taken"
     )
     model_server_grpc.add_flags(parser)
+    parser.add_argument(
+        "--enable_tracing",
+        type=model_server_grpc.yes_or_no,
+        help="OpenTelemetry spans (extra otel); by the OTEL_ variables when not given",
+    )
     _add_execution_flags(parser)
     _add_runtime_flags(parser)
     for flag, default in _WITHOUT_EFFECT.items():

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import uvloop
 from starlette.applications import Starlette
@@ -27,6 +27,7 @@ from inferplane.assembly.listening import Certificate, Ends, listening
 from inferplane.assembly.readiness import READY, announce
 from inferplane.assembly.serving_flags import HTTP_PORT, HTTPS_PORT, flags
 from inferplane.assembly.serving_logging import configure_logging
+from inferplane.assembly.tracing import tracing
 from inferplane.assembly.worker_channel import Message
 from inferplane.assembly.workers import Place, Workers
 from inferplane.dataplane.model.forwarding import close_clients
@@ -38,6 +39,9 @@ from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.listener import CannotListen, listening_socket
 from inferplane.inference.errors import NoModelReady
 from inferplane.kernel.errors import InferplaneError
+
+if TYPE_CHECKING:
+    from inferplane.dataplane.server.tracing import Spans
 
 log = logging.getLogger("inferplane.server")
 
@@ -211,8 +215,9 @@ class ModelServer:
         self._heed_signals()
         try:
             async with (
+                tracing(self._flags.enable_tracing, os.environ, self._flags.model_name) as spans,
                 self._prepared(),
-                listening(self.registered_models, self._ends(), place, self._stopping) as ports,
+                listening(self.registered_models, self._ends(spans), place, self._stopping) as ports,
                 self._running_engines(),
             ):
                 self.http_port, self.grpc_port = ports.http, ports.grpc or self.grpc_port
@@ -240,7 +245,7 @@ class ModelServer:
                 for hook in self._on_shutdown:
                     await _called(hook)
 
-    def _ends(self) -> Ends:
+    def _ends(self, spans: "Spans | None") -> Ends:
         return Ends(
             host=_host(),
             http_port=self.http_port,
@@ -252,6 +257,7 @@ class ModelServer:
             docs=self.enable_docs_url,
             app=self.app,
             tls=self._certificate(),
+            spans=spans,
         )
 
     def _certificate(self) -> Certificate | None:

@@ -53,6 +53,9 @@ def _add_server_flags(to: argparse.ArgumentParser) -> None:
     )
     to.add_argument("--log_config_file", help="logging configuration: .json, .yaml, .yml or an ini file")
     to.add_argument("--access_log_format", help="a line of %%(field)s for each request, or json; none when not given")
+    to.add_argument(
+        "--enable_tracing", type=strtobool, help="OpenTelemetry spans; by the OTEL_ variables when not given"
+    )
     to.add_argument("--event-loop", choices=("auto", "asyncio", "uvloop"), default="auto", help="auto is uvloop")
     to.add_argument("--timeout-keep-alive", type=int, default=65, help="seconds that an idle connection is kept")
     to.add_argument("--grpc_max_send_message_length", type=int, default=MESSAGE_LENGTH, help="bytes")

@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import math
 from dataclasses import dataclass
+from time import perf_counter
 
 from inferplane.dataplane.model.hooks import Hooks, Timings, log_latency
 from inferplane.dataplane.model.metadata import described
@@ -16,7 +17,7 @@ from inferplane.dataplane.model.repository import ModelRepository
 from inferplane.dataplane.server.admission import Admission
 from inferplane.dataplane.server.answers import Answer, Outcome, with_headers
 from inferplane.dataplane.server.calls import Codec, Headers, failure, own_timeout
-from inferplane.dataplane.server.line import Line
+from inferplane.dataplane.server.line import Line, Watcher
 from inferplane.dataplane.server.metrics import Metrics, ModelMetrics
 from inferplane.dataplane.server.protocols import V2, v1_codec
 from inferplane.dataplane.server.settings import Execution
@@ -37,6 +38,7 @@ class _Served:
     line: Line
     hooks: Hooks
     admission: Admission
+    watcher: Watcher | None
 
 
 class Dispatch:
@@ -48,11 +50,13 @@ class Dispatch:
         metrics: Metrics,
         execution: Execution | None = None,
         events: cloudevents.Settings | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self.repository = repository
         self.metrics = metrics
         self.execution = execution or Execution()
         self.events = events or cloudevents.Settings()
+        self._watcher = watcher
         self._served: dict[str, _Served] = {}
 
     def predict(self, name: str, body: bytes, headers: Headers) -> Outcome:
@@ -127,11 +131,11 @@ class Dispatch:
         if served is None or served.model is not model:
             metrics = self.metrics.of_model(model.name)
             hooks = Hooks(model)
-            line = Line(hooks, metrics, asyncio.get_running_loop(), self.execution)
+            line = Line(hooks, metrics, asyncio.get_running_loop(), self.execution, self._watcher)
             admission = Admission(model.name, metrics, self.execution)
             if served is not None:
                 served.line.close()
-            served = self._served[model.name] = _Served(model, metrics, line, hooks, admission)
+            served = self._served[model.name] = _Served(model, metrics, line, hooks, admission, self._watcher)
         return served
 
 
@@ -152,9 +156,12 @@ async def _on_loop(
     model, hooks = served.model, served.hooks
     took = Timings()
     response_headers: Headers = {}
+    start = perf_counter()
     try:
         payload = codec.read(body, headers, model)
         async with served.admission.entered(own_timeout(payload, timeout)):
+            if served.watcher is not None:
+                served.watcher.computing(model.name, codec.protocol, headers, perf_counter() - start, 1, 1)
             result = await hooks.answered(verb, payload, headers, response_headers, took, served.line.run)
         answer = with_headers(codec.write(result, payload), response_headers)
         _count(served.metrics, verb, took)

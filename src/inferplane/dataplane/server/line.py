@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from inferplane.dataplane.model.hooks import Hook, Hooks
 from inferplane.dataplane.model.model import InferenceVerb, Model
@@ -43,11 +43,24 @@ _PREDICT = InferenceVerb.PREDICT
 _BINARY = "inference-header-content-length"
 
 
+class Watcher(Protocol):
+    """Wants to know of each call whose turn has come: what it asked, how long it waited, and with how many it runs."""
+
+    def computing(
+        self, model: str, protocol: str, headers: Headers, waited: float, requests: int, rows: int
+    ) -> None: ...
+
+
 class Line:
     """Belongs to one event loop, and so do its metrics."""
 
     def __init__(
-        self, hooks: Hooks, metrics: ModelMetrics, loop: asyncio.AbstractEventLoop, execution: Execution
+        self,
+        hooks: Hooks,
+        metrics: ModelMetrics,
+        loop: asyncio.AbstractEventLoop,
+        execution: Execution,
+        watcher: Watcher | None = None,
     ) -> None:
         bounds = execution.bounds(hooks.model)
         joining = joining_of(
@@ -60,6 +73,7 @@ class Line:
         self._metrics = metrics
         self._loop = loop
         self._execution = execution
+        self._watcher = watcher
         self._computing = Computing(hooks, joining, loop.time)
         self._decodes = _is_passive(hooks.model)
         self._silent = not hooks.prepares and not hooks.finishes
@@ -228,8 +242,14 @@ class Line:
         metrics = self._metrics
         self._gauge()
         metrics.batch_requests.observe(len(calls))
-        metrics.batch_rows.observe(sum([call.rows for call in calls]))
+        rows = sum([call.rows for call in calls])
+        metrics.batch_rows.observe(rows)
         metrics.queue_wait.observe_all([now - call.since for call in calls])
+        if self._watcher is not None:
+            for call in calls:
+                self._watcher.computing(
+                    self._name, call.codec.protocol, call.headers, now - call.since, len(calls), rows
+                )
 
     def _note_end(self, calls: Sequence[Call], computed: float) -> None:
         metrics = self._metrics

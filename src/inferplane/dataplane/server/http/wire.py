@@ -22,8 +22,8 @@ class Incoming(msgspec.Struct):
 
     `length` is that of the body as its head claims, 0 where it does not; `coding` and `accepts` are the
     Content-Encoding and the Accept-Encoding; `own_id` tells that the id is the server's, not the client's; `status` and
-    `sent` tell what was answered. `client` and `since` are known only where requests are logged or traced; `span` is the
-    `traceparent` of a recorded span.
+    `sent` tell what was answered. `client` and `since` are known only where requests are logged or traced; `span` is
+    the `traceparent` of their span.
     """
 
     method: bytes = b""
@@ -46,10 +46,15 @@ class Incoming(msgspec.Struct):
     status: int = 0
     sent: int = 0
     span: str = ""
+    known: dict[str, str] | None = None
+    """The headers as a map, for a head that was read before."""
 
     def header_map(self) -> dict[str, str]:
         """Names in lower case; of a repeated one the last. The request's id is among them."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}
+        if self.known is None:
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}
+        else:
+            headers = self.known.copy()
         headers["x-request-id"] = self.id.decode("latin-1")
         return headers
 

@@ -28,8 +28,12 @@ fi
 # uv resolves and installs in seconds what takes pip a minute; it is also what builds environments for pods.
 [ -x $venv/bin/uv ] || $venv/bin/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt uv
 # Compiled now, or the first start would compile scikit-learn while the user waits.
-set -- --quiet --compile-bytecode --python $venv/bin/python --constraint constraints.txt --editable '.[sklearn]'
-[ "$want" = dev ] && set -- "$@" --group dev
+set -- --quiet --compile-bytecode --python $venv/bin/python --constraint constraints.txt
+if [ "$want" = dev ]; then
+  set -- "$@" --editable '.[sklearn,xgboost,lightgbm,onnx]' --group dev
+else
+  set -- "$@" --editable '.[sklearn]'
+fi
 $venv/bin/uv pip install "$@"
 # An environment with the development tools is one for running, too.
 echo "$sum" >$venv/.inferplane-run

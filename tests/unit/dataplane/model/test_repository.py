@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from inferplane import Model, ModelNotFound, ModelNotReady, ModelRepository
 from inferplane.dataplane.model.lifecycle import State
+from inferplane.dataplane.model.repository import ModelRepositoryExtension
 from inferplane.kernel.errors import InferplaneError
 
 
@@ -78,3 +81,80 @@ def test_an_alias_is_a_name_of_its_own() -> None:
     models = ModelRepository()
     models.update(Model("m"), "alias")
     assert list(models.get_models()) == ["alias"]
+
+
+class Made(ModelRepository):
+    """Makes a model of a name, as authors of multi-model servers do."""
+
+    def load(self, name: str) -> bool:
+        if name == "broken":
+            raise OSError("disk on fire")
+        if name == "refusing":
+            return False
+        model = Model(name)
+        model.load()
+        self.update(model)
+        return model.ready
+
+    def load_model(self, name: str) -> bool:
+        return self.load(name)
+
+
+async def test_an_authors_load_makes_models_that_were_not_there() -> None:
+    models = Made()
+    extension = ModelRepositoryExtension(models)
+    await extension.load("new")
+    assert await extension.index() == [{"name": "new", "state": "Ready", "reason": ""}]
+    await extension.unload("new")
+    assert list(models.get_models()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("broken", "Model with name broken is not ready. Error type: <class 'OSError'> error msg: disk on fire"),
+        ("refusing", "Model with name refusing is not ready."),
+    ],
+)
+async def test_a_load_that_fails_says_why(name: str, why: str) -> None:
+    with pytest.raises(ModelNotReady) as failure:
+        await ModelRepositoryExtension(Made()).load(name)
+    assert str(failure.value) == why
+
+
+async def test_unloading_an_unknown_model_is_also_a_key_error() -> None:
+    with pytest.raises(KeyError):
+        ModelRepository().unload("x")
+    with pytest.raises(ModelNotFound):
+        await ModelRepositoryExtension(ModelRepository()).unload("x")
+
+
+async def test_the_index_can_leave_out_what_is_not_ready() -> None:
+    models = repository(Model("a"), Model("b"))
+    models.models["b"].ready = True
+    extension = ModelRepositoryExtension(models)
+    assert [one["state"] for one in await extension.index()] == ["NotReady", "Ready"]
+    assert [one["name"] for one in await extension.index(filter_ready=True)] == ["b"]
+
+
+def test_every_directory_becomes_a_model(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "file").touch()
+    models = Made(str(tmp_path))
+    models.load_models()
+    assert list(models.get_models()) == ["a", "b"]
+
+
+def test_unload_stops_the_engine_too() -> None:
+    stopped: list[str] = []
+
+    class Engine(Model):
+        def stop_engine(self) -> None:
+            stopped.append(self.name)
+
+    model = Engine("e")
+    model.engine = True
+    models = repository(model)
+    models.unload("e")
+    assert stopped == ["e"]

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -136,7 +135,3 @@ LAUNCHES: Mapping[str, Callable[[Path, Kind, Path, Path], Launch]] = {
     "triton": triton,
 }
 """By server: (its Python, the model, the model's file, an empty directory of its own) → how to start it."""
-
-
-def our_python() -> Path:
-    return Path(sys.executable)

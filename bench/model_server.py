@@ -76,8 +76,7 @@ def _pythons(names: Sequence[str], options: argparse.Namespace, results: Results
     pythons = {}
     for name in names:
         try:
-            own = name in (OURS, GATEWAY)
-            pythons[name] = launches.our_python() if own else peers.environment(name, options.environments)
+            pythons[name] = peers.environment(OURS if name == GATEWAY else name, options.environments)
         except peers.Missing as missing:
             results.missing[name] = str(missing)
     return pythons

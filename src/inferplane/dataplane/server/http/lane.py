@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
         self._parser: Parser = httptools.HttpRequestParser(self)
         self._reading: Incoming | None = None
         self._declined: Incoming | None = None
+        self._complete: Incoming | None = None
         self._head_size = 0
         self._head_done = False
         self._body: list[bytes] = []
@@ -109,6 +110,14 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        between = self._reading is None
+        if between:
+            request = self._server.known_heads.read(data)
+            if request is not None:
+                request.id = self._server.new_id()
+                self._enqueue(request)
+                return
+        self._complete = cast(Incoming | None, None)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -120,6 +129,8 @@ class Connection(asyncio.Protocol):
             return
         if self._reading is not None and not self._refused:
             self._still_reading(self._reading, len(data))
+        elif between and self._complete is not None:
+            self._server.known_heads.remember(data, self._complete)
 
     def _decline_upgrade(self, rest: bytes) -> None:
         """We know no other protocol. The parser has stopped after the head and now reads that without the offer."""
@@ -205,6 +216,7 @@ class Connection(asyncio.Protocol):
         if self._parser.should_upgrade():
             self._declined = request
             return
+        self._complete = request
         request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         request.keep_alive = self._parser.should_keep_alive()
         self._body = []

@@ -12,6 +12,7 @@ from inferplane.dataplane.server.accepting import SharedListener
 from inferplane.dataplane.server.cells import Cells
 from inferplane.dataplane.server.http.access_log import AccessLog
 from inferplane.dataplane.server.http.asgi import AsgiApp
+from inferplane.dataplane.server.http.known_heads import KnownHeads
 from inferplane.dataplane.server.http.lane import Connection
 from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.probes import Probes
@@ -65,6 +66,7 @@ class HttpServer:
         self.limits = limits
         self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
+        self.known_heads = KnownHeads()
         self.draining = False
         self.answered = 0
         self.received_bytes = 0

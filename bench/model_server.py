@@ -30,7 +30,8 @@ def main() -> int:
         return 2
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # servers end on the way out
     results = Results(cases.QUICK if options.quick else cases.FULL, options.rounds)
-    versions = _measure(results, options)
+    commit = setting.commit()
+    versions = {"inferplane, commit": commit, **_measure(results, options)}
     verdicts = budgets.verdicts(results, budgets.QUICK if options.quick else budgets.FULL)
     text = report.document(results, verdicts, setting.here(versions, _command(options), options.note))
     print(text)

@@ -18,6 +18,15 @@ def here(versions: Mapping[str, str], command: str, note: str = "") -> Setting:
     return Setting(now.strftime("%-d %B %Y, %H:%M UTC"), _machine(), {**versions, **_tools()}, command, note)
 
 
+def commit() -> str:
+    """Of the project, when it is a checkout; the tree may have changes on top."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return "unknown"
+
+
 def _machine() -> dict[str, str]:
     memory = psutil.virtual_memory().total / 2**30
     return {

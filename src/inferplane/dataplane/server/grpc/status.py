@@ -40,6 +40,8 @@ CODES: dict[Reason, Code] = {
     Reason.MALFORMED: Code.INVALID_ARGUMENT,
     Reason.NOT_FOUND: Code.NOT_FOUND,
     Reason.NOT_READY: Code.UNAVAILABLE,
+    Reason.OVERLOADED: Code.UNAVAILABLE,
+    Reason.DEADLINE: Code.DEADLINE_EXCEEDED,
     Reason.UNIMPLEMENTED: Code.UNIMPLEMENTED,
     Reason.UNSUPPORTED_MEDIA: Code.INVALID_ARGUMENT,
     Reason.FAILED: Code.INTERNAL,
@@ -52,6 +54,10 @@ _OF_HTTP: dict[int, Code] = {
     HTTPStatus.GATEWAY_TIMEOUT: Code.DEADLINE_EXCEEDED,
     HTTPStatus.NOT_IMPLEMENTED: Code.UNIMPLEMENTED,
     HTTPStatus.NOT_FOUND: Code.NOT_FOUND,
+    HTTPStatus.BAD_REQUEST: Code.INVALID_ARGUMENT,
+    HTTPStatus.UNPROCESSABLE_ENTITY: Code.INVALID_ARGUMENT,
+    HTTPStatus.UNAUTHORIZED: Code.UNAUTHENTICATED,
+    HTTPStatus.FORBIDDEN: Code.PERMISSION_DENIED,
 }
 
 
@@ -75,12 +81,12 @@ def of_failure(error: Exception) -> Refusal:
 
 
 def code_of(error: Exception, status: int) -> Code:
-    """`status` decides where the error is none of ours."""
+    """`status` decides where the error is none of ours, or another server's."""
     if type(error) is InferenceError:
         return Code.INVALID_ARGUMENT
     if isinstance(error, UpstreamFailed):
         return _OF_HTTP.get(status, Code.INVALID_ARGUMENT if status < 500 else Code.INTERNAL)
-    if isinstance(error, InferenceFailure):
+    if isinstance(error, InferenceFailure) and error.reason is not Reason.FAILED:
         return CODES[error.reason]
     return _OF_HTTP.get(status, Code.INTERNAL)
 

@@ -14,7 +14,7 @@ import grpc
 from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # published without types
 from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]  # published without types
 
-from inferplane.dataplane.server.answers import Answer, Handler
+from inferplane.dataplane.server.answers import Answer, Handler, Outcome
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.grpc.paths import HEALTH_SERVICE, SERVICE
 from inferplane.dataplane.server.grpc.protocol import joined
@@ -59,6 +59,7 @@ class Context(Protocol):
     """What this module uses of grpc.aio.ServicerContext."""
 
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]: ...
+    def time_remaining(self) -> float | None: ...
     def set_trailing_metadata(self, metadata: tuple[tuple[str, str], ...]) -> None: ...
     async def abort(self, code: grpc.StatusCode, details: str) -> None: ...
 
@@ -108,6 +109,7 @@ class GrpcServer:
 
     def _inference(self) -> grpc.GenericRpcHandler:
         calls = {name: grpc.unary_unary_rpc_method_handler(_unary(method)) for name, method in self._methods()}
+        calls["ModelInfer"] = grpc.unary_unary_rpc_method_handler(self._infer)
         calls["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
         return grpc.method_handlers_generic_handler(SERVICE, calls)
 
@@ -122,6 +124,9 @@ class GrpcServer:
                 "Watch": grpc.unary_stream_rpc_method_handler(self._watch),
             },
         )
+
+    async def _infer(self, body: bytes, context: Context) -> bytes:
+        return await _told(self._service.infer(body, _headers(context), context.time_remaining()), context)
 
     async def _stream(self, incoming: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         async for message in Stream(self._dispatch, _headers(context)).messages(incoming):
@@ -146,21 +151,22 @@ UNKNOWN_SERVICE: bytes = health_pb2.HealthCheckResponse(
 
 def _unary(method: Handler) -> Call:
     async def call(body: bytes, context: Context) -> bytes:
-        outcome = method(body, _headers(context))
-        answer = outcome if isinstance(outcome, Answer) else await outcome
-        if isinstance(answer, Refusal):
-            await _abort(context, answer)
-        if answer.headers:
-            context.set_trailing_metadata(
-                tuple((key.decode(), value.decode("latin-1")) for key, value in answer.headers)
-            )
-        try:
-            return joined(answer)
-        except Exception as error:
-            await _abort(context, of_failure(error))
-            raise
+        return await _told(method(body, _headers(context)), context)
 
     return call
+
+
+async def _told(outcome: Outcome, context: Context) -> bytes:
+    answer = outcome if isinstance(outcome, Answer) else await outcome
+    if isinstance(answer, Refusal):
+        await _abort(context, answer)
+    if answer.headers:
+        context.set_trailing_metadata(tuple((key.decode(), value.decode("latin-1")) for key, value in answer.headers))
+    try:
+        return joined(answer)
+    except Exception as error:
+        await _abort(context, of_failure(error))
+        raise
 
 
 async def _abort(context: Context, refusal: Refusal) -> None:

@@ -49,10 +49,15 @@ class Service:
             "RepositoryModelUnload": _handler(pb.RepositoryModelUnloadRequest, self._unload),
         }
 
-    def infer(self, body: bytes, headers: Headers) -> Outcome:
-        """ModelInfer. The body is decoded when the model's turn has come; here it is only asked for the model."""
+    def infer(self, body: bytes, headers: Headers, timeout: float | None = None) -> Outcome:
+        """ModelInfer. The body is decoded when the model's turn has come; here it is only asked for the model.
+
+        `timeout` in seconds; without one the header `grpc-timeout` counts, which the gateway hands on.
+        """
+        if timeout is None and (told := headers.get("grpc-timeout")):
+            timeout = seconds(told)
         try:
-            return self._dispatch.call(GRPC, requested_model(body), body, headers)
+            return self._dispatch.call(GRPC, requested_model(body), body, headers, timeout)
         except Malformed as error:
             return status.of_failure(error)
 
@@ -140,6 +145,15 @@ def _parsed(kind: type[T], body: bytes) -> T:
         return kind.FromString(body)
     except DecodeError as error:
         raise Malformed(f"expected a serialised {kind.DESCRIPTOR.full_name}: {error}") from error
+
+
+_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+
+
+def seconds(timeout: str) -> float | None:
+    """A `grpc-timeout`, such as 100m; None for what is none."""
+    digits, unit = timeout[:-1], _UNITS.get(timeout[-1:])
+    return int(digits) * unit if unit and digits.isascii() and digits.isdigit() and len(digits) <= 8 else None
 
 
 def requested_model(body: bytes) -> str:

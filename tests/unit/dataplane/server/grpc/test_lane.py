@@ -4,7 +4,7 @@ import pytest
 
 from inferplane.dataplane.server.grpc.lane import TooLarge, unzipped
 from inferplane.dataplane.server.grpc.paths import is_call
-from inferplane.dataplane.server.grpc.service import requested_model
+from inferplane.dataplane.server.grpc.service import requested_model, seconds
 from inferplane.dataplane.server.grpc.versions import UnknownVersion, check
 from inferplane.inference.errors import Malformed
 from inferplane.inference.grpc.grpc_predict_v2_pb2 import ModelInferRequest
@@ -53,3 +53,20 @@ def test_a_model_has_one_version() -> None:
 )
 def test_paths_of_calls_are_known(path: str, call: bool) -> None:
     assert is_call(path) is call
+
+
+@pytest.mark.parametrize(
+    ("timeout", "found"),
+    [
+        ("100m", 0.1),
+        ("2S", 2.0),
+        ("1M", 60.0),
+        ("1H", 3600.0),
+        ("5000000u", 5.0),
+        ("1", None),
+        ("-1S", None),
+        ("", None),
+    ],
+)
+def test_a_timeout_is_read(timeout: str, found: float | None) -> None:
+    assert seconds(timeout) == (None if found is None else pytest.approx(found))

@@ -250,7 +250,11 @@ class ModelServer:
             host=_host(),
             http_port=self.http_port,
             grpc_port=self.grpc_port if self.enable_grpc else None,
-            limits=Limits(keep_alive=self.timeout_keep_alive, grace=self.grace_period),
+            limits=Limits(
+                keep_alive=self.timeout_keep_alive,
+                lame_duck=min(Limits().lame_duck, self.grace_period),
+                grace=self.grace_period,
+            ),
             max_send_message=self._flags.grpc_max_send_message_length,
             max_receive_message=self._flags.grpc_max_receive_message_length,
             access_log=None if self.access_log_format is None else AccessLog(self.access_log_format),

@@ -27,6 +27,7 @@ from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.http.routes import HotRoutes
 from inferplane.dataplane.server.metrics import Metrics
 from inferplane.dataplane.server.settings import Execution
+from inferplane.inference.cloudevents import Settings
 
 if TYPE_CHECKING:
     from inferplane.dataplane.server.grpc.port import GrpcServer
@@ -70,6 +71,7 @@ class Ends:
     max_receive_message: int = 8 * 1024 * 1024
     access_log: AccessLog | None = None
     docs: bool = False
+    events: Settings = field(default_factory=Settings)
     app: Starlette | None = None
     tls: Certificate | None = None
     spans: "Spans | None" = None
@@ -90,7 +92,7 @@ async def listening(
     With a `place` this process is one of several workers: they share the ports, the metrics, and what becomes of the
     repository's models; `stop` is set when their parent is gone.
     """
-    dispatch = Dispatch(repository, _metrics(place), ends.execution, watcher=ends.spans)
+    dispatch = Dispatch(repository, _metrics(place), ends.execution, ends.events, watcher=ends.spans)
     probes = Probes(dispatch)
     routes, app = _application(ends, dispatch, probes)
     server = HttpServer(routes, app, probes, ends.limits, ends.access_log, ends.spans)

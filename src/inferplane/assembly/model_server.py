@@ -22,6 +22,7 @@ import uvloop
 from inferplane import __version__
 from inferplane.assembly import model_server_grpc
 from inferplane.assembly.announcement import announce_failure
+from inferplane.assembly.events import event_settings
 from inferplane.assembly.model_server_options import Options, UsageError, parse
 from inferplane.assembly.readiness import READY, announce
 from inferplane.assembly.tracing import tracing
@@ -37,6 +38,7 @@ from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.listener import CannotListen, HttpServer, listening_socket
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.http.routes import HotRoutes
+from inferplane.dataplane.server.memory import keep_freed
 from inferplane.dataplane.server.metrics import Metrics
 from inferplane.dataplane.storage.local import fetch
 from inferplane.kernel.errors import InferplaneError
@@ -82,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit:
         return 0  # argparse, after --help
     _log_to_stderr()
+    keep_freed()
     for warning in options.warnings:
         log.warning("%s", warning)
     try:
@@ -185,11 +188,11 @@ async def _serve_traced(options: Options, served: Sequence[Model], place: Place 
     repository = ModelRepository(options.model_dir)
     for model in served:
         repository.update(model)
-    dispatch = Dispatch(repository, _metrics(place), options.execution, watcher=spans)
+    dispatch = Dispatch(repository, _metrics(place), options.execution, event_settings(os.environ), watcher=spans)
     probes = Probes(dispatch)
-    app = build(dispatch, probes, __version__)
+    app = build(dispatch, probes, __version__, docs=options.enable_docs_url)
     limits = Limits(keep_alive=options.timeout_keep_alive, body=options.max_request_size)
-    server = HttpServer(HotRoutes(dispatch, probes), app, probes, limits, spans=spans)
+    server = HttpServer(HotRoutes(dispatch, probes), app, probes, limits, options.access_log, spans)
     stop = _stop_on_signals()
     end = None if place is None else WorkerEnd(place.channel, repository, stop)
     try:

@@ -9,6 +9,7 @@ from typing import NoReturn
 from inferplane.assembly import model_server_grpc
 from inferplane.assembly.model_server_grpc import GrpcFlags
 from inferplane.dataplane.runtimes.registry import FORMATS
+from inferplane.dataplane.server.http.access_log import AccessLog, UnknownField
 from inferplane.dataplane.server.settings import MAX_BATCH_SIZE, MAX_QUEUE, Execution
 from inferplane.kernel.errors import InferplaneError
 
@@ -36,6 +37,8 @@ class Options:
     execution: Execution
     grpc: GrpcFlags
     enable_tracing: bool | None
+    enable_docs_url: bool
+    access_log: AccessLog | None
     warnings: tuple[str, ...]
 
 
@@ -43,11 +46,9 @@ class Options:
 _WITHOUT_EFFECT: dict[str, str] = {
     "--max_threads": "4",
     "--max_asyncio_workers": "",
-    "--enable_docs_url": "false",
     "--enable_latency_logging": "true",
     "--configure_logging": "true",
     "--log_config_file": "",
-    "--access_log_format": "",
     "--predictor_host": "",
     "--protocol": "v1",
     "--predictor_protocol": "v1",
@@ -84,6 +85,8 @@ def parse(arguments: Sequence[str]) -> Options:
         execution=_execution(found),
         grpc=_grpc(found),
         enable_tracing=found.enable_tracing,
+        enable_docs_url=found.enable_docs_url,
+        access_log=_access_log(found.access_log_format),
         warnings=tuple(f"{flag} has no effect yet" for flag in _WITHOUT_EFFECT if getattr(found, flag[2:]) is not None),
     )
 
@@ -114,6 +117,12 @@ def _parser() -> argparse.ArgumentParser:
         type=model_server_grpc.yes_or_no,
         help="OpenTelemetry spans (extra otel); by the OTEL_ variables when not given",
     )
+    parser.add_argument(
+        "--enable_docs_url", type=model_server_grpc.yes_or_no, default=False, help="a page of the endpoints at /docs"
+    )
+    parser.add_argument(
+        "--access_log_format", help="a line of %%(field)s for each request, or json; none when not given"
+    )
     _add_execution_flags(parser)
     _add_runtime_flags(parser)
     for flag, default in _WITHOUT_EFFECT.items():
@@ -122,6 +131,13 @@ def _parser() -> argparse.ArgumentParser:
         "--enable_predictor_health_check", action="store_true", default=None, help="accepted for KServe's sake"
     )
     return parser
+
+
+def _access_log(format: str | None) -> AccessLog | None:
+    try:
+        return AccessLog(format) if format else None
+    except UnknownField as error:
+        raise UsageError(str(error)) from error
 
 
 def _grpc(found: argparse.Namespace) -> GrpcFlags:

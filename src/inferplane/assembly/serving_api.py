@@ -23,6 +23,7 @@ from starlette.applications import Starlette
 
 from inferplane.assembly import serving_flags
 from inferplane.assembly.announcement import announce_failure
+from inferplane.assembly.events import event_settings
 from inferplane.assembly.listening import Certificate, Ends, listening
 from inferplane.assembly.readiness import READY, announce
 from inferplane.assembly.serving_flags import HTTP_PORT, HTTPS_PORT, flags
@@ -37,6 +38,7 @@ from inferplane.dataplane.model.repository import ModelRepository, ModelReposito
 from inferplane.dataplane.server.http.access_log import AccessLog
 from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.listener import CannotListen, listening_socket
+from inferplane.dataplane.server.memory import keep_freed
 from inferplane.inference.errors import NoModelReady
 from inferplane.kernel.errors import InferplaneError
 
@@ -182,6 +184,7 @@ class ModelServer:
         return asyncio.new_event_loop() if self.event_loop == "asyncio" else uvloop.new_event_loop()
 
     def _run(self, place: Place | None = None) -> None:
+        keep_freed()
         with asyncio.Runner(loop_factory=self._new_loop) as runner:
             runner.run(self._serve(place))
 
@@ -259,6 +262,7 @@ class ModelServer:
             max_receive_message=self._flags.grpc_max_receive_message_length,
             access_log=None if self.access_log_format is None else AccessLog(self.access_log_format),
             docs=self.enable_docs_url,
+            events=event_settings(os.environ),
             app=self.app,
             tls=self._certificate(),
             spans=spans,

@@ -55,14 +55,16 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    *models: Model, options: PortOptions | None = None, host: str = "127.0.0.1"
+    *models: Model, options: PortOptions | None = None, limits: Limits | None = None, host: str = "127.0.0.1"
 ) -> AsyncIterator[Serving]:
     repository = ModelRepository()
     for model in models:
         repository.update(model)
     dispatch = Dispatch(repository, Metrics())
     probes = Probes(dispatch)
-    http = HttpServer(HotRoutes(dispatch, probes), build(dispatch, probes, "1.2.3"), probes, Limits(lame_duck=0.01))
+    http = HttpServer(
+        HotRoutes(dispatch, probes), build(dispatch, probes, "1.2.3"), probes, limits or Limits(lame_duck=0.01)
+    )
     server = GrpcServer(Service(dispatch, probes), dispatch, options or PortOptions())
     http_port, grpc_port = await http.listen(host, 0), await server.listen(host, 0)
     try:

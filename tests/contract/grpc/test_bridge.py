@@ -10,6 +10,7 @@ from tests.contract.grpc.serving import Echo, call, infer, message, serving
 
 from inferplane import InferenceError, InferInput
 from inferplane.client.kubernetes.kinds import ENDPOINT_SLICE
+from inferplane.dataplane.server.http.limits import Limits
 from inferplane.inference.grpc import grpc_predict_v2_pb2 as pb
 
 pytestmark = pytest.mark.e2e
@@ -111,6 +112,33 @@ async def test_streams_take_the_grpc_port_and_unary_calls_the_bridge() -> None:
         False,
         True,
     ]
+
+
+async def test_a_stream_that_no_port_takes_is_refused_at_once() -> None:
+    async with serving(Echo()) as server, behind_envoy(server.http) as platform, channel(platform) as client:
+        stream = client.stream_stream(
+            "/inference.GRPCInferenceService/ModelStreamInfer",
+            pb.ModelInferRequest.SerializeToString,
+            pb.ModelStreamInferResponse.FromString,
+        )()
+        await stream.write(message("echo", [FOUR]))
+        async with asyncio.timeout(10):
+            await stream.read()  # gRPC tells the status after the last message, here an empty one
+            assert await stream.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert "streams need the gRPC port" in await stream.details()
+
+
+async def test_a_message_past_the_limit_is_refused() -> None:
+    large = InferInput.decoded("x", "UINT8", np.zeros(100_000, np.uint8))
+    limits = Limits(lame_duck=0.01, body=50_000)
+    async with (
+        serving(Echo(), limits=limits) as server,
+        behind_envoy(server.http) as platform,
+        channel(platform) as client,
+    ):
+        code, text = await refused(infer(client, message("echo", [large], raw=True)))
+    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "50000 bytes" in text
 
 
 async def test_a_server_that_does_not_know_the_bridge_is_spoken_to_in_grpc() -> None:

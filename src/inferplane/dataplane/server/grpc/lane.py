@@ -12,7 +12,7 @@ from functools import partial
 from inferplane.dataplane.server.answers import Handler, Outcome
 from inferplane.dataplane.server.calls import Headers
 from inferplane.dataplane.server.grpc import status
-from inferplane.dataplane.server.grpc.paths import HEALTH_CHECK, PREFIX, STREAM
+from inferplane.dataplane.server.grpc.paths import HEALTH_CHECK, PREFIX
 from inferplane.dataplane.server.grpc.service import Service
 from inferplane.dataplane.server.grpc.status import Code
 
@@ -31,8 +31,6 @@ class CallRoutes:
 
     def handler(self, path: str) -> Handler:
         """For a path that `paths.is_call` knows; a call that there is not is answered UNIMPLEMENTED."""
-        if path == STREAM:
-            return partial(_unimplemented, "streams need the gRPC port: declare it on the service (docs/grpc.md)")
         if path == HEALTH_CHECK:
             return self._service.health
         method = self._service.methods.get(path.removeprefix(PREFIX))

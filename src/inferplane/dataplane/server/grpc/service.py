@@ -120,12 +120,12 @@ class Service:
 
     async def _load(self, request: pb.RepositoryModelLoadRequest) -> Message:
         name = _named(request)
-        await administration.load(self._dispatch.repository, name)
+        await administration.load(self._dispatch, name)
         return pb.RepositoryModelLoadResponse(model_name=name, isLoaded=True)
 
     async def _unload(self, request: pb.RepositoryModelUnloadRequest) -> Message:
         name = _named(request)
-        administration.unload(self._dispatch.repository, name)
+        await administration.unload(self._dispatch, name)
         return pb.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True)
 
 

@@ -88,6 +88,11 @@ def code_of(error: Exception, status: int) -> Code:
         return _OF_HTTP.get(status, Code.INVALID_ARGUMENT if status < 500 else Code.INTERNAL)
     if isinstance(error, InferenceFailure) and error.reason is not Reason.FAILED:
         return CODES[error.reason]
+    return of_http(status)
+
+
+def of_http(status: int) -> Code:
+    """What a failure that HTTP has a status for is in gRPC."""
     return _OF_HTTP.get(status, Code.INTERNAL)
 
 

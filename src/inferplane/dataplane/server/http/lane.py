@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
-from inferplane.dataplane.server.answers import INTERNAL, Answer, Outcome, Pieces, failed
-from inferplane.dataplane.server.http import compression, heads, large_body, wire
+from inferplane.dataplane.server.answers import INTERNAL, Answer, Outcome, Pieces
+from inferplane.dataplane.server.http import compression, heads, large_body, refusals, wire
 from inferplane.dataplane.server.http.asgi import Exchange
 from inferplane.dataplane.server.http.large_body import LargeBody
 from inferplane.dataplane.server.http.wire import Incoming
@@ -191,6 +191,10 @@ class Connection(asyncio.Protocol):
             return
         if request.target[:1] != b"/":
             request.target = wire.origin_form(request.target)
+        elif request.target == refusals.STREAM:
+            # Its body ends when the client has heard enough, and it will hear nothing here.
+            self._refuse(501, refusals.NO_STREAMS)
+            return
         if request.expects_continue:
             self._invite()
 
@@ -260,7 +264,7 @@ class Connection(asyncio.Protocol):
         request = self._reading or Incoming()
         request.id = request.id or self._server.new_id()
         request.keep_alive = False
-        request.refusal = failed(status, message)
+        request.refusal = refusals.of(request.target, status, message)
         self._reading = None
         self._body = []
         self._enqueue(request)

@@ -49,5 +49,6 @@ class KnownHeads:
 
 
 def _is_plain(request: Incoming) -> bool:
-    odd = request.chunked or request.coding or request.expects_continue or request.refusal is not None
+    # A traced request has headers of its own by now.
+    odd = request.span or request.chunked or request.coding or request.expects_continue or request.refusal is not None
     return request.own_id and request.keep_alive and request.version == "1.1" and not odd

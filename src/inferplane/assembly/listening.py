@@ -96,7 +96,7 @@ async def listening(
     probes = Probes(dispatch)
     routes, app = _application(ends, dispatch, probes)
     server = HttpServer(routes, app, probes, ends.limits, ends.access_log, ends.spans)
-    worker = None if place is None else WorkerEnd(place.channel, repository, stop)
+    dispatch.everywhere = worker = None if place is None else WorkerEnd(place.channel, repository, stop)
     calls: GrpcServer | None = None
     try:
         http = await _accept(server, ends, place)

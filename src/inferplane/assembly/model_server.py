@@ -194,7 +194,7 @@ async def _serve_traced(options: Options, served: Sequence[Model], place: Place 
     limits = Limits(keep_alive=options.timeout_keep_alive, body=options.max_request_size)
     server = HttpServer(HotRoutes(dispatch, probes), app, probes, limits, options.access_log, spans)
     stop = _stop_on_signals()
-    end = None if place is None else WorkerEnd(place.channel, repository, stop)
+    dispatch.everywhere = end = None if place is None else WorkerEnd(place.channel, repository, stop)
     try:
         host = _host(options)
         if place is None:

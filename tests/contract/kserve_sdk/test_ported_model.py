@@ -172,6 +172,19 @@ def test_a_model_that_is_unloaded_is_gone(both: Pair) -> None:
     assert ours.status == 404
 
 
+def test_workers_share_the_port_the_metrics_and_what_is_unloaded(tmp_path: Path) -> None:
+    changed = tmp_path / "changed.py"
+    changed.write_text(ported(AUTHORED.read_text()))
+    with serving(Path(sys.executable), changed, "--model_name=iris", "--workers=2", workdir=tmp_path) as served:
+        answers = [served.ask(*v1("iris", {"instances": [[1, 2]]})) for _ in range(8)]
+        assert {(answer.status, answer.body) for answer in answers} == {(200, b'{"predictions":[21.0]}')}
+        counted = 'inferplane_requests_total{code="200",model_name="iris",protocol="v1"} 8.0'
+        assert counted in served.ask("GET", "/metrics").body.decode()
+        assert served.ask("POST", "/v2/repository/models/iris/unload", b"").status == 200
+        assert {served.ask("GET", "/v1/models/iris").status for _ in range(8)} == {404}
+        assert served.ask("POST", "/v2/repository/models/no/load", b"").status == 404
+
+
 def facts(answer: Answer) -> dict[str, object]:
     """What a client can rely on. An id that the server made up is only known to be one."""
     try:

@@ -159,10 +159,8 @@ class ModelRepositoryExtension:
             loading = load(name) if _is_async(load) else await to_thread(load, name)
             if inspect.isawaitable(loading):
                 await loading
-        except ModelNotReady:
+        except (ModelNotReady, ModelNotFound):
             raise
-        except ModelNotFound as error:
-            raise ModelNotReady(name) from error
         except Exception as error:
             raise ModelNotReady(name, f"Error type: {type(error)} error msg: {error}") from error
 

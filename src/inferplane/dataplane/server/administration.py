@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from inferplane.dataplane.model.lifecycle import OutOfTurn, State
 from inferplane.dataplane.model.repository import ModelRepository
+from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.metrics import Metrics
 from inferplane.inference.datatypes import Datatype
 from inferplane.inference.errors import InferenceFailure, InvalidInput, ModelNotReady
@@ -41,8 +42,15 @@ async def index(repository: ModelRepository, *, ready_only: bool) -> list[Json]:
 _STATES = {State.LOADING: "LOADING"}
 
 
-async def load(repository: ModelRepository, name: str) -> None:
-    """Loads a model that is not ready. Raises ModelNotFound, ModelNotReady (with why), or InvalidInput out of turn."""
+async def load(dispatch: Dispatch, name: str) -> None:
+    """Loads a model that is not ready, in every worker.
+
+    Raises ModelNotFound, ModelNotReady (with why), or InvalidInput out of turn.
+    """
+    if dispatch.everywhere is not None:
+        await dispatch.everywhere.everywhere("load", name)
+        return
+    repository = dispatch.repository
     if name in repository.get_models() and repository.state(name) is State.READY and repository.existing(name).ready:
         return
     try:
@@ -59,10 +67,13 @@ async def load(repository: ModelRepository, name: str) -> None:
         raise ModelNotReady(name)
 
 
-def unload(repository: ModelRepository, name: str) -> None:
-    """Raises ModelNotFound, or InvalidInput while the model is being loaded."""
+async def unload(dispatch: Dispatch, name: str) -> None:
+    """In every worker. Raises ModelNotFound, or InvalidInput while the model is being loaded."""
+    if dispatch.everywhere is not None:
+        await dispatch.everywhere.everywhere("unload", name)
+        return
     try:
-        repository.unload(name)
+        dispatch.repository.unload(name)
     except OutOfTurn as error:
         raise InvalidInput(str(error)) from error
 

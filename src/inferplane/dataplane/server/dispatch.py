@@ -9,6 +9,7 @@ import inspect
 import math
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Protocol
 
 from inferplane.dataplane.model.hooks import Hooks, Timings, log_latency
 from inferplane.dataplane.model.metadata import described
@@ -41,6 +42,12 @@ class _Served:
     watcher: Watcher | None
 
 
+class Everywhere(Protocol):
+    async def everywhere(self, event: str, name: str) -> None:
+        """Has every worker `load` or `unload` a model; raises what the first failing one raised."""
+        ...
+
+
 class Dispatch:
     """Answers requests for the models of one repository. Belongs to one event loop."""
 
@@ -56,6 +63,8 @@ class Dispatch:
         self.metrics = metrics
         self.execution = execution or Execution()
         self.events = events or cloudevents.Settings()
+        self.everywhere: Everywhere | None = None
+        """With several workers, what has all of them load or unload a model."""
         self._watcher = watcher
         self._served: dict[str, _Served] = {}
 

@@ -67,13 +67,13 @@ class Pages:
     async def load(self, request: Request) -> Response:
         name = request.path_params["model"]
         _options(await request.body())
-        await administration.load(self._dispatch.repository, name)
+        await administration.load(self._dispatch, name)
         return _json({"name": name, "load": True})
 
     async def unload(self, request: Request) -> Response:
         name = request.path_params["model"]
         _options(await request.body())
-        administration.unload(self._dispatch.repository, name)
+        await administration.unload(self._dispatch, name)
         return _json({"name": name, "unload": True})
 
     async def lane(self, request: Request) -> Response:

@@ -145,7 +145,7 @@ def _server(given: GrpcFlags, dispatch: Dispatch, probes: Probes, spans: "Spans 
         given.max_receive,
         given.compress,
         Tls(tls.certificate, tls.key, tls.ca) if tls else None,
-        shared=True,
+        shared=tls is None,  # with a door; workers have no TLS
         interceptors=traced(spans),
     )
     return GrpcServer(Service(dispatch, probes), dispatch, options)

@@ -1,5 +1,6 @@
 """A model server with both of its ports in the test's event loop, and the calls of a client without generated code."""
 
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -55,7 +56,11 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    *models: Model, options: PortOptions | None = None, limits: Limits | None = None, host: str = "127.0.0.1"
+    *models: Model,
+    options: PortOptions | None = None,
+    limits: Limits | None = None,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[Serving]:
     repository = ModelRepository()
     for model in models:
@@ -66,7 +71,7 @@ async def serving(
         HotRoutes(dispatch, probes), build(dispatch, probes, "1.2.3"), probes, limits or Limits(lame_duck=0.01)
     )
     server = GrpcServer(Service(dispatch, probes), dispatch, options or PortOptions())
-    http_port, grpc_port = await http.listen(host, 0), await server.listen(host, 0)
+    http_port, grpc_port = await http.listen(host, 0, tls), await server.listen(host, 0)
     try:
         yield Serving(http_port, grpc_port, repository, server, probes)
     finally:

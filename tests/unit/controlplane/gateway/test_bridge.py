@@ -6,9 +6,10 @@ import pytest
 from inferplane.controlplane.gateway.rules import BRIDGE, Compiled, compile_route
 from inferplane.controlplane.gateway.translate import virtual_host
 from inferplane.controlplane.gateway.values import Forward, VirtualHost
-from inferplane.kernel.json import Json, JsonObject
+from inferplane.kernel.json import Json, JsonObject, object_at, text_at
 from inferplane.resources.core import Service
 from inferplane.resources.gateway import HTTPRoute
+from inferplane.resources.serving.defaults import cluster_serving_runtimes
 
 HTTP: JsonObject = {"name": "http", "port": 80}
 GRPC: JsonObject = {"name": "grpc", "port": 8081, "appProtocol": "kubernetes.io/h2c"}
@@ -91,3 +92,12 @@ def test_only_bridged_routes_turn_the_filters_on() -> None:
         [],
         ["envoy.filters.http.grpc_http1_reverse_bridge", "envoy.filters.http.header_mutation"],
     ]
+
+
+def test_the_runtimes_behind_which_our_server_runs_say_so() -> None:
+    saying = [
+        text_at(runtime, "metadata", "name")
+        for runtime in cluster_serving_runtimes()
+        if object_at(runtime, "spec", "annotations").get(BRIDGE) == "true"
+    ]
+    assert saying == ["kserve-sklearnserver", "kserve-xgbserver", "kserve-lgbserver", "inferplane-onnxserver"]

@@ -97,7 +97,6 @@ _SAYS = {
     400: "The request does not fit the protocol or the model",
     404: "There is no such model or version",
     408: "The request did not arrive in time",
-    411: "The request has no length",
     413: "The body is too large",
     415: "The content type or the content coding is not understood",
     422: "The body does not have the protocol's form",

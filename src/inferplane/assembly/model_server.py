@@ -144,6 +144,7 @@ def _failed(options: Options, reason: str, error: InferplaneError) -> int:
 def warm(format: str = "sklearn") -> None:
     """Has what happens at first use happen now: a fork then starts in half the time. Starts no thread."""
     import_module("encodings.idna")  # the socket module's, for the first host name
+    import_module("inferplane.dataplane.server.grpc.lane")  # protobuf, for the first gRPC call
     parse(["--model_dir=."])
     dispatch = Dispatch(ModelRepository(), Metrics())
     build(dispatch, Probes(dispatch), __version__)

@@ -78,12 +78,14 @@ def _tensor(name: str, value: Json, kind: TensorMetadata | None) -> InferInput:
     expected = {"O": str, "b": bool}.get(NUMPY[datatype].kind, (int, float))
     if not all(isinstance(item, expected) and (expected is bool or type(item) is not bool) for item in items):
         raise InvalidInput(f"{name}: expected a value of {datatype}, or a list of them")
+    shape = [-1] if kind is None else list(kind.shape)
+    while shape.count(-1) > 1:
+        shape[shape.index(-1)] = 1
     try:
-        values: Array = np.array(items, dtype=NUMPY[datatype])
+        values: Array = np.array(items, dtype=NUMPY[datatype]).reshape(shape)
     except (OverflowError, ValueError) as error:
         raise InvalidInput(f"{name}: {error}") from error
-    dimensions = 1 if kind is None else max(1, len(kind.shape))
-    return InferInput.decoded(name, datatype, values.reshape([1] * (dimensions - 1) + [len(items)]))
+    return InferInput.decoded(name, datatype, values)
 
 
 def _datatype(name: str, items: Sequence[Json]) -> Datatype:

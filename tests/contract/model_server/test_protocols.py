@@ -7,6 +7,11 @@ from tests.contract.model_server.serving import get, post, request, serving
 
 from inferplane import Model
 
+EXTENSIONS = (
+    b'"model_repository_extension","model_repository","model_configuration","statistics","binary_tensor_data",'
+    b'"parameters","classification","generate"'
+)
+
 
 @pytest.mark.parametrize(
     ("path", "status", "body"),
@@ -19,8 +24,7 @@ from inferplane import Model
         (
             "/v2",
             200,
-            b'{"name":"inferplane","version":"1.2.3","extensions":["model_repository_extension","model_repository",'
-            b'"model_configuration","statistics","binary_tensor_data","parameters","classification","generate"]}',
+            b'{"name":"inferplane","version":"1.2.3","extensions":[%b]}' % EXTENSIONS,
         ),
         ("/v2/health/live", 200, b'{"live":true}'),
         ("/v2/health/ready", 200, b'{"ready":true}'),

@@ -93,6 +93,7 @@ async def test_a_model_with_one_answer_streams_one_event() -> None:
         (b"{", 422, "Unrecognized request format: "),
         (b"[]", 422, "expected a JSON object"),
         (b"{}", 400, "text_input: required field is missing"),
+        (b'{"text_input":[]}', 400, "text_input: cannot reshape array of size 0 into shape (1,)"),
         (b'{"text_input":1}', 400, "text_input: expected a value of BYTES"),
         (b'{"text_input":"a","id":1}', 422, "id: expected a string"),
         (b'{"text_input":"a","parameters":[]}', 422, "parameters: expected an object"),

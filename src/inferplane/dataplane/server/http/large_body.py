@@ -1,7 +1,7 @@
 """The rest of a large body of known length, from the socket into its place: no chunks, no joining, no copy.
 
-While it comes the connection's transport reads into this; then the connection has its transport back. What is set
-aside for a length that is only claimed is bounded, and the system backs it with memory as it is written.
+While it comes the connection's transport reads into this; then the connection has its transport back. For a length that
+is only claimed no more than 1 MiB, or four times of what has arrived, is set aside.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Protocol, cast
 FROM = 64 * 1024
 """Bytes. Smaller bodies come with two or three reads, and joining those costs less than changing over."""
 
-_FIRST = 8 * 1024 * 1024
+_FIRST = 1024 * 1024
 _GROWTH = 4
 
 

@@ -37,6 +37,7 @@ def document(results: Results, verdicts: Sequence[Verdict], setting: Setting) ->
         _alone(results),
         ["## Budgets"],
         table([["budget", "expected", "got", ""], *([v.budget, v.expected, v.got, _MET[v.met]] for v in verdicts)]),
+        _stumbles(results),
         _gaps(results),
         ["## Versions"],
         [f"- {name} {version}" for name, version in setting.versions.items()],
@@ -100,6 +101,11 @@ def _alone(results: Results) -> list[str]:
         f"`import inferplane`: {results.alone.package:.0f} ms. A process that imports joblib and scikit-learn's SVC:",
         f"{results.alone.library:.2f} s. A bare `predict` of the two rows: {results.alone.predict:.3f} ms.",
     ]
+
+
+def _stumbles(results: Results) -> list[str]:
+    stumbles = [f"- {server}, {case}: {reason}" for (case, server), reason in results.stumbled.items()]
+    return ["## First answers that failed, second ones right", "", *stumbles] if stumbles else []
 
 
 def _gaps(results: Results) -> list[str]:

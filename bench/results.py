@@ -19,7 +19,8 @@ class Cell:
 
 @dataclass
 class Results:
-    """`absent` says why a server was not measured in a case, `missing` why a server is not there at all. `pressure`
+    """`absent` says why a server was not measured in a case, `missing` why a server is not there at all,
+    `stumbled` how its first answer failed where its second was right. `pressure`
     is the load average of the machine before each round, `grown` MiB of private memory after the load, `reported` the
     version that a server says it is."""
 
@@ -27,6 +28,7 @@ class Results:
     rounds: int
     cells: dict[Cell, Figures] = field(default_factory=dict)
     absent: dict[tuple[str, str], str] = field(default_factory=dict)
+    stumbled: dict[tuple[str, str], str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     starts: dict[str, Start] = field(default_factory=dict)
     reported: dict[str, str] = field(default_factory=dict)

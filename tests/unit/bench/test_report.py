@@ -51,6 +51,13 @@ def test_a_server_without_figures_keeps_its_line_and_the_reason_is_told() -> Non
     assert "- mosec: no wheel for this machine" in text()
 
 
+def test_a_first_answer_that_failed_is_told_beside_the_figures() -> None:
+    found = run()
+    found.stumbled[CASE.name, OURS] = "gRPC UNAVAILABLE"
+    assert "- inferplane, V1 JSON, iris: gRPC UNAVAILABLE" in report.document(found, [], SETTING)
+    assert "second ones right" not in text()
+
+
 def test_start_and_memory_have_their_line() -> None:
     assert ["inferplane", "1.10", "89", "–"] in rows()
 

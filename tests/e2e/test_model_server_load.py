@@ -1,5 +1,7 @@
-"""The model server under more load than it can take, with a model that blocks its neighbours' processor, and with many
-connections. The load comes from a process of its own. Figures are printed; bounds leave room for a busy machine."""
+"""The server under more load than it can take, beside a model that keeps the processor, with many connections.
+
+The load comes from a process of its own. Figures are printed; bounds leave room for a busy machine.
+"""
 
 import json
 import subprocess

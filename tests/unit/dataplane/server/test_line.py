@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from typing import cast
 
 import numpy as np
 import orjson
@@ -15,6 +16,7 @@ from inferplane.dataplane.server.answers import Answer, Outcome
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.metrics import Metrics
 from inferplane.dataplane.server.settings import Execution
+from inferplane.inference.tensors import Array
 
 PATIENCE = 10.0
 
@@ -240,8 +242,8 @@ class Summing(RowModel):
         assert isinstance(payload, dict)
         return payload["instances"]
 
-    def predict_rows(self, rows: object) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
-        return np.asarray(rows, dtype=np.float64).sum(axis=1)
+    def predict_rows(self, rows: object) -> Array:
+        return cast(Array, np.asarray(rows, dtype=np.float64).sum(axis=1))
 
     def result(self, payload: object, predicted: object) -> object:
         return {"predictions": predicted}

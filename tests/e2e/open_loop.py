@@ -1,6 +1,8 @@
 """Load at a rate of its own, whatever the server's answers do: each request has its time and its connection.
 
-usage (an empty BODY makes it a GET): open_loop.py PORT PATH BODY RATE SECONDS CONNECTIONS → one JSON object: statuses, latencies of each in ms.
+usage (an empty BODY makes it a GET): open_loop.py PORT PATH BODY RATE SECONDS CONNECTIONS
+
+Prints one JSON object: status → latencies of its requests in ms.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferplane.inference import v1
+from inferplane.inference import arrays, v1
 from inferplane.inference.errors import InferenceError, InvalidInput, Malformed
 from inferplane.kernel.json import Json
 
@@ -184,3 +184,17 @@ def test_lists_may_be_64_deep_and_no_deeper() -> None:
     assert np.asarray(v1.read_arrays(b'{"instances":' + b"[" * 64 + b"1" + b"]" * 64 + b"}")["instances"]).ndim == 64
     with pytest.raises(InvalidInput, match="instances: lists are nested more than 64 deep"):
         v1.read_arrays(b'{"instances":' + b"[" * 65 + b"1" + b"]" * 65 + b"}")
+
+
+def test_what_was_parsed_stays_while_somebody_looks_at_it() -> None:
+    large = [b'{"rows":[' + b",".join([b"%d" % number] * 40_000) + b"]}" for number in (1, 2, 3)]
+    found = []
+    for body in large:
+        root = arrays.parse(body)
+        assert arrays.is_object(root)
+        rows = root["rows"]
+        assert arrays.is_array(rows)
+        found.append(rows)
+        del root
+    assert [rows[39_999] for rows in found] == [1, 2, 3]
+    assert [np.asarray(v1.read_arrays(body.replace(b"rows", b"inputs"))["inputs"])[0] for body in large] == [1, 2, 3]

@@ -116,15 +116,16 @@ def test_every_exception_is_on_the_page_beside_its_reason() -> None:
 
 
 def test_the_exceptions_say_what_the_page_says() -> None:
-    arguments: dict[str, tuple[object, ...]] = {
-        "ModelNotFound": ("iris",),
-        "ModelNotReady": ("iris",),
-        "DeadlineExceeded": ("iris",),
-        "Overloaded": ("iris", 7, 1),
-        "UnsupportedProtocol": ("v3",),
-    }
-    for name, text in rows("Errors", 1):
-        assert str(failures()[name](*arguments.get(name, ()))) == text
+    raised: list[InferenceFailure] = [
+        errors.ModelNotFound("iris"),
+        errors.ModelNotReady("iris"),
+        errors.ServerNotReady(),
+        errors.ServerNotLive(),
+        errors.DeadlineExceeded("iris"),
+        errors.Overloaded("iris", 7, 1),
+        errors.UnsupportedProtocol("v3"),
+    ]
+    assert rows("Errors", 1) == [[type(error).__name__, str(error)] for error in raised]
 
 
 def test_an_exception_of_the_models_own_reads_as_the_page_says() -> None:

@@ -1,8 +1,8 @@
 """Field errors of the API server, shown where the user wrote the field, with the nearest name that exists. Pure.
 
-The server names a field in one of three ways: `unknown field "spec.replicaz"` (strict decoding), `.spec.replicaz: field
-not declared in schema` (server-side apply), or the causes of an Invalid answer. An OpenAPI v3 document of the server
-says which names there are.
+The server names a field in one of four ways: `unknown field "spec.replicaz"` (strict decoding), `.spec.replicaz: field
+not declared in schema` and `.spec.replicas: …` (server-side apply), or the causes of an Invalid answer. An OpenAPI v3
+document of the server says which names there are.
 """
 
 import re
@@ -16,6 +16,12 @@ from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
 
 _UNKNOWN = re.compile(r'unknown field \\*"([^"\\]+)\\*"')
 _UNDECLARED = re.compile(r"\.([\w.\[\]-]+): field not declared in schema")
+_MISTYPED = (
+    re.compile(
+        r"typed patch object .*: \.([\w.\[\]-]+): .*cannot decode (?P<found>\w+) into a field of type (?P<wanted>\w+)"
+    ),
+    re.compile(r"typed patch object .*: \.([\w.\[\]-]+): expected (?P<wanted>[^,]+), got (?P<found>\w+)"),
+)
 _STEP = re.compile(r"([^.\[\]]+)|\[[^\]]*\]")
 _MUST_BE = re.compile(r"must be of type (\S+): \"(\w+)\"")
 
@@ -34,6 +40,9 @@ def field_errors(error: ApiError) -> list[FieldError]:
     unknown = [*_UNKNOWN.findall(error.message), *_UNDECLARED.findall(error.message)]
     if unknown:
         return [FieldError(path, unknown=True) for path in dict.fromkeys(unknown)]
+    for mistyped in _MISTYPED:
+        if (one := mistyped.search(error.message)) is not None:
+            return [FieldError(one[1], f"expected {one['wanted']}, got {one['found']}")]
     causes = [one for one in list_at(error.details, "causes") if isinstance(one, dict)]
     # The server adds a cause for the field `<nil>` when CEL rules could not be evaluated; it says nothing new.
     named = [(text_at(one, "field"), text_at(one, "message")) for one in causes]

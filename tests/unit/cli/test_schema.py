@@ -56,6 +56,20 @@ def test_causes_of_an_invalid_answer_name_fields_and_types() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("fault", "wanted"),
+    [
+        ('Invalid value: "string": cannot decode string into a field of type integer', "integer"),
+        ("expected numeric (int or float), got string", "numeric (int or float)"),
+    ],
+)
+def test_a_mistyped_field_of_a_server_side_apply_is_shown_at_its_line(fault: str, wanted: str) -> None:
+    title = "failed to create typed patch object (default/x; serving.kserve.io/v1beta1, Kind=InferenceService)"
+    (error,) = field_errors(ApiError(500, "InternalError", f"{title}: .spec.predictor.minReplicas: {fault}"))
+    expected = f"isvc.yaml:7: spec.predictor.minReplicas: expected {wanted}, got string"
+    assert located(error, ISVC, []) == expected
+
+
 def test_an_answer_that_blames_no_field_has_no_field_errors() -> None:
     assert field_errors(ApiError(403, "Forbidden", "not allowed")) == []
 

@@ -44,9 +44,10 @@ class Route(NamedTuple):
 
 
 class Spans:
-    """The spans of the requests under way. Belongs to one event loop."""
+    """The spans of the requests under way. Belongs to one event loop. `scheme` is how the HTTP port is spoken to."""
 
     def __init__(self, tracer: Tracer) -> None:
+        self.scheme = "http"
         self._tracer = tracer
         self._open: dict[str, Span] = {}
         self._routes: dict[bytes, Route] = {}
@@ -59,7 +60,7 @@ class Spans:
         if route.path in _UNTRACED:
             return
         caller = {name.decode(): value.decode("latin-1") for name, value in request.headers if name in _CONTEXT}
-        name, attributes = _http_attributes(request, route)
+        name, attributes = _http_attributes(request, route, self.scheme)
         request.span = self.start(name, caller, attributes)
         if request.span:
             others = [header for header in request.headers if header[0] != b"traceparent"]
@@ -133,12 +134,12 @@ def call_attributes(path: str) -> tuple[str, dict[str, str]]:
     return method, {"rpc.system.name": "grpc", "rpc.method": method}
 
 
-def _http_attributes(request: Incoming, route: Route) -> tuple[str, dict[str, str | int]]:
+def _http_attributes(request: Incoming, route: Route, scheme: str) -> tuple[str, dict[str, str | int]]:
     method = request.method.decode("latin-1")
     attributes: dict[str, str | int] = {
         "http.request.method": method if method in _METHODS else "_OTHER",
         "url.path": unquote(route.path),
-        "url.scheme": "http",
+        "url.scheme": scheme,
         "network.protocol.version": request.version,
         "http.request.body.size": len(request.body),
         "inferplane.request_id": request.id.decode("latin-1"),

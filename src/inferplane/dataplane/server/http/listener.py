@@ -86,6 +86,8 @@ class HttpServer:
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Starts to accept; port 0 is the system's choice. Returns the port."""
+        if tls is not None and self._spans is not None:
+            self._spans.scheme = "https"
         try:
             self._listener = server = await self.loop.create_server(
                 lambda: Connection(self), host, port, backlog=BACKLOG, reuse_address=True, ssl=tls

@@ -1,10 +1,10 @@
 from inferplane import errors as errors
 from inferplane.assembly.serving_api import ModelServer as ModelServer
 from inferplane.client.inference.aio import AsyncClient as AsyncClient
-from inferplane.client.inference.sync import Client as Client
 from inferplane.client.inference.kserve_grpc import InferenceGRPCClient as InferenceGRPCClient
 from inferplane.client.inference.kserve_rest import InferenceRESTClient as InferenceRESTClient
 from inferplane.client.inference.kserve_rest import RESTConfig as RESTConfig
+from inferplane.client.inference.sync import Client as Client
 from inferplane.compat import constants as constants
 from inferplane.compat import context as context
 from inferplane.compat import logging as logging

@@ -20,7 +20,7 @@ from inferplane.dataplane.server.http.endpoints import ENDPOINTS
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.metrics import FAMILIES, Metrics
 from inferplane.inference import errors
-from inferplane.inference.errors import InferenceError, InferenceFailure, Reason
+from inferplane.inference.errors import InferenceError, InferenceFailure, Kind
 from inferplane.inference.grpc.grpc_predict_v2_pb2 import POOL
 
 SOURCE = Path(model_server_options.__file__).parents[1]
@@ -107,12 +107,12 @@ def failures() -> dict[str, type[InferenceFailure]]:
 
 def test_every_reason_has_the_pages_codes() -> None:
     told = {row[0]: (int(row[1]), row[2]) for row in rows("Errors")}
-    assert told == {reason.value: (HTTP_STATUS[reason], CODES[reason].name) for reason in Reason}
+    assert told == {kind.value: (HTTP_STATUS[kind], CODES[kind].name) for kind in Kind}
 
 
 def test_every_exception_is_on_the_page_beside_its_reason() -> None:
     told = {name: row[0] for row in rows("Errors") for name in row[4].split()}
-    assert told == {name: one.reason.value for name, one in failures().items()}
+    assert told == {name: one.kind.value for name, one in failures().items()}
 
 
 def test_the_exceptions_say_what_the_page_says() -> None:
@@ -132,7 +132,7 @@ def test_an_exception_of_the_models_own_reads_as_the_page_says() -> None:
     answer = of_error(ZeroDivisionError("by zero"))
     assert (answer.status, answer.body) == (500, b'{"error":"ZeroDivisionError : by zero"}')
     assert of_error(NotImplementedError()).status == 501
-    assert InferenceError("x").reason is Reason.FAILED
+    assert InferenceError("x").kind is Kind.FAILED
 
 
 # gRPC.

@@ -1,4 +1,4 @@
-"""Why an inference call fails. Each error has one `Reason`; a transport has one table from reasons to codes.
+"""Why an inference call fails. Each error has one `Kind`; a transport has one table from kinds to codes.
 
 The class names are KServe's, so that model authors' `raise` and `except` lines keep working.
 """
@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 from inferplane.kernel.errors import InferplaneError
 
 
-class Reason(StrEnum):
+class Kind(StrEnum):
     INVALID_INPUT = "InvalidInput"
     """The request can be read, but its values do not fit the protocol or the model."""
     MALFORMED = "Malformed"
@@ -35,19 +35,23 @@ class Named(Protocol):
 
 
 class InferenceFailure(InferplaneError):
-    """Root of everything below."""
+    """Root of everything below. `reason` is what went wrong in words, as KServe's errors have it."""
 
-    reason: ClassVar[Reason] = Reason.FAILED
+    kind: ClassVar[Kind] = Kind.FAILED
+
+    def __init__(self, message: str, *, fix: str = "") -> None:
+        super().__init__(message, fix=fix)
+        self.reason = message
 
 
 class InvalidInput(InferenceFailure, ValueError):
-    reason = Reason.INVALID_INPUT
+    kind = Kind.INVALID_INPUT
 
 
 class Malformed(InferenceFailure):
     """`where` is the JSON path of the offending field, empty for the whole body."""
 
-    reason = Reason.MALFORMED
+    kind = Kind.MALFORMED
 
     def __init__(self, message: str, *, where: str = "") -> None:
         super().__init__(f"{where}: {message}" if where else message)
@@ -59,39 +63,40 @@ class InferenceError(InferenceFailure, RuntimeError):
 
     def __init__(self, message: str, status: str | None = None, debug_details: object = None, *, fix: str = "") -> None:
         super().__init__(message if status is None else f"[{status}] {message}", fix=fix)
+        self.reason = message
         self.status = status
         self.debug_details = debug_details
 
 
 class UnsupportedMedia(InferenceFailure):
-    reason = Reason.UNSUPPORTED_MEDIA
+    kind = Kind.UNSUPPORTED_MEDIA
 
 
 class ModelNotFound(InferenceFailure, KeyError):
     """Also a KeyError: KServe's repository raises one for a model that it cannot unload."""
 
-    reason = Reason.NOT_FOUND
+    kind = Kind.NOT_FOUND
 
     def __init__(self, model_name: str) -> None:
         super().__init__(f"Model with name {model_name} does not exist.")
 
 
 class ModelNotReady(InferenceFailure, RuntimeError):
-    reason = Reason.NOT_READY
+    kind = Kind.NOT_READY
 
     def __init__(self, model_name: str, detail: str = "") -> None:
         super().__init__(f"Model with name {model_name} is not ready." + (f" {detail}" if detail else ""))
 
 
 class ServerNotReady(InferenceFailure, RuntimeError):
-    reason = Reason.NOT_READY
+    kind = Kind.NOT_READY
 
     def __init__(self, detail: str = "") -> None:
         super().__init__("Server is not ready." + (f" {detail}" if detail else ""))
 
 
 class ServerNotLive(InferenceFailure, RuntimeError):
-    reason = Reason.NOT_READY
+    kind = Kind.NOT_READY
 
     def __init__(self, detail: str = "") -> None:
         super().__init__("Server is not live." + (f" {detail}" if detail else ""))
@@ -100,7 +105,7 @@ class ServerNotLive(InferenceFailure, RuntimeError):
 class NoModelReady(InferenceFailure, RuntimeError):
     """A server that is to start with models of which none is ready."""
 
-    reason = Reason.NOT_READY
+    kind = Kind.NOT_READY
 
     def __init__(self, models: Sequence[Named], detail: str = "") -> None:
         names = [model.name for model in models]
@@ -110,7 +115,7 @@ class NoModelReady(InferenceFailure, RuntimeError):
 
 
 class DeadlineExceeded(InferenceFailure):
-    reason = Reason.DEADLINE
+    kind = Kind.DEADLINE
 
     def __init__(self, model_name: str) -> None:
         super().__init__(f"Model with name {model_name} did not answer in time.")
@@ -119,7 +124,7 @@ class DeadlineExceeded(InferenceFailure):
 class Overloaded(InferenceFailure):
     """`retry_after` in whole seconds: when there should be room."""
 
-    reason = Reason.OVERLOADED
+    kind = Kind.OVERLOADED
 
     def __init__(self, model_name: str, waiting: int, retry_after: int) -> None:
         super().__init__(f"Model with name {model_name} is overloaded: {waiting} requests wait already.")
@@ -129,7 +134,7 @@ class Overloaded(InferenceFailure):
 class Unimplemented(InferenceFailure):
     """Something of the protocol that this server does not do."""
 
-    reason = Reason.UNIMPLEMENTED
+    kind = Kind.UNIMPLEMENTED
 
 
 class UnsupportedProtocol(Unimplemented):

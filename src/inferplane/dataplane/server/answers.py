@@ -9,9 +9,9 @@ import orjson
 from inferplane.inference.errors import (
     InferenceError,
     InferenceFailure,
+    Kind,
     Malformed,
     Overloaded,
-    Reason,
     UpstreamFailed,
 )
 from inferplane.kernel.errors import InferplaneError
@@ -62,16 +62,16 @@ def with_headers(answer: Answer, headers: Mapping[str, str]) -> Answer:
     )
 
 
-HTTP_STATUS: dict[Reason, int] = {
-    Reason.INVALID_INPUT: 400,
-    Reason.MALFORMED: 400,
-    Reason.NOT_FOUND: 404,
-    Reason.NOT_READY: 503,
-    Reason.UNIMPLEMENTED: 501,
-    Reason.DEADLINE: 504,
-    Reason.OVERLOADED: 503,
-    Reason.UNSUPPORTED_MEDIA: 415,
-    Reason.FAILED: 500,
+HTTP_STATUS: dict[Kind, int] = {
+    Kind.INVALID_INPUT: 400,
+    Kind.MALFORMED: 400,
+    Kind.NOT_FOUND: 404,
+    Kind.NOT_READY: 503,
+    Kind.UNIMPLEMENTED: 501,
+    Kind.DEADLINE: 504,
+    Kind.OVERLOADED: 503,
+    Kind.UNSUPPORTED_MEDIA: 415,
+    Kind.FAILED: 500,
 }
 
 
@@ -83,16 +83,16 @@ INTERNAL = failed(500, "the server failed to answer; its log says why")
 
 
 def of_error(error: Exception) -> Answer:
-    """Our own errors by their reason; anything else is the model's fault and reads as KServe words it."""
+    """Our own errors by their kind; anything else is the model's fault and reads as KServe words it."""
     if isinstance(error, Overloaded):
         retry = (b"retry-after", b"%d" % error.retry_after)
         return Answer(503, orjson.dumps({"error": str(error)}), headers=(retry,))
     if isinstance(error, UpstreamFailed):
         return failed(error.status, str(error))
-    if isinstance(error, InferenceFailure) and error.reason is Reason.NOT_READY:
+    if isinstance(error, InferenceFailure) and error.kind is Kind.NOT_READY:
         return Answer(503, orjson.dumps({"error": str(error)}), headers=((b"retry-after", b"1"),))
     if isinstance(error, InferenceFailure):
-        return failed(HTTP_STATUS[error.reason], str(error))
+        return failed(HTTP_STATUS[error.kind], str(error))
     if isinstance(error, NotImplementedError):
         return failed(501, str(error) or "not implemented")
     if isinstance(error, InferplaneError):

@@ -4,16 +4,16 @@ import pytest
 from inferplane.dataplane.server.answers import HTTP_STATUS, of_error, of_v2_error
 from inferplane.inference.errors import (
     InvalidInput,
+    Kind,
     Malformed,
     ModelNotFound,
     ModelNotReady,
-    Reason,
     UnsupportedProtocol,
 )
 
 
 def test_every_reason_has_a_status() -> None:
-    assert set(HTTP_STATUS) == set(Reason)
+    assert set(HTTP_STATUS) == set(Kind)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 from inferplane.dataplane.server.answers import Answer, of_error
-from inferplane.inference.errors import InferenceError, InferenceFailure, Reason, UpstreamFailed
+from inferplane.inference.errors import InferenceError, InferenceFailure, Kind, UpstreamFailed
 
 CONTENT_TYPE = b"application/grpc"
 
@@ -35,16 +35,16 @@ class Code(IntEnum):
     UNAUTHENTICATED = 16
 
 
-CODES: dict[Reason, Code] = {
-    Reason.INVALID_INPUT: Code.INVALID_ARGUMENT,
-    Reason.MALFORMED: Code.INVALID_ARGUMENT,
-    Reason.NOT_FOUND: Code.NOT_FOUND,
-    Reason.NOT_READY: Code.UNAVAILABLE,
-    Reason.OVERLOADED: Code.UNAVAILABLE,
-    Reason.DEADLINE: Code.DEADLINE_EXCEEDED,
-    Reason.UNIMPLEMENTED: Code.UNIMPLEMENTED,
-    Reason.UNSUPPORTED_MEDIA: Code.INVALID_ARGUMENT,
-    Reason.FAILED: Code.INTERNAL,
+CODES: dict[Kind, Code] = {
+    Kind.INVALID_INPUT: Code.INVALID_ARGUMENT,
+    Kind.MALFORMED: Code.INVALID_ARGUMENT,
+    Kind.NOT_FOUND: Code.NOT_FOUND,
+    Kind.NOT_READY: Code.UNAVAILABLE,
+    Kind.OVERLOADED: Code.UNAVAILABLE,
+    Kind.DEADLINE: Code.DEADLINE_EXCEEDED,
+    Kind.UNIMPLEMENTED: Code.UNIMPLEMENTED,
+    Kind.UNSUPPORTED_MEDIA: Code.INVALID_ARGUMENT,
+    Kind.FAILED: Code.INTERNAL,
 }
 
 _OF_HTTP: dict[int, Code] = {
@@ -86,8 +86,8 @@ def code_of(error: Exception, status: int) -> Code:
         return Code.INVALID_ARGUMENT
     if isinstance(error, UpstreamFailed):
         return _OF_HTTP.get(status, Code.INVALID_ARGUMENT if status < 500 else Code.INTERNAL)
-    if isinstance(error, InferenceFailure) and error.reason is not Reason.FAILED:
-        return CODES[error.reason]
+    if isinstance(error, InferenceFailure) and error.kind is not Kind.FAILED:
+        return CODES[error.kind]
     return of_http(status)
 
 

@@ -1,12 +1,12 @@
 """Versions of models: a model has one, which an empty version means, and which Triton's clients call 1."""
 
-from inferplane.inference.errors import InferenceFailure, Reason
+from inferplane.inference.errors import InferenceFailure, Kind
 
 SERVED = ("", "1")
 
 
 class UnknownVersion(InferenceFailure):
-    reason = Reason.NOT_FOUND
+    kind = Kind.NOT_FOUND
 
     def __init__(self, name: str, version: str) -> None:
         super().__init__(f"Model with name {name} has no version {version}.", fix="leave the version empty")

@@ -6,15 +6,15 @@ from inferplane.dataplane.server.grpc.status import CODES, Code, of_failure, per
 from inferplane.inference.errors import (
     InferenceError,
     InvalidInput,
+    Kind,
     ModelLoadError,
     ModelNotFound,
     ModelNotReady,
-    Reason,
 )
 
 
 def test_every_reason_has_a_code() -> None:
-    assert set(CODES) == set(Reason)
+    assert set(CODES) == set(Kind)
 
 
 @pytest.mark.parametrize(

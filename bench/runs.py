@@ -100,7 +100,7 @@ class Bench:
         return lengths
 
     def _answer(self, case: Case, server: Running) -> int:
-        """The length of the first right answer of two; a fault that goes away is told, and does not hide the figures."""
+        """The length of the first right answer of two; a fault that goes away is told and hides no figures."""
         try:
             return answers.right(case, server.name, server.ports)
         except answers.Wrong as wrong:

@@ -22,12 +22,20 @@ class Choice:
 
 
 def choose(wanted: int, *, avoid: Iterable[int] = ()) -> Choice:
-    """The first port from `wanted` on where nobody would get our clients' connections, and that isn't in `avoid`."""
+    """The first port from `wanted` on where nobody would get our clients' connections, and that isn't in `avoid`.
+    0 is any port: the system chooses."""
     taken = set(avoid)
+    if wanted == 0:
+        return Choice(_by_the_system())
     for port in range(wanted, min(wanted + _TRIES, 65536)):
         if port not in taken and is_free(port):
             return Choice(port, "" if port == wanted else f"port {wanted} is taken{_by_whom(wanted)}; using {port}")
     raise InferplaneError(f"no free port from {wanted} to {wanted + _TRIES - 1}", fix="give another one with --port")
+
+
+def _by_the_system() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def is_free(port: int) -> bool:

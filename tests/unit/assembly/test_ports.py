@@ -57,3 +57,9 @@ def test_a_listener_on_all_addresses_takes_the_port() -> None:
 def test_a_pod_that_listens_on_its_own_address_does_not() -> None:
     with socket.create_server(("127.9.9.9", 0)) as pod:
         assert ports.is_free(pod.getsockname()[1])
+
+
+def test_port_0_is_any_free_one() -> None:
+    choice = ports.choose(0)
+    assert choice.port > 1023
+    assert choice.note == ""

@@ -88,6 +88,7 @@ def test_a_read_request_is_its_own() -> None:
         {"expects_continue": True},
         {"length": 0},
         {"length": 3},
+        {"headers": [(b"traceparent", b"00-1-2-01")]},
     ],
 )
 def test_odd_heads_are_not_kept(changes: dict[str, object]) -> None:

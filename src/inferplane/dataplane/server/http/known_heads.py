@@ -1,8 +1,8 @@
 """Heads that were read before. A client that sends one request after another sends the same head each time.
 
 A head is known by its bytes, so what the parser and `heads.examine` found the first time holds again. Only the plain
-ones are kept: HTTP/1.1, a Content-Length, the connection goes on, no id of the client's (which would make each one
-different).
+ones are kept: HTTP/1.1, a Content-Length, the connection goes on, no id or trace of the client's (which would make each
+one different).
 """
 
 from copy import copy
@@ -51,4 +51,5 @@ class KnownHeads:
 def _is_plain(request: Incoming) -> bool:
     # A traced request has headers of its own by now.
     odd = request.span or request.chunked or request.coding or request.expects_continue or request.refusal is not None
-    return request.own_id and request.keep_alive and request.version == "1.1" and not odd
+    traced = any(name == b"traceparent" for name, _ in request.headers)
+    return request.own_id and request.keep_alive and request.version == "1.1" and not (odd or traced)

@@ -94,6 +94,13 @@ def test_a_response_survives_grpc_with_its_parameters() -> None:
     assert v2_client.plain_parameters(read.parameters) == {"f": 1.5}
 
 
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_message_that_was_read_is_written_as_it_came(binary: bool) -> None:
+    given = InferRequest("m", [filled(np.array([1, 2]), "INT64", binary)], "7", parameters={"n": 1, "s": "x"})
+    message = given.to_grpc()
+    assert InferRequest.from_grpc(message).to_grpc() == message
+
+
 def test_one_output_that_has_no_typed_contents_makes_all_raw() -> None:
     half = InferOutput("h", [1], "FP16", np.array([0.5], dtype=np.float16))
     message = InferResponse("7", "m", [InferOutput("y", [1], "INT64", [5]), half]).to_grpc()

@@ -42,6 +42,8 @@ def _set(entry: InferParameter, value: object, where: str) -> None:
             entry.string_param = value
         case float():
             entry.double_param = value
+        case InferParameter():  # of a message that was read as KServe reads it
+            entry.CopyFrom(value)
         case _:
             raise InvalidInput(
                 f"{where}: expected a boolean, an integer of 64 bits, a number or a string, got {value!r}"

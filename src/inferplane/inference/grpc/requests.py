@@ -14,7 +14,7 @@ from inferplane.inference.datatypes import Datatype
 from inferplane.inference.errors import InvalidInput, Malformed
 from inferplane.inference.grpc import contents, parameters
 from inferplane.inference.grpc.grpc_predict_v2_pb2 import ModelInferRequest
-from inferplane.inference.grpc.responses import goes_raw, raw_bytes
+from inferplane.inference.grpc.responses import datatype_of, goes_raw, raw_bytes
 from inferplane.inference.grpc.wire import without
 from inferplane.inference.tensors import InferInput, InferRequest, RequestedOutput
 
@@ -148,7 +148,7 @@ def to_message(request: InferRequest, *, raw: bool | None = None) -> ModelInferR
         message.raw_input_contents.extend(bytes(raw_bytes(tensor)) for tensor in request.inputs)
     else:
         for tensor, entry in zip(request.inputs, message.inputs, strict=True):
-            contents.write(tensor.view(), Datatype(tensor.datatype), entry.contents)
+            contents.write(tensor.view(), datatype_of(tensor), entry.contents)
     return message
 
 

@@ -70,7 +70,7 @@ def _typed(response: InferResponse, outputs: Sequence[InferOutput], id: str) -> 
     for index, output in enumerate(outputs):
         entry = message.outputs.add(name=output.name, datatype=output.datatype, shape=output.shape)
         parameters.write(output.parameters, entry.parameters, f"outputs[{index}].parameters")
-        contents.write(output.view(), _datatype(output), entry.contents)
+        contents.write(output.view(), datatype_of(output), entry.contents)
     return message
 
 
@@ -99,10 +99,11 @@ def _empty(response: InferResponse, id: str) -> ModelInferResponse:
 _DATATYPES = dict(Datatype.__members__)
 
 
-def _datatype(tensor: Tensor) -> Datatype:
+def datatype_of(tensor: Tensor) -> Datatype:
+    """InvalidInput for none of the protocol's."""
     datatype = _DATATYPES.get(tensor.datatype)
     if datatype is None:
-        raise InvalidInput(f"output {tensor.name}: expected one of {', '.join(Datatype)}, got {tensor.datatype!r}")
+        raise InvalidInput(f"tensor {tensor.name}: expected one of {', '.join(Datatype)}, got {tensor.datatype!r}")
     return datatype
 
 

@@ -76,19 +76,27 @@ class GrpcServer:
         self._service = service
         self._dispatch = dispatch
         self._options = options
-        self._server = grpc.aio.server(
-            interceptors=options.interceptors, options=_channel_options(options), compression=_compression(options)
+        self._server = self._made()
+        self._private: grpc.aio.Server | None = None
+
+    def _made(self, *more: tuple[str, int]) -> grpc.aio.Server:
+        options = self._options
+        server = grpc.aio.server(
+            interceptors=options.interceptors,
+            options=[*_channel_options(options), *more],
+            compression=_compression(options),
         )
-        self._server.add_generic_rpc_handlers((self._inference(), self._health()))
+        server.add_generic_rpc_handlers((self._inference(), self._health()))
         reflection.enable_server_reflection(
-            (SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), self._server, pool=_described()
+            (SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server, pool=_described()
         )
+        return server
 
     async def listen(self, host: str, port: int) -> int:
         """Starts to accept; port 0 is the system's choice. Returns the port."""
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            bound = self._bound(address)
+            bound = self._bound(self._server, address)
         except RuntimeError as error:
             raise CannotListen(
                 f"cannot listen for gRPC on {address}: {error}",
@@ -97,15 +105,28 @@ class GrpcServer:
         await self._server.start()
         return bound
 
-    def _bound(self, address: str) -> int:
+    async def listen_privately(self, address: str, age: float) -> None:
+        """Serves the Unix socket at `address` too (abstract after a zero byte), until `close_private`.
+
+        After `age` seconds its clients are asked to connect again; calls under way take the time that they need.
+        """
+        self._private = self._made(("grpc.max_connection_age_ms", int(age * 1000)))
+        self._bound(self._private, f"unix-abstract:{address[1:]}" if address[0] == "\0" else f"unix:{address}")
+        await self._private.start()
+
+    async def close_private(self) -> None:
+        if self._private is not None:
+            await self._private.stop(0)
+
+    def _bound(self, server: grpc.aio.Server, address: str) -> int:
         tls = self._options.tls
         if tls is None:
-            return int(self._server.add_insecure_port(address))
-        return int(self._server.add_secure_port(address, _credentials(tls)))
+            return int(server.add_insecure_port(address))
+        return int(server.add_secure_port(address, _credentials(tls)))
 
     async def drain(self, grace: float) -> None:
         """Takes no more calls and waits for those under way, `grace` seconds at most."""
-        await self._server.stop(grace)
+        await asyncio.gather(*(one.stop(grace) for one in (self._server, self._private) if one is not None))
 
     def _inference(self) -> grpc.GenericRpcHandler:
         calls = {name: grpc.unary_unary_rpc_method_handler(_unary(method)) for name, method in self._methods()}

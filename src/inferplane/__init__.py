@@ -29,6 +29,8 @@ _HOMES = {
     "get_predict_response": "inferplane.dataplane.model.payloads",
     "Client": "inferplane.client.inference.sync",
     "AsyncClient": "inferplane.client.inference.aio",
+    "GrpcClient": "inferplane.client.inference.grpc_client",
+    "AsyncGrpcClient": "inferplane.client.inference.grpc_client",
     "InferenceRESTClient": "inferplane.client.inference.kserve_rest",
     "RESTConfig": "inferplane.client.inference.kserve_rest",
     "InferenceGRPCClient": "inferplane.client.inference.kserve_grpc",

@@ -1,6 +1,8 @@
 from inferplane import errors as errors
 from inferplane.assembly.serving_api import ModelServer as ModelServer
 from inferplane.client.inference.aio import AsyncClient as AsyncClient
+from inferplane.client.inference.grpc_client import AsyncGrpcClient as AsyncGrpcClient
+from inferplane.client.inference.grpc_client import GrpcClient as GrpcClient
 from inferplane.client.inference.kserve_grpc import InferenceGRPCClient as InferenceGRPCClient
 from inferplane.client.inference.kserve_rest import InferenceRESTClient as InferenceRESTClient
 from inferplane.client.inference.kserve_rest import RESTConfig as RESTConfig

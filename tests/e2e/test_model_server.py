@@ -210,10 +210,8 @@ def test_wrong_flags_end_with_code_2_and_one_line(flags: list[str], message: str
 FORKING = """
 import os, sys
 from importlib import import_module
-from inferplane.assembly import model_server
-for module in model_server.PRELOAD["sklearn"]:
-    import_module(module)
-model_server.warm()
+from inferplane.assembly import model_server, warming
+warming.sklearn()
 sys.stdin.readline()
 child = os.fork()
 if child == 0:

@@ -6,7 +6,6 @@ Whoever started us is told when the model answers, or why it never will (docs/ar
 
 import asyncio
 import gc
-import io
 import logging
 import os
 import signal
@@ -20,13 +19,13 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from inferplane import __version__
-from inferplane.assembly import model_server_grpc
 from inferplane.assembly.announcement import announce_failure
 from inferplane.assembly.events import event_settings
+from inferplane.assembly.listening import Ends, Ports, listening
 from inferplane.assembly.model_server_options import Options, UsageError, parse
 from inferplane.assembly.readiness import READY, announce
 from inferplane.assembly.tracing import tracing
-from inferplane.assembly.worker_channel import Message, WorkerEnd
+from inferplane.assembly.worker_channel import Message
 from inferplane.assembly.workers import Place, Workers
 from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.model.repository import ModelRepository
@@ -35,9 +34,8 @@ from inferplane.dataplane.runtimes.registry import models
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.http.app import build
 from inferplane.dataplane.server.http.limits import Limits
-from inferplane.dataplane.server.http.listener import CannotListen, HttpServer, listening_socket
+from inferplane.dataplane.server.http.listener import CannotListen, listening_socket
 from inferplane.dataplane.server.http.probes import Probes
-from inferplane.dataplane.server.http.routes import HotRoutes
 from inferplane.dataplane.server.memory import keep_freed
 from inferplane.dataplane.server.metrics import Metrics
 from inferplane.dataplane.storage.local import fetch
@@ -47,28 +45,6 @@ if TYPE_CHECKING:
     from inferplane.dataplane.server.tracing import Spans
 
 log = logging.getLogger("inferplane.server")
-
-PRELOAD: dict[str, tuple[str, ...]] = {
-    "sklearn": (
-        "inferplane.dataplane.runtimes.sklearn",
-        "joblib",
-        "numpy",
-        "scipy.sparse",
-        "sklearn.cluster",
-        "sklearn.compose",
-        "sklearn.decomposition",
-        "sklearn.ensemble",
-        "sklearn.linear_model",
-        "sklearn.naive_bayes",
-        "sklearn.neighbors",
-        "sklearn.neural_network",
-        "sklearn.pipeline",
-        "sklearn.preprocessing",
-        "sklearn.svm",
-        "sklearn.tree",
-    ),
-}
-"""Per format, what a process that is to be forked imports first, beside this module."""
 
 STARTED_BADLY = 1
 MISUSED = 2
@@ -141,26 +117,13 @@ def _failed(options: Options, reason: str, error: InferplaneError) -> int:
     return STARTED_BADLY
 
 
-def warm(format: str = "sklearn") -> None:
+def warm() -> None:
     """Has what happens at first use happen now: a fork then starts in half the time. Starts no thread."""
     import_module("encodings.idna")  # the socket module's, for the first host name
     import_module("inferplane.dataplane.server.grpc.lane")  # protobuf, for the first gRPC call
     parse(["--model_dir=."])
     dispatch = Dispatch(ModelRepository(), Metrics())
     build(dispatch, Probes(dispatch), __version__)
-    if format == "sklearn":
-        _warm_sklearn()
-
-
-def _warm_sklearn() -> None:
-    import joblib
-    from sklearn.svm import SVC
-
-    rows, classes = [[0.0, 0.0], [1.0, 1.0]], [0, 1]
-    file = io.BytesIO()
-    joblib.dump(SVC().fit(rows, classes), file)
-    file.seek(0)
-    joblib.load(file).predict(rows)
 
 
 def _loop_factory(options: Options) -> Callable[[], asyncio.AbstractEventLoop]:
@@ -181,63 +144,58 @@ def _models(options: Options) -> list[Model]:
 
 
 async def _serve(options: Options, served: Sequence[Model], place: Place | None) -> None:
-    async with tracing(options.enable_tracing, os.environ, options.model_name) as spans:
-        await _serve_traced(options, served, place, spans)
-
-
-async def _serve_traced(options: Options, served: Sequence[Model], place: Place | None, spans: "Spans | None") -> None:
     repository = ModelRepository(options.model_dir)
     for model in served:
         repository.update(model)
-    dispatch = Dispatch(repository, _metrics(place), options.execution, event_settings(os.environ), watcher=spans)
-    probes = Probes(dispatch)
-    app = build(dispatch, probes, __version__, docs=options.enable_docs_url)
-    limits = Limits(keep_alive=options.timeout_keep_alive, body=options.max_request_size)
-    server = HttpServer(HotRoutes(dispatch, probes), app, probes, limits, options.access_log, spans)
     stop = _stop_on_signals()
-    dispatch.everywhere = end = None if place is None else WorkerEnd(place.channel, repository, stop)
     try:
-        host = _host(options)
-        if place is None:
-            tls = options.grpc.tls
-            port = await server.listen(host, options.http_port, tls.context() if tls else None)
-        calls = await model_server_grpc.listen(
-            options.grpc, dispatch, probes, host, worker=place is not None, spans=spans
-        )
-        for model in served:
-            await _loaded(repository, model)
-        if place is not None and end is not None:
-            port = place.listening.getsockname()[1]
-            server.share(place.listening, place.connections, place.number)
-            end.say(Message(event="ready"))
-        log.info("ready model=%s url=http://%s:%d", ",".join(model.name for model in served), host, port)
-        if place is None:
-            announce(os.environ, READY)
-        await stop.wait()
-        log.info("stopping requests_answered=%d", server.answered)
-        await asyncio.gather(server.drain(), model_server_grpc.drain(calls, limits))
+        async with (
+            tracing(options.enable_tracing, os.environ, options.model_name) as spans,
+            listening(repository, _ends(options, spans), place, stop, partial(_load, repository)) as ports,
+        ):
+            log.info("ready model=%s url=%s", ",".join(repository.get_models()), _url(options, ports))
+            if place is None:
+                announce(os.environ, READY)
+            await stop.wait()
     finally:
-        if end is not None:
-            end.close()
-        server.close()
-        dispatch.close()
         for model in served:
             model.stop()
 
 
-def _metrics(place: Place | None) -> Metrics:
-    return Metrics() if place is None else Metrics(place.own_region, place.regions, authors_share=True)
+def _ends(options: Options, spans: "Spans | None") -> Ends:
+    return Ends(
+        host=_host(options),
+        http_port=options.http_port,
+        grpc=options.grpc,
+        limits=Limits(keep_alive=options.timeout_keep_alive, body=options.max_request_size),
+        execution=options.execution,
+        access_log=options.access_log,
+        docs=options.enable_docs_url,
+        events=event_settings(os.environ),
+        spans=spans,
+    )
 
 
-async def _loaded(repository: ModelRepository, model: Model) -> None:
+def _url(options: Options, ports: Ports) -> str:
+    scheme = "http" if options.grpc.tls is None else "https"
+    grpc = "" if ports.grpc is None else f" grpc={_host(options)}:{ports.grpc}"
+    return f"{scheme}://{_host(options)}:{ports.http}{grpc}"
+
+
+async def _load(repository: ModelRepository) -> None:
+    for name in list(repository.get_models()):
+        await _loaded(repository, name)
+    # What is there now stays: the collector need not look at it again.
+    gc.freeze()
+
+
+async def _loaded(repository: ModelRepository, name: str) -> None:
     try:
-        await repository.load(model.name)
+        await repository.load(name)
     except InferplaneError:
         raise
     except Exception as error:
-        raise InferplaneError(f"model {model.name} failed to load: {type(error).__name__}: {error}") from error
-    # What is there now stays: the collector need not look at it again.
-    gc.freeze()
+        raise InferplaneError(f"model {name} failed to load: {type(error).__name__}: {error}") from error
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -1,6 +1,5 @@
-"""The model server's gRPC flags and what they make: a door, or with TLS or in a worker process a server at once."""
+"""A model server's gRPC port as its settings want it: a door, or with TLS a server at once."""
 
-import argparse
 import asyncio
 import logging
 import ssl
@@ -14,7 +13,6 @@ from inferplane.dataplane.server.grpc.door import Behind, Door
 from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.listener import CannotListen
 from inferplane.dataplane.server.http.probes import Probes
-from inferplane.kernel.errors import InferplaneError
 
 if TYPE_CHECKING:
     from inferplane.dataplane.server.tracing import Spans
@@ -23,8 +21,6 @@ log = logging.getLogger("inferplane.server")
 
 PORT = 8081
 MESSAGE_LENGTH = 8 * 1024 * 1024
-_FALSE = frozenset({"n", "no", "f", "false", "off", "0"})
-_TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,10 @@ class TlsFiles:
             made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.ca)
             made.load_cert_chain(self.certificate, self.key)
         except (OSError, ssl.SSLError) as error:
-            raise InferplaneError(f"TLS: {self.certificate} and {self.key} cannot be used: {error}") from error
+            raise CannotListen(
+                f"TLS: {self.certificate} and {self.key} cannot be used: {error}",
+                fix="give PEM files that belong together in --ssl_certfile and --ssl_keyfile",
+            ) from error
         if self.ca is not None:
             made.verify_mode = ssl.CERT_REQUIRED
         return made
@@ -63,57 +62,26 @@ class Port(Protocol):
     async def drain(self, grace: float) -> None: ...
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--enable_grpc", type=yes_or_no, default=True, help="listen for gRPC")
-    parser.add_argument("--grpc_port", type=int, default=None, help=f"{PORT} when not given; 0 lets the system choose")
-    for direction in ("send", "receive"):
-        parser.add_argument(
-            f"--grpc_max_{direction}_message_length",
-            type=int,
-            default=MESSAGE_LENGTH,
-            help=f"bytes of the largest message that the gRPC port {direction}s; -1 is no limit",
-        )
-    parser.add_argument(
-        "--grpc_compression", choices=("none", "gzip"), default="none", help="of the gRPC port's answers"
-    )
-    parser.add_argument("--ssl_certfile", type=Path, default=None, help="certificate (PEM): both ports speak TLS")
-    parser.add_argument("--ssl_keyfile", type=Path, default=None, help="the certificate's key (PEM)")
-    parser.add_argument("--ssl_ca_certs", type=Path, default=None, help="clients must show a certificate signed by it")
+@dataclass(frozen=True, slots=True)
+class GrpcPort:
+    """`number` is the port in use."""
 
+    number: int
+    port: Port
 
-def flags(found: argparse.Namespace) -> GrpcFlags:
-    """What the command line says; raises ValueError for what does not fit together."""
-    if (found.ssl_certfile is None) != (found.ssl_keyfile is None):
-        raise ValueError("--ssl_certfile and --ssl_keyfile belong together")
-    if found.ssl_certfile is not None and found.workers > 1:
-        raise ValueError("--ssl_certfile: TLS with several --workers is not supported")
-    tls = TlsFiles(found.ssl_certfile, found.ssl_keyfile, found.ssl_ca_certs) if found.ssl_certfile else None
-    return GrpcFlags(
-        found.enable_grpc,
-        found.grpc_port,
-        found.grpc_max_send_message_length,
-        found.grpc_max_receive_message_length,
-        found.grpc_compression == "gzip",
-        tls,
-    )
-
-
-def yes_or_no(text: str) -> bool:
-    if text.lower() not in _TRUE | _FALSE:
-        raise argparse.ArgumentTypeError(f"expected true or false, got {text}")
-    return text.lower() in _TRUE
-
-
-async def drain(port: Port | None, limits: Limits) -> None:
-    """As the HTTP port: for a while it still takes calls, then those under way get their grace."""
-    if port is not None:
+    async def drain(self, limits: Limits) -> None:
+        """As the HTTP port: for a while it still takes calls, then those under way get their grace."""
         await asyncio.sleep(limits.lame_duck)
-        await port.drain(limits.grace)
+        await self.port.drain(limits.grace)
+
+    async def close(self) -> None:
+        """At once."""
+        await self.port.drain(0)
 
 
 async def listen(
     given: GrpcFlags, dispatch: Dispatch, probes: Probes, host: str, *, worker: bool, spans: "Spans | None" = None
-) -> Port | None:
+) -> GrpcPort | None:
     """The listening gRPC port, None when there is none. A `worker` shares it with others."""
     if not given.enabled:
         return None
@@ -130,8 +98,7 @@ async def listen(
             raise
         log.warning("no gRPC port: %s", error)
         return None
-    log.info("grpc address=%s:%d", host, number)
-    return port
+    return GrpcPort(number, port)
 
 
 def _server(given: GrpcFlags, dispatch: Dispatch, probes: Probes, spans: "Spans | None") -> Behind:

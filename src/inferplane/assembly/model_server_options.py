@@ -6,11 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from inferplane.assembly import model_server_grpc
 from inferplane.assembly.model_server_grpc import GrpcFlags
+from inferplane.assembly.server_flags import (
+    add_execution_flags,
+    add_grpc_extras,
+    add_server_flags,
+    count,
+    execution,
+    grpc_flags,
+)
 from inferplane.dataplane.runtimes.registry import FORMATS
 from inferplane.dataplane.server.http.access_log import AccessLog, UnknownField
-from inferplane.dataplane.server.settings import MAX_BATCH_SIZE, MAX_QUEUE, Execution
+from inferplane.dataplane.server.settings import Execution
 from inferplane.kernel.errors import InferplaneError
 
 
@@ -82,7 +89,7 @@ def parse(arguments: Sequence[str]) -> Options:
         predict_method=found.predict_method,
         providers=tuple(name for name in found.providers.split(",") if name),
         workers=found.workers,
-        execution=_execution(found),
+        execution=execution(found),
         grpc=_grpc(found),
         enable_tracing=found.enable_tracing,
         enable_docs_url=found.enable_docs_url,
@@ -102,28 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model_dir", required=True, help="a directory, or its file:// URI, with the model's file")
     parser.add_argument("--format", default="sklearn", choices=sorted(FORMATS), help="what the model was made with")
     parser.add_argument("--host", default="", help="address to listen on (POD_IP, or all addresses, when empty)")
-    parser.add_argument("--http_port", type=_port, default=8080, help="0 lets the system choose")
-    parser.add_argument("--workers", type=_count, default=1, help="processes that share the port")
-    parser.add_argument("--event-loop", choices=("auto", "asyncio", "uvloop"), default="auto", help="auto is uvloop")
-    parser.add_argument(
-        "--timeout-keep-alive", type=_positive, default=65, help="seconds that an idle connection is kept"
-    )
+    add_server_flags(parser)
     parser.add_argument(
         "--max_request_size", type=int, default=256 * 1024 * 1024, help="bytes of the largest body that is taken"
     )
-    model_server_grpc.add_flags(parser)
-    parser.add_argument(
-        "--enable_tracing",
-        type=model_server_grpc.yes_or_no,
-        help="OpenTelemetry spans (extra otel); by the OTEL_ variables when not given",
-    )
-    parser.add_argument(
-        "--enable_docs_url", type=model_server_grpc.yes_or_no, default=False, help="a page of the endpoints at /docs"
-    )
-    parser.add_argument(
-        "--access_log_format", help="a line of %%(field)s for each request, or json; none when not given"
-    )
-    _add_execution_flags(parser)
+    add_grpc_extras(parser)
+    add_execution_flags(parser)
     _add_runtime_flags(parser)
     for flag, default in _WITHOUT_EFFECT.items():
         parser.add_argument(flag, default=None, help=f"accepted for KServe's sake, no effect yet (there: {default})")
@@ -142,43 +133,13 @@ def _access_log(format: str | None) -> AccessLog | None:
 
 def _grpc(found: argparse.Namespace) -> GrpcFlags:
     try:
-        return model_server_grpc.flags(found)
+        return grpc_flags(found)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
-def _add_execution_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--max_batch_size",
-        type=_count,
-        help=f"rows of waiting requests that run together at most; 1 runs each alone ({MAX_BATCH_SIZE} when not given)",
-    )
-    parser.add_argument(
-        "--max_latency", type=_no_less_than_0, help="milliseconds that a request may wait for others to join it"
-    )
-    parser.add_argument(
-        "--max_concurrency", type=_count, default=1, help="runs of one model at the same time, on threads"
-    )
-    parser.add_argument(
-        "--max_queue", type=_no_less_than_0, default=MAX_QUEUE, help="requests that may wait for a model; more get 503"
-    )
-    parser.add_argument(
-        "--request_timeout", type=_positive, help="seconds after which a request gets 504 (no limit when not given)"
-    )
-
-
-def _execution(found: argparse.Namespace) -> Execution:
-    return Execution(
-        max_batch_size=found.max_batch_size,
-        max_latency=None if found.max_latency is None else found.max_latency / 1000,
-        max_concurrency=found.max_concurrency,
-        max_queue=int(found.max_queue),
-        request_timeout=found.request_timeout,
-    )
-
-
 def _add_runtime_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--nthread", type=_count, default=1, help="threads that one prediction may use")
+    parser.add_argument("--nthread", type=count, default=1, help="threads that one prediction may use")
     parser.add_argument(
         "--predict_method",
         default="",
@@ -187,34 +148,6 @@ def _add_runtime_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--providers", default="", help="onnx: execution providers by preference, with commas (the CPU's when empty)"
     )
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {count}")
-    return count
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {port}")
-    return port
-
-
-def _no_less_than_0(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected 0 or more, got {text}")
-    return number
-
-
-def _positive(text: str) -> float:
-    seconds = float(text)
-    if seconds <= 0:
-        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text}")
-    return seconds
 
 
 def _unknown(argument: str, known: Sequence[str]) -> UsageError:

@@ -14,19 +14,20 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import uvloop
 from starlette.applications import Starlette
 
-from inferplane.assembly import serving_flags
+from inferplane.assembly import server_flags, serving_flags
 from inferplane.assembly.announcement import announce_failure
 from inferplane.assembly.events import event_settings
-from inferplane.assembly.listening import Certificate, Ends, listening
+from inferplane.assembly.listening import Ends, listening
+from inferplane.assembly.model_server_grpc import GrpcFlags
 from inferplane.assembly.readiness import READY, announce
-from inferplane.assembly.serving_flags import HTTP_PORT, HTTPS_PORT, flags
+from inferplane.assembly.server_flags import HTTP_PORT
+from inferplane.assembly.serving_flags import HTTPS_PORT, flags
 from inferplane.assembly.serving_logging import configure_logging
 from inferplane.assembly.tracing import tracing
 from inferplane.assembly.worker_channel import Message
@@ -39,6 +40,7 @@ from inferplane.dataplane.server.http.access_log import AccessLog
 from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.listener import CannotListen, listening_socket
 from inferplane.dataplane.server.memory import keep_freed
+from inferplane.dataplane.server.settings import Execution
 from inferplane.inference.errors import NoModelReady
 from inferplane.kernel.errors import InferplaneError
 
@@ -67,7 +69,8 @@ class WorkersFailed(InferplaneError):
 class ModelServer:
     """One process that serves models over REST and gRPC. What is not given comes from the command line's flags.
 
-    Times in seconds. `started` is set once requests are answered; `http_port` is then the port in use.
+    Times in seconds. `execution` is how calls of the models are run. `started` is set once requests are answered;
+    `http_port` and `grpc_port` are then the ports in use.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class ModelServer:
         predictor_config: PredictorConfig | None = None,
         ssl_certfile: str | None = None,
         ssl_keyfile: str | None = None,
+        execution: Execution | None = None,
     ) -> None:
         given = flags()
         self.registered_models = ModelRepository() if registered_models is None else registered_models
@@ -105,6 +109,7 @@ class ModelServer:
         self.event_loop = _known_loop(_or(event_loop, given.event_loop))
         self.timeout_keep_alive = _or(timeout_keep_alive, given.timeout_keep_alive)
         self.grace_period = grace_period
+        self.execution = server_flags.execution(given) if execution is None else execution
         self.model_repository_extension = ModelRepositoryExtension(self.registered_models)
         self.app = app
         self.started = threading.Event()
@@ -252,28 +257,32 @@ class ModelServer:
         return Ends(
             host=_host(),
             http_port=self.http_port,
-            grpc_port=self.grpc_port if self.enable_grpc else None,
+            grpc=self._grpc(),
             limits=Limits(
                 keep_alive=self.timeout_keep_alive,
                 lame_duck=min(Limits().lame_duck, self.grace_period),
                 grace=self.grace_period,
             ),
-            max_send_message=self._flags.grpc_max_send_message_length,
-            max_receive_message=self._flags.grpc_max_receive_message_length,
+            execution=self.execution,
             access_log=None if self.access_log_format is None else AccessLog(self.access_log_format),
             docs=self.enable_docs_url,
             events=event_settings(os.environ),
             app=self.app,
-            tls=self._certificate(),
             spans=spans,
         )
 
-    def _certificate(self) -> Certificate | None:
-        if self.ssl_certfile and self.ssl_keyfile:
-            return Certificate(Path(self.ssl_certfile), Path(self.ssl_keyfile))
-        if self.ssl_certfile or self.ssl_keyfile:
-            raise CannotListen("TLS needs a certificate and its key", fix="give both --ssl_certfile and --ssl_keyfile")
-        return None
+    def _grpc(self) -> GrpcFlags:
+        try:
+            tls = server_flags.tls_files(self.ssl_certfile, self.ssl_keyfile)
+        except ValueError as error:
+            raise CannotListen("TLS needs a certificate and its key", fix=str(error)) from error
+        return GrpcFlags(
+            self.enable_grpc,
+            self.grpc_port,
+            self._flags.grpc_max_send_message_length,
+            self._flags.grpc_max_receive_message_length,
+            tls=tls,
+        )
 
     @asynccontextmanager
     async def _running_engines(self) -> AsyncIterator[None]:

@@ -1,9 +1,10 @@
-"""What a zygote of the model server does once it has imported its modules, a function a format: a first prediction.
+"""What a zygote of the model server does ahead of its forks, a function a format: imports and a first prediction.
 
 What happens at first use then has happened before the fork. Nothing here starts a thread: a fork has only the one that
 forks, and libraries that wait for their others would wait for ever.
 """
 
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +21,34 @@ GRAPH = bytes.fromhex(
     "08093a410a100a017812017922084964656e746974791201675a140a0178120f0a0d080112090a0312016e0a02080262140a"
     "0179120f0a0d080112090a0312016e0a02080242040a001012"
 )
+
+
+ESTIMATORS = (
+    "cluster",
+    "compose",
+    "decomposition",
+    "ensemble",
+    "linear_model",
+    "naive_bayes",
+    "neighbors",
+    "neural_network",
+    "pipeline",
+    "preprocessing",
+    "svm",
+    "tree",
+)
+"""The modules of scikit-learn that models are made of; a pickle imports those of its own."""
+
+
+def sklearn() -> None:
+    import joblib
+    from sklearn.svm import SVC
+
+    for name in ESTIMATORS:
+        import_module(f"sklearn.{name}")
+    with TemporaryDirectory() as directory:
+        joblib.dump(SVC().fit(ROWS, CLASSES), Path(directory) / "model.joblib")
+        _predict("sklearn", Path(directory))
 
 
 def xgboost() -> None:
@@ -48,7 +77,7 @@ def onnx() -> None:
 
 
 def _predict(format: str, directory: Path) -> None:
-    warm(format)
+    warm()
     model = runtime(format)("warm", directory)
     model.load()
     model.predict({"instances": ROWS[:1]}, {})

@@ -121,17 +121,3 @@ def _error(done: Message, name: str) -> Exception:
     if done.kind == "ModelNotReady":
         return ModelNotReady(name, done.error.partition(" is not ready. ")[2])
     return InferplaneError(done.error)
-
-
-class SharedRepositoryExtension(ModelRepositoryExtension):
-    """V2's repository extension over all workers: what one is told to load or unload, each does."""
-
-    def __init__(self, model_registry: ModelRepository, end: WorkerEnd) -> None:
-        super().__init__(model_registry)
-        self._end = end
-
-    async def load(self, model_name: str) -> None:
-        await self._end.everywhere("load", model_name)
-
-    async def unload(self, model_name: str) -> None:
-        await self._end.everywhere("unload", model_name)

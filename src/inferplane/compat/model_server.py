@@ -2,8 +2,9 @@
 
 import argparse
 
+from inferplane.assembly.server_flags import HTTP_PORT
 from inferplane.assembly.serving_api import ModelServer, app
-from inferplane.assembly.serving_flags import GRPC_PORT, HTTP_PORT, HTTPS_PORT, flags, parser
+from inferplane.assembly.serving_flags import GRPC_PORT, HTTPS_PORT, flags, parser
 
 DEFAULT_HTTP_PORT, DEFAULT_GRPC_PORT, DEFAULT_HTTPS_PORT = HTTP_PORT, GRPC_PORT, HTTPS_PORT
 

@@ -66,42 +66,13 @@ def find(images: Iterable[ProcessImage], image: str) -> ProcessImage | None:
     return max(fitting, key=lambda found: found[:3])[3] if fitting else None
 
 
-_SKLEARN = [
-    "joblib",
-    "scipy.sparse",
-    "sklearn.cluster",
-    "sklearn.compose",
-    "sklearn.decomposition",
-    "sklearn.ensemble",
-    "sklearn.linear_model",
-    "sklearn.naive_bayes",
-    "sklearn.neighbors",
-    "sklearn.neural_network",
-    "sklearn.pipeline",
-    "sklearn.preprocessing",
-    "sklearn.svm",
-    "sklearn.tree",
-    "inferplane.dataplane.runtimes.sklearn",
-    # Looked up by the first socket that listens on a host's name.
-    "encodings.idna",
-]
-
-
 def process_images() -> list[JsonObject]:
     """The objects that a platform starts with."""
     return [
-        _image(
-            "kserve-sklearnserver",
-            images=["kserve/sklearnserver", "inferplane/sklearnserver"],
-            entrypoint="inferplane.assembly.model_server:main",
-            args=["--format=sklearn"],
-            requirements=["inferplane[sklearn]"],
-            preload=[*_SKLEARN, "inferplane.assembly.model_server", "inferplane.assembly.model_server:warm"],
-            announcesReadiness=True,
-        ),
-        _model_server("kserve-xgbserver", "xgbserver", "xgboost", ["xgboost"]),
-        _model_server("kserve-lgbserver", "lgbserver", "lightgbm", ["lightgbm"]),
-        _model_server("inferplane-onnxserver", "onnxserver", "onnx", ["onnxruntime"]),
+        _model_server("kserve-sklearnserver", "sklearnserver", "sklearn", on_demand=False),
+        _model_server("kserve-xgbserver", "xgbserver", "xgboost"),
+        _model_server("kserve-lgbserver", "lgbserver", "lightgbm"),
+        _model_server("inferplane-onnxserver", "onnxserver", "onnx"),
         _image(
             "kserve-storage-initializer",
             images=["kserve/storage-initializer", "inferplane/storage-initializer"],
@@ -111,19 +82,17 @@ def process_images() -> list[JsonObject]:
     ]
 
 
-def _model_server(name: str, image: str, format: str, libraries: list[Json]) -> JsonObject:
-    """Our model server for one format. Its zygote starts on demand: an idle one takes 70 to 180 MB."""
-    server = "inferplane.assembly.model_server"
-    runtime = f"inferplane.dataplane.runtimes.{format}"
+def _model_server(name: str, image: str, format: str, *, on_demand: bool = True) -> JsonObject:
+    """Our model server for one format. A zygote that is not on demand takes 70 to 180 MB while it is idle."""
     return _image(
         name,
         images=[f"kserve/{image}", f"inferplane/{image}"],
-        entrypoint=f"{server}:main",
+        entrypoint="inferplane.assembly.model_server:main",
         args=[f"--format={format}"],
         requirements=[f"inferplane[{format}]"],
-        preload=[*libraries, runtime, "encodings.idna", server, f"inferplane.assembly.warming:{format}"],
+        preload=[f"inferplane.assembly.warming:{format}"],
         announcesReadiness=True,
-        onDemand=True,
+        **({"onDemand": True} if on_demand else {}),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from inferplane.assembly import model_server_grpc
-from inferplane.assembly.model_server_grpc import GrpcFlags, TlsFiles, listen
+from inferplane.assembly.model_server_grpc import GrpcFlags, GrpcPort, TlsFiles, listen
 from inferplane.assembly.model_server_options import UsageError, parse
 from inferplane.dataplane.model.repository import ModelRepository
 from inferplane.dataplane.server.dispatch import Dispatch
@@ -59,7 +59,7 @@ def taken() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-async def listening(given: GrpcFlags) -> model_server_grpc.Port | None:
+async def listening(given: GrpcFlags) -> GrpcPort | None:
     dispatch = Dispatch(ModelRepository(), Metrics())
     return await listen(given, dispatch, Probes(dispatch), "127.0.0.1", worker=False)
 
@@ -85,4 +85,4 @@ async def test_a_server_told_to_listen_nowhere_listens_nowhere() -> None:
 async def test_an_open_port_closes_again() -> None:
     port = await listening(GrpcFlags(port=0))
     assert port is not None
-    await asyncio.wait_for(port.drain(0), 5)
+    await asyncio.wait_for(port.close(), 5)

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from starlette.responses import PlainTextResponse
 from inferplane import Model, ModelRepository, ModelServer, PredictorConfig
 from inferplane.assembly.serving_flags import flags, parser
 from inferplane.dataplane.model.predictor import current_predictor, tell_predictor
+from inferplane.dataplane.server.settings import Execution
 from inferplane.errors import NoModelReady
 
 
@@ -211,6 +213,27 @@ def test_flags_are_the_defaults_and_arguments_go_before_them(monkeypatch: pytest
     assert (made.http_port, made.grpc_port, made.workers) == (1234, 6, 3)
 
 
+def test_how_calls_are_run_comes_from_flags_or_from_the_author(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["model.py", "--max_batch_size=8", "--max_latency=5", "--max_queue=9"])
+    assert ModelServer().execution == Execution(max_batch_size=8, max_latency=0.005, max_queue=9)
+    given = Execution(request_timeout=2)
+    assert ModelServer(execution=given).execution is given
+
+
+def test_a_request_over_the_servers_limit_is_given_up() -> None:
+    class Slow(Echo):
+        async def predict(self, payload: Any, headers: dict[str, str]) -> Any:
+            await asyncio.sleep(60)
+
+    with (
+        running(server(execution=Execution(request_timeout=0.05)), [Slow()]) as url,
+        pytest.raises(urllib.error.HTTPError) as raised,
+    ):
+        ask(f"{url}/v1/models/echo:predict", {"instances": [1]})
+    assert raised.value.code == 504
+    raised.value.close()
+
+
 def test_with_a_certificate_the_default_port_is_https() -> None:
     assert ModelServer(ssl_certfile="c", ssl_keyfile="k").http_port == 8443
     assert ModelServer(ssl_certfile="c", ssl_keyfile="k", http_port=9).http_port == 9
@@ -240,6 +263,7 @@ def test_an_author_adds_flags_to_the_parent() -> None:
 
     own = argparse.ArgumentParser(parents=[parser])
     own.add_argument("--own", default=1, type=int)
+    own.add_argument("--max_queue", help="theirs, though we have one of that name")
     assert own.parse_args(["--own=2", "--http_port=3"]).http_port == 3
     assert flags(["--enable_grpc=no"]).enable_grpc is False
 
@@ -272,13 +296,30 @@ def test_an_exception_that_nobody_caught_reaches_the_authors_handler() -> None:
 def loaded_by(code: str, *names: str) -> list[str]:
     """Which of the modules are loaded after `code` in a new process."""
     ask_for = f"import sys; {code}; print(*(name for name in {names!r} if name in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", ask_for], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", ask_for], capture_output=True, text=True, check=True, timeout=60)
     return done.stdout.split()
 
 
 def test_an_authors_server_starts_without_the_control_plane() -> None:
     foreign = ("inferplane.controlplane", "inferplane.client.kubernetes", "sqlite3", "grpc", "httpx")
     assert loaded_by("import inferplane; inferplane.ModelServer", *foreign, "numpy") == ["numpy"]
+
+
+LISTENING = """
+from inferplane import Model, ModelServer
+class Engine(Model):
+    async def start_engine(self):
+        print(server.grpc_port > 0)
+        server.stop()
+server = ModelServer(http_port=0, grpc_port=0, grace_period=0)
+model = Engine("m")
+model.ready = model.engine = True
+server.start([model])
+"""
+
+
+def test_a_server_that_listens_for_grpc_imports_none_of_it_until_it_is_called() -> None:
+    assert loaded_by(f"exec({LISTENING!r})", "grpc", "google.protobuf") == ["True"]
 
 
 def test_importing_the_package_loads_no_library() -> None:

@@ -1,6 +1,8 @@
 """`kserve.constants.constants`: the names that model servers and clients use."""
 
-from inferplane.assembly.serving_flags import GRPC_PORT, HTTP_PORT, HTTPS_PORT, MESSAGE_LENGTH, TLS_CERTIFICATE, TLS_KEY
+from inferplane.assembly.model_server_grpc import MESSAGE_LENGTH
+from inferplane.assembly.server_flags import HTTP_PORT
+from inferplane.assembly.serving_flags import GRPC_PORT, HTTPS_PORT, TLS_CERTIFICATE, TLS_KEY
 from inferplane.dataplane.model.predictor import PredictorProtocol
 
 KSERVE_GROUP = "serving.kserve.io"

@@ -1,6 +1,6 @@
 """`kserve.utils.utils`: helpers for model authors."""
 
-from inferplane.assembly.serving_flags import strtobool
+from inferplane.assembly.server_flags import strtobool
 from inferplane.dataplane.model.payloads import generate_uuid, get_predict_input, get_predict_response
 from inferplane.dataplane.model.predictor import PredictorProtocol
 

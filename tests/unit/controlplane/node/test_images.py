@@ -20,7 +20,7 @@ def test_a_known_image_is_called_in_its_zygote_with_the_images_arguments_first()
     assert found.argv == ("--format=sklearn", "--model_name=iris")
     assert found.entrypoint == "inferplane.assembly.model_server:main"
     assert found.announces
-    assert "sklearn.svm" in found.keeper.preload
+    assert found.keeper.preload == ("inferplane.assembly.warming:sklearn",)
 
 
 def test_an_image_with_a_command_is_executed() -> None:

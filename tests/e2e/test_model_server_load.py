@@ -87,7 +87,7 @@ def two_models() -> Iterator[int]:
 def test_a_long_predict_hurts_neither_other_models_nor_health_checks(how: str) -> None:
     with two_models() as port:
         quick = ("/v1/models/quick:predict", '{"instances":[1]}', 50, 4, 4)
-        load(port, *quick)
+        load(port, *quick[:3], 1, 4)
         idle = load(port, *quick)
         slow = threading.Thread(target=post, args=(port, "/v1/models/slow:predict", {"instances": [9.0, how]}))
         slow.start()

@@ -45,6 +45,11 @@ class JsonObject(Protocol):
     def as_dict(self) -> dict[str, Json]: ...
 
 
+def at(root: JsonObject, key: str) -> object:
+    """A member's value. simdjson looks a key up as a C string, which ends at the first NUL."""
+    return root.as_dict()[key] if "\0" in key else root[key]
+
+
 def parse(body: bytes) -> object:
     """The document's root: a JsonObject, a JsonArray or a scalar. Malformed names line and column."""
     try:

@@ -38,7 +38,7 @@ def read_arrays(body: bytes) -> Payload:
     if not arrays.is_object(root):
         raise InvalidInput('expected a JSON object with "instances" or "inputs"')
     lists = arrays.brackets(body)
-    return {key: _member(key, root[key], lists) for key in root.keys()}  # noqa: SIM118  # a view without __iter__
+    return {key: _member(key, arrays.at(root, key), lists) for key in root.keys()}  # noqa: SIM118  # a view without __iter__
 
 
 def _member(key: str, value: object, lists: int) -> "Json | Array":

@@ -198,3 +198,9 @@ def test_what_was_parsed_stays_while_somebody_looks_at_it() -> None:
         del root
     assert [rows[39_999] for rows in found] == [1, 2, 3]
     assert [np.asarray(v1.read_arrays(body.replace(b"rows", b"inputs"))["inputs"])[0] for body in large] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("key", ["a\\u0000b", "\\u00e9", "\\n", ""])
+def test_a_key_of_any_letters_is_a_member(key: str) -> None:
+    body = f'{{"{key}": 1, "instances": [1]}}'.encode()
+    assert v1.read_arrays(body).keys() == orjson.loads(body).keys()

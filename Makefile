@@ -1,5 +1,5 @@
 # `make run` sets up everything and runs the main job; `make test` sets up and passes the tests.
-.PHONY: run test check bench format imports clean help
+.PHONY: run test check lint bench format imports clean help
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
@@ -8,6 +8,7 @@ help:
 	@echo "make run [ONCE=1]   start the platform, deploy the first example, send requests (ONCE=1: stop after the answers)"
 	@echo "make test           all tests (unit, reconcile, contract, e2e)"
 	@echo "make check          format, lint, types, import contracts, unit tests: under 90 s"
+	@echo "make lint           the first four of these alone"
 	@echo "make bench          the model server beside its peers (QUICK=1: kserve only; WRITE=1: into bench/RESULTS.md)"
 	@echo "make format         rewrite the sources in the project's format"
 
@@ -19,13 +20,15 @@ test:
 	@sh scripts/environment.sh dev
 	$(PYTEST) tests
 
-check:
+check: lint
+	$(PYTEST) tests/unit tests/reconcile
+
+lint:
 	@sh scripts/environment.sh dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PYTEST) tests/unit tests/reconcile
 
 bench:
 	@sh scripts/environment.sh dev

@@ -212,7 +212,9 @@ async def test_an_answer_that_takes_too_long_is_given_up() -> None:
 async def test_what_is_no_http_is_counted_as_such() -> None:
     async with answering(lambda n: b"hello there\r\n\r\n") as target:
         found, _ = await measured(target, duration=0.1)
-    assert [reason.startswith("the answer is not HTTP/1.1") for reason in found.tally.failures] == [True]
+    assert not found.tally.statuses
+    # Beside it there may be connections that the end of the load met half-open.
+    assert any(reason.startswith("the answer is not HTTP/1.1") for reason in found.tally.failures)
 
 
 class Model(BaseHTTPRequestHandler):

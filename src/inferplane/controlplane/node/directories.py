@@ -63,7 +63,15 @@ class PodDirectory:
                     procfs.kill_session(run.process)
 
     def remove(self) -> None:
-        shutil.rmtree(self.root, ignore_errors=True)
+        """Out of its place in one step first: a keeper that is just writing a run's record would put a file back into a
+        directory that is being emptied, and the directory would stay."""
+        leaving = self.root.with_name(f".{self.root.name}.removed")
+        shutil.rmtree(leaving, ignore_errors=True)  # of a node that was killed right here
+        try:
+            self.root.rename(leaving)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(leaving, ignore_errors=True)
 
 
 def all_pods(pods: Path) -> list[PodDirectory]:

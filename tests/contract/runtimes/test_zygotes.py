@@ -55,5 +55,5 @@ def test_a_fork_of_the_warm_process_predicts(format: str, tmp_path: Path) -> Non
     )
     threads, code = found.stdout.split()
     assert code == "0", found.stderr
-    # Importing onnxruntime starts one thread of its own (it may not be up yet), which no session of a fork waits for.
+    # Importing onnxruntime brings one thread of its own at most (once none was seen), which no session of a fork needs.
     assert int(threads) <= (2 if format == "onnx" else 1)

@@ -156,7 +156,8 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         was_usable, self.usable = self.usable, False
         self._run.connections.discard(self)
-        if self._waiting:
+        # A connection that the end of the load cuts, just made or long there, is no failure of the server's.
+        if self._waiting and self._run.running:
             self._waiting = False
             self._run.tally.failed("connection broken before the answer" + (f" ({error})" if error else ""))
         if was_usable:

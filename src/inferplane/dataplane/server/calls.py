@@ -33,7 +33,7 @@ class Codec:
 
 
 class Call:
-    """One request for a model. Times are on the loop's clock; `deadline` None leaves all the time there is.
+    """One request for a model. Times are on the monotonic clock; `deadline` None leaves all the time there is.
 
     Defaults are the class's, so that making one costs what differs.
     """

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 
 from inferplane.dataplane.server.calls import Call
 
@@ -30,7 +31,7 @@ class Deadlines:
         self._timer = self._loop.call_at(when, self._sweep)
 
     def _sweep(self) -> None:
-        now = self._loop.time()
+        now = monotonic()
         self._timer = None
         waiting: list[Call] = []
         for call in self._calls:

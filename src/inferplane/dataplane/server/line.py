@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, Protocol
 
 from inferplane.dataplane.model.hooks import Hook, Hooks
@@ -78,7 +78,7 @@ class Line:
         self._loop = loop
         self._execution = execution
         self._watcher = watcher
-        self._computing = Computing(hooks, joining, loop.time)
+        self._computing = Computing(hooks, joining, monotonic)
         self._decodes = _is_passive(hooks.model)
         self._silent = not hooks.prepares and not hooks.finishes
         self._queue: Queue[Call] = Queue(bounds)
@@ -102,7 +102,7 @@ class Line:
         """The answer, now or later. `timeout` in seconds. Cancelling the future gives up the call."""
         if not self._has_room():
             return self._refused(codec)
-        now = self._loop.time()
+        now = monotonic()  # the loop's clock, which uvloop rounds to its milliseconds
         reply: asyncio.Future[Answer] = self._loop.create_future()
         call = Call(codec, body, headers, reply, now, None if timeout is None else now + timeout)
         if verb is InferenceVerb.EXPLAIN:
@@ -168,7 +168,7 @@ class Line:
 
     def _run(self) -> None:
         self._scheduled = False
-        now = self._loop.time()
+        now = monotonic()
         calls = self._queue.take(now)
         if not calls:
             self._wait()

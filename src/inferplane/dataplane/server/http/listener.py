@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 from email.utils import formatdate
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from inferplane.dataplane.server.accepting import SharedListener
@@ -122,13 +123,13 @@ class HttpServer:
         self.received_bytes += len(request.body)
         self.sent_bytes += request.sent
         if self._access_log is not None:
-            self._access_log.write(request, self.loop.time() - request.since)
+            self._access_log.write(request, perf_counter() - request.since)
         if self._spans is not None:
             self._spans.ended(request)
 
     def note(self, request: Incoming, client: str) -> None:
         """The request is about to be answered, where that is observed."""
-        request.since = self.loop.time()
+        request.since = perf_counter()
         request.client = client
         if self._spans is not None:
             self._spans.began(request)

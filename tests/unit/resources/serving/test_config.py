@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from inferplane.resources.serving.config import Config, ConfigError, parse
@@ -24,8 +25,37 @@ def test_old_names_of_modes_are_understood() -> None:
 
 def test_a_broken_key_is_named_and_keys_of_others_are_ignored() -> None:
     with pytest.raises(ConfigError, match=r"key ingress: .*ingressDomain"):
-        parse({"ingress": '{"ingressDomain": 1}', "router": "not JSON"})
-    assert parse({"router": "not JSON"}) == Config()
+        parse({"ingress": '{"ingressDomain": 1}', "_example": "not JSON"})
+    assert parse({"_example": "not JSON"}) == Config()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "message"),
+    [
+        ("deploy", '{"defaultDeploymentMode": "Serverles"}', "expected one of Standard, Knative, ModelMesh"),
+        ("ingress", '{"ingressDomain": ""}', "ingressDomain is needed when pathTemplate is set"),
+        ("storageInitializer", '{"cpuLimit": "much"}', "cpuLimit: expected a quantity such as 100Mi, got 'much'"),
+        ("storageInitializer", '{"ociModelMode": "docker"}', "expected one of modelcar, native, fetch, got 'docker'"),
+        ("agent", '{"memoryLimit": ""}', "memoryLimit: expected a quantity such as 100Mi, got ''"),
+        ("router", "not JSON", "correct the JSON under that key"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_the_key(key: str, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"key {key}: .*{message}"):
+        parse({key: text})
+
+
+def test_fields_are_found_whatever_their_case() -> None:
+    found = parse({"ingress": '{"IngressDomain": "example.com"}', "credentials": '{"s3": {"s3region": "eu"}}'})
+    assert (found.ingress.ingress_domain, found.credentials.s3.s3_region) == ("example.com", "eu")
+
+
+def test_the_keys_are_kserves() -> None:
+    assert [field.encode_name for field in msgspec.structs.fields(Config)] == [
+        "explainers", "storageInitializer", "credentials", "ingress", "logger", "batcher", "agent", "router", "deploy",
+        "service", "metricsAggregator", "localModel", "security", "inferenceService", "multiNode",
+        "opentelemetryCollector", "autoscaler",
+    ]  # fmt: skip
 
 
 def test_a_gateway_without_namespace_is_refused() -> None:

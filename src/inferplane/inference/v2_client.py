@@ -128,7 +128,8 @@ def read_response(body: bytes, json_length: int) -> InferResponse:
         root = arrays.parse(body[:json_length])
         if not arrays.is_object(root):
             raise InvalidInput("expected a JSON object as the answer")
-        head = {key: arrays.plain(root[key]) for key in root.keys() if key != "outputs"}  # noqa: SIM118  # a view
+        keys = [key for key in root.keys() if key != "outputs"]  # noqa: SIM118  # a view without __iter__
+        head = {key: arrays.plain(arrays.at(root, key)) for key in keys}
         outputs = root["outputs"]
         if not arrays.is_array(outputs):
             raise InvalidInput("outputs: expected an array in the answer")

@@ -222,10 +222,10 @@ class OpenTelemetryCollector(View, frozen=True, kw_only=True):
 
 
 class Autoscaler(View, frozen=True, kw_only=True):
-    """Of KEDA; seconds as text."""
+    """Of KEDA; seconds as text, empty for KEDA's own (KServe's shipped ConfigMap says 0 and 300)."""
 
-    scale_up_stabilization_window_seconds: str = "0"
-    scale_down_stabilization_window_seconds: str = "300"
+    scale_up_stabilization_window_seconds: str = ""
+    scale_down_stabilization_window_seconds: str = ""
 
 
 class Config(View, frozen=True, kw_only=True):

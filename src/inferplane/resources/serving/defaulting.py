@@ -25,6 +25,8 @@ def defaulted(isvc: InferenceService, config: Config) -> InferenceService:
     for name in _COMPONENTS:
         if isinstance(spec.get(name), dict):
             spec[name] = _component(name, object_at(spec, name), config)
+    if list_at(spec, "canary"):
+        spec["canary"] = [_canary(one) for one in list_at(spec, "canary")]
     annotations = _annotations(isvc.metadata.annotations, spec, config)
     metadata = msgspec.structs.replace(isvc.metadata, annotations=annotations)
     return msgspec.structs.replace(isvc, metadata=metadata, spec=spec)
@@ -45,11 +47,21 @@ def _component(name: str, component: JsonObject, config: Config) -> JsonObject:
     component = dict(component)
     if name == "predictor":
         component = _with_model(component)
-    if list_at(component, "containers") and "model" not in component:
+    if isinstance(art := component.get("art"), dict):
+        version: JsonObject = {"runtimeVersion": config.explainers.art.default_image_version}
+        component["art"] = version | art
+    if list_at(component, "containers") and not component.keys() & {"model", "art"}:
         component["containers"] = _custom(name, component, config.inference_service.resource)
     if not config.security.auto_mount_service_account_token:
         component.setdefault("automountServiceAccountToken", False)
     return component
+
+
+def _canary(entry: Json) -> Json:
+    """A canary names its model as the predictor does; all else it has from the predictor."""
+    if not isinstance(entry, dict):
+        return entry
+    return entry | {"predictor": _with_model(object_at(entry, "predictor"))}
 
 
 def _with_model(predictor: JsonObject) -> JsonObject:

@@ -1,0 +1,46 @@
+"""What is well-formed but not there yet: fields that are refused, and fields that have no effect so far."""
+
+from collections.abc import Iterable
+
+from inferplane.resources.serving.defaulting import DEPLOYMENT_MODE
+from inferplane.resources.serving.inferenceservice import InferenceService, InferenceServiceSpec
+from inferplane.resources.serving.validation.metadata import AUTOSCALER_CLASS
+
+
+def unsupported(isvc: InferenceService, spec: InferenceServiceSpec, mode: str) -> list[str]:
+    """Fields that ask for what this version cannot do yet. `mode` is the effective deployment mode."""
+    found: list[str] = []
+    if mode != "Standard":
+        where = f"metadata.annotations[{DEPLOYMENT_MODE}]"
+        found.append(f"{where}: {mode} mode is not supported yet; set it to Standard")
+    if isvc.metadata.annotations.get(AUTOSCALER_CLASS) == "keda":
+        found.append(f"metadata.annotations[{AUTOSCALER_CLASS}]: keda is not supported yet")
+    predictor, model = spec.predictor, spec.predictor.model
+    asked: Iterable[tuple[str, object]] = (
+        ("spec.transformer", spec.transformer),
+        ("spec.explainer", spec.explainer),
+        ("spec.canary", spec.canary or None),
+        ("spec.predictor.workerSpec", predictor.worker_spec),
+        ("spec.predictor.canaryTrafficPercent", predictor.canary_traffic_percent),
+        ("spec.predictor.logger", predictor.logger),
+        ("spec.predictor.batcher", predictor.batcher),
+        ("spec.predictor.storageContainerName", predictor.storage_container_name),
+        ("spec.predictor.model.storage", model.storage if model else None),
+        ("spec.predictor.model.confidential", model.confidential if model else None),
+    )
+    return found + [f"{path} is not supported yet" for path, value in asked if value is not None]
+
+
+def not_scaled(isvc: InferenceService, spec: InferenceServiceSpec) -> list[str]:
+    """Autoscaling fields that have no effect yet: the service runs at `minReplicas` meanwhile."""
+    if isvc.metadata.annotations.get(AUTOSCALER_CLASS) in ("none", "external"):
+        return []
+    component = spec.predictor
+    least = 1 if component.min_replicas is None else max(1, component.min_replicas)
+    asked = {
+        "maxReplicas": (component.max_replicas or 0) > least,
+        "scaleTarget": component.scale_target is not None,
+        "scaleMetric": component.scale_metric is not None,
+        "autoScaling": component.auto_scaling is not None,
+    }
+    return [f"spec.predictor.{name}" for name, is_set in asked.items() if is_set]

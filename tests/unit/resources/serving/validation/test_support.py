@@ -1,0 +1,62 @@
+"""What is well-formed but not there yet is named."""
+
+import msgspec
+import pytest
+
+from inferplane.kernel.json import Json, JsonObject
+from inferplane.resources.meta import ObjectMeta
+from inferplane.resources.serving.config import Config
+from inferplane.resources.serving.defaulting import defaulted
+from inferplane.resources.serving.inferenceservice import InferenceService, InferenceServiceSpec
+from inferplane.resources.serving.validation import not_scaled, unsupported
+
+SKLEARN: JsonObject = {"sklearn": {"storageUri": "s3://b"}}
+
+
+def service(predictor: JsonObject, **annotations: str) -> InferenceService:
+    meta = ObjectMeta(name="iris", annotations={f"serving.kserve.io/{k}": v for k, v in annotations.items()})
+    return defaulted(InferenceService(metadata=meta, spec={"predictor": predictor}), Config())
+
+
+def custom(*env: tuple[str, str], name: str = "kserve-container") -> JsonObject:
+    variables: list[Json] = [{"name": key, "value": value} for key, value in env]
+    return {"name": name, "image": "i", "env": variables}
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        ({"transformer": {"containers": [custom()]}}, "spec.transformer"),
+        ({"explainer": {"containers": [custom()]}}, "spec.explainer"),
+        ({"canary": [{"predictor": {"name": "b"}, "trafficPercent": 10}]}, "spec.canary"),
+        ({"predictor": SKLEARN | {"workerSpec": {}}}, "spec.predictor.workerSpec"),
+        ({"predictor": SKLEARN | {"canaryTrafficPercent": 0}}, "spec.predictor.canaryTrafficPercent"),
+        ({"predictor": SKLEARN | {"logger": {"mode": "all"}}}, "spec.predictor.logger"),
+        ({"predictor": SKLEARN | {"batcher": {}}}, "spec.predictor.batcher"),
+        ({"predictor": SKLEARN | {"storageContainerName": "x"}}, "spec.predictor.storageContainerName"),
+        ({"predictor": {"sklearn": {"storage": {"path": "p"}}}}, "spec.predictor.model.storage"),
+        ({"predictor": {"sklearn": {"confidential": {"enabled": True}}}}, "spec.predictor.model.confidential"),
+    ],
+)
+def test_what_is_not_there_yet_is_named(spec: JsonObject, path: str) -> None:
+    whole: JsonObject = {"predictor": SKLEARN}
+    isvc = defaulted(InferenceService(metadata=ObjectMeta(name="iris"), spec=whole | spec), Config())
+    assert unsupported(isvc, msgspec.convert(isvc.spec, InferenceServiceSpec), "Standard") == [
+        f"{path} is not supported yet"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"minReplicas": 2, "maxReplicas": 2}, []),
+        ({"maxReplicas": 1}, []),
+        ({"maxReplicas": 3, "scaleTarget": 5}, ["spec.predictor.maxReplicas", "spec.predictor.scaleTarget"]),
+        ({"scaleMetric": "cpu", "autoScaling": {}}, ["spec.predictor.scaleMetric", "spec.predictor.autoScaling"]),
+    ],
+)
+def test_autoscaling_that_has_no_effect_is_named(fields: JsonObject, names: list[str]) -> None:
+    isvc = service(SKLEARN | fields)
+    assert not_scaled(isvc, msgspec.convert(isvc.spec, InferenceServiceSpec)) == names
+    left_to_others = service(SKLEARN | fields, autoscalerClass="external")
+    assert not_scaled(left_to_others, msgspec.convert(isvc.spec, InferenceServiceSpec)) == []

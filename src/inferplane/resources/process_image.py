@@ -1,10 +1,11 @@
 """ProcessImage (`inferplane.dev/v1alpha1`, cluster-wide): what an image is on a machine without a container engine.
 
 A node looks a container's `image` up in the table that these objects make, and gets a command or a Python entry point,
-the packages it needs and the modules that a zygote imports ahead. `default_process_images` are the images known out of
-the box.
+the packages it needs and the modules that a zygote imports ahead. `process_images` are the images known out of the box.
+An image's tag may choose the version of the library that it is about, as `runtimeVersion` of an InferenceService does.
 """
 
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
@@ -13,12 +14,21 @@ from inferplane.resources.core import EnvVar
 from inferplane.resources.meta import ObjectMeta, View
 
 
+class Companions(View, frozen=True, kw_only=True):
+    """`requirements` of an environment that has a version of the library that is among `versions` (PEP 440: `<1.3`)."""
+
+    versions: str
+    requirements: list[str]
+
+
 class ProcessImageSpec(View, frozen=True, kw_only=True):
     """`entrypoint` ("module:function", called in a fork) or `command` (executed); `args` precede the container's own.
 
-    `images` are patterns of repository names, see `matches`. `requirements` are the packages to install when an import
-    fails. `preload` names modules, or `module:function` to call once they are imported. With `on_demand` the zygote
-    starts with the first container of the image, not with the node.
+    `images` are patterns of repository names, see `matches`. `requirements` are the packages that the process needs:
+    where the platform's own environment does not have them, the node builds one that does. `library` is the package
+    whose version a tag such as `1.4.2` means; `companions` keep what that library needs at versions of its time.
+    `preload` names modules, or `module:function` to call once they are imported. With `on_demand` the zygote starts
+    with the first container of the image, not with the node.
     """
 
     images: list[str] = []
@@ -27,6 +37,8 @@ class ProcessImageSpec(View, frozen=True, kw_only=True):
     args: list[str] = []
     env: list[EnvVar] = []
     requirements: list[str] = []
+    library: str = ""
+    companions: list[Companions] = []
     preload: list[str] = []
     announces_readiness: bool = False
     on_demand: bool = False
@@ -42,6 +54,19 @@ def repository(image: str) -> str:
     name = image.partition("@")[0]
     head, slash, last = name.rpartition("/")
     return head + slash + last.partition(":")[0]
+
+
+_VERSION_TAG = re.compile(r"v?([1-9]\d*(?:\.\d+){0,2})(?:[-+.].*)?")
+
+
+def version_of(image: str) -> str:
+    """The library version that the image's tag means: `kserve/sklearnserver:v1.5.2` → `1.5.2`; "" for none.
+
+    Tags of KServe's own releases (`v0.15.2`), `latest` and digests choose no version of the library inside.
+    """
+    name = image.partition("@")[0].rpartition("/")[2]
+    found = _VERSION_TAG.fullmatch(name.partition(":")[2])
+    return found[1] if found is not None else ""
 
 
 def matches(pattern: str, image: str) -> bool:
@@ -69,10 +94,10 @@ def find(images: Iterable[ProcessImage], image: str) -> ProcessImage | None:
 def process_images() -> list[JsonObject]:
     """The objects that a platform starts with."""
     return [
-        _model_server("kserve-sklearnserver", "sklearnserver", "sklearn", on_demand=False),
-        _model_server("kserve-xgbserver", "xgbserver", "xgboost"),
-        _model_server("kserve-lgbserver", "lgbserver", "lightgbm"),
-        _model_server("inferplane-onnxserver", "onnxserver", "onnx"),
+        _model_server("kserve-sklearnserver", "sklearnserver", "sklearn", "scikit-learn", on_demand=False),
+        _model_server("kserve-xgbserver", "xgbserver", "xgboost", "xgboost-cpu"),
+        _model_server("kserve-lgbserver", "lgbserver", "lightgbm", "lightgbm"),
+        _model_server("inferplane-onnxserver", "onnxserver", "onnx", "onnxruntime"),
         _image(
             "kserve-storage-initializer",
             images=["kserve/storage-initializer", "inferplane/storage-initializer"],
@@ -82,14 +107,33 @@ def process_images() -> list[JsonObject]:
     ]
 
 
-def _model_server(name: str, image: str, format: str, *, on_demand: bool = True) -> JsonObject:
+# What was current when these versions of scikit-learn came out: they say no upper bound of their own, and the numpy and
+# scipy of today are not what they were tested with (1.3 and older do not even import under numpy 2).
+_COMPANIONS: dict[str, list[tuple[str, list[str]]]] = {
+    "scikit-learn": [
+        ("<1.4", ["numpy<2", "scipy<1.12"]),
+        ("==1.4.*", ["numpy<2.1", "scipy<1.14"]),
+        ("==1.5.*", ["numpy<2.2", "scipy<1.15"]),
+        ("==1.6.*", ["numpy<2.3", "scipy<1.16"]),
+        ("==1.7.*", ["numpy<2.4", "scipy<1.17"]),
+    ]
+}
+
+
+def _model_server(name: str, image: str, format: str, library: str, *, on_demand: bool = True) -> JsonObject:
     """Our model server for one format. A zygote that is not on demand takes 70 to 180 MB while it is idle."""
+    companions: list[Json] = [
+        {"versions": versions, "requirements": [*requirements]}
+        for versions, requirements in _COMPANIONS.get(library, [])
+    ]
     return _image(
         name,
         images=[f"kserve/{image}", f"inferplane/{image}"],
         entrypoint="inferplane.assembly.model_server:main",
         args=[f"--format={format}"],
         requirements=[f"inferplane[{format}]"],
+        library=library,
+        **({"companions": companions} if companions else {}),
         preload=[f"inferplane.assembly.warming:{format}"],
         announcesReadiness=True,
         **({"onDemand": True} if on_demand else {}),
@@ -143,7 +187,16 @@ def _spec_schema() -> JsonObject:
             "command": {**texts, "description": "The program to execute and its first arguments."},
             "args": {**texts, "description": "Arguments that come before the container's own."},
             "env": {**env, "description": "Variables that the container's own may override."},
-            "requirements": {**texts, "description": "Packages that the process needs, as pip takes them."},
+            "requirements": {
+                **texts,
+                "description": "Packages that the process needs, as pip takes them; installed into an environment of "
+                "their own where the platform's does not have them.",
+            },
+            "library": {
+                "type": "string",
+                "description": "The package whose version a tag of the image means: kserve/sklearnserver:1.4.2.",
+            },
+            "companions": _companions_schema(texts),
             "preload": {
                 **texts,
                 "description": "Modules that the zygote imports, or module:function to call after that.",
@@ -163,6 +216,21 @@ def _spec_schema() -> JsonObject:
                 "message": "give either entrypoint or command",
             }
         ],
+    }
+
+
+def _companions_schema(texts: JsonObject) -> JsonObject:
+    return {
+        "type": "array",
+        "description": "Further requirements of environments with certain versions of the library.",
+        "items": {
+            "type": "object",
+            "required": ["versions", "requirements"],
+            "properties": {
+                "versions": {"type": "string", "description": "Versions of the library, such as <1.3 or ==1.4.*"},
+                "requirements": {**texts},
+            },
+        },
     }
 
 

@@ -1,12 +1,7 @@
 """Pickles of scikit-learn estimators: what is inside, which version wrote it, and what to do when it cannot be read."""
 
-import bz2
-import gzip
-import lzma
-import re
 import warnings
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import joblib
@@ -15,6 +10,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from inferplane.dataplane.runtimes.single_file import one_line
 from inferplane.inference.errors import ModelLoadError
+from inferplane.inference.recorded_versions import sklearn_version
 
 
 def unpickled(file: Path) -> tuple[object, str | None]:
@@ -40,32 +36,13 @@ def _saved_with(caught: Sequence[warnings.WarningMessage]) -> str | None:
     return None
 
 
-# Key and value as pickle protocols 2 to 5 write them: opcode, length, text, memo marks between.
-_RECORDED = re.compile(
-    rb"_sklearn_version[\x94qr][^X\x8c]{0,4}?(?:X.\0\0\0|\x8c.)(\d[\w.+-]{1,30}?)[\x94qrsuh]", re.DOTALL
-)
-_SEARCHED = 64 * 1024 * 1024
-_UNPACKED: dict[bytes, Callable[[bytes], bytes]] = {
-    b"\x78": zlib.decompress,
-    b"\x1f\x8b": gzip.decompress,
-    b"BZh": bz2.decompress,
-    b"\xfd7zXZ": lzma.decompress,
-    b"\x5d\x00": lzma.decompress,
-}
-
-
 def recorded_version(file: Path) -> str | None:
     """The scikit-learn version that a pickle says it was written with, looked for without loading it."""
     try:
         with file.open("rb") as stream:
-            data = stream.read(_SEARCHED)
-        for magic, unpack in _UNPACKED.items():
-            if data.startswith(magic):
-                data = unpack(data)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError):  # the failure itself is already being told
+            return sklearn_version(stream)
+    except OSError:  # the failure itself is already being told
         return None
-    found = _RECORDED.search(data)
-    return found[1].decode() if found else None
 
 
 def advice(error: Exception, saved: str | None) -> str:

@@ -13,6 +13,9 @@ from inferplane.resources.meta import Condition, ConditionStatus, condition
 
 READY = "Ready"
 PREDICTOR_READY = "PredictorReady"
+TRANSFORMER_READY = "TransformerReady"
+EXPLAINER_READY = "ExplainerReady"
+CANARY_PREDICTOR_READY = "CanaryPredictorReady"
 INGRESS_READY = "IngressReady"
 STOPPED = "Stopped"
 AUTOSCALER_READY = "AutoscalerReady"

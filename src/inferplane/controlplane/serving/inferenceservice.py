@@ -6,7 +6,7 @@ Nothing is polled: every change that matters comes by watch.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -17,10 +17,10 @@ from inferplane.controlplane.machinery.cache import Cache, Key
 from inferplane.controlplane.machinery.controller import Result
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
-from inferplane.controlplane.machinery.owners import is_controlled_by, key_of_meta, object_reference
+from inferplane.controlplane.machinery.owners import key_of_meta, object_reference
 from inferplane.controlplane.serving import conditions, names, pods
 from inferplane.controlplane.serving.applying import Applier
-from inferplane.controlplane.serving.plan import RECONCILE_FAILED, Blocked, Plan, plan
+from inferplane.controlplane.serving.plan import RECONCILE_FAILED, Blocked, Plan, Runtimes, plan
 from inferplane.controlplane.serving.render import Desired
 from inferplane.controlplane.serving.report import Observed, report
 from inferplane.kernel.clock import Clock, timestamp
@@ -161,29 +161,33 @@ class InferenceServices:
             await self._write_status(isvc, _broken_config(isvc, error, self._now()))
             return None
         todo = self._plan(isvc, config)
-        refusal = None if _is_frozen(isvc) else await self._carry_out(isvc, todo)
-        await self._write_status(isvc, report(todo, self._observed(todo, refusal), self._now()))
-        if refusal is not None and refusal.retry is not None:
-            raise refusal.retry
+        refused = {} if _is_frozen(isvc) else await self._carry_out(isvc, todo)
+        await self._write_status(isvc, report(todo, self._observed(todo, refused), self._now()))
+        for retry in (one.retry for one in refused.values() if one.retry):
+            raise retry
         return None
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def _plan(self, isvc: InferenceService, config: Config) -> Plan:
         namespaced = self._caches.runtimes.list(isvc.metadata.namespace)
-        return plan(isvc, config, namespaced, self._caches.cluster_runtimes.list())
+        runtimes = Runtimes(namespaced, self._caches.cluster_runtimes.list())
+        available = [one.metadata.name for one in self._deployments(isvc) if one.status.available_replicas]
+        return plan(isvc, config, runtimes, available)
 
-    def _observed(self, todo: Plan, refusal: Refusal | None) -> Observed:
+    def _deployments(self, isvc: InferenceService) -> Sequence[Deployment]:
         """Only what this very object owns: a namesake of before may not have been collected yet."""
+        return self._caches.deployments.matching(_BY_OWNER, isvc.metadata.uid)
+
+    def _observed(self, todo: Plan, refused: Mapping[str, Refusal]) -> Observed:
         meta = todo.isvc.metadata
-        name = names.predictor(meta.name, todo.spec.predictor.name if todo.spec else None)
-        deployment = self._caches.deployments.get(Key(meta.namespace, name))
+        deployments = {one.metadata.name: one for one in self._deployments(todo.isvc)}
         return Observed(
-            deployment=deployment if deployment and is_controlled_by(deployment.metadata, meta) else None,
+            deployments=deployments,
             routes={one.metadata.name: one for one in self._caches.routes.matching(_BY_OWNER, meta.uid)},
-            pods=self._pods(meta.namespace, name),
+            pods={name: self._pods(meta.namespace, name) for name in deployments},
             gateway=self._gateway(todo.config),
-            refused=refusal.said if refusal else None,
+            refused={what: one.said for what, one in refused.items()},
         )
 
     def _gateway(self, config: Config) -> Gateway | None:
@@ -199,21 +203,32 @@ class InferenceServices:
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    async def _carry_out(self, isvc: InferenceService, todo: Plan) -> Refusal | None:
-        """Applies and prunes. What the API server turns down is returned, what failed by chance is raised."""
+    async def _carry_out(self, isvc: InferenceService, todo: Plan) -> dict[str, Refusal]:
+        """Applies and prunes. What the API server turns down is returned by what it is for, the rest is raised.
+
+        A component goes no further than its first refusal, and nothing is pruned after one: what is to take the place
+        of the pruned may be what was refused.
+        """
         if todo.blocked is not None:
-            return None
-        for desired in todo.objects:
-            try:
-                if said := await self._apply(isvc, desired):
-                    return Refusal(said)
-            except ApiError as error:
-                if error.status not in _REFUSALS:
-                    raise
-                said = Blocked(RECONCILE_FAILED, f"{desired.resource.kind} {desired.name}: {error}")
-                return Refusal(said, error if error.status == _FORBIDDEN else None)
-        await self._prune(isvc, todo)
-        return None
+            return {}
+        refused: dict[str, Refusal] = {}
+        for what, objects in todo.groups:
+            for desired in objects:
+                if what not in refused and (refusal := await self._try(isvc, desired)):
+                    refused[what] = refusal
+        if not refused:
+            await self._prune(isvc, todo)
+        return refused
+
+    async def _try(self, isvc: InferenceService, desired: Desired) -> Refusal | None:
+        try:
+            said = await self._apply(isvc, desired)
+            return Refusal(said) if said else None
+        except ApiError as error:
+            if error.status not in _REFUSALS:
+                raise
+            said = Blocked(RECONCILE_FAILED, f"{desired.resource.kind} {desired.name}: {error}")
+            return Refusal(said, error if error.status == _FORBIDDEN else None)
 
     async def _apply(self, isvc: InferenceService, desired: Desired) -> Blocked | None:
         live = self._caches.live(desired.resource, Key(isvc.metadata.namespace, desired.name))

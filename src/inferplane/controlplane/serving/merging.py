@@ -49,7 +49,7 @@ def pod_of_containers(isvc: InferenceService) -> JsonObject:
     pod = passthrough(object_at(isvc.spec, "predictor"), PredictorSpec)
     containers = [one for one in list_at(pod, "containers") if isinstance(one, dict)]
     ordered = sorted(containers, key=lambda one: text_at(one, "name") != names.MAIN_CONTAINER)
-    return pod | {"containers": [_with_service_name(isvc, one) for one in ordered]}
+    return pod | {"containers": [with_service_name(isvc, one) for one in ordered]}
 
 
 def _main_container(isvc: InferenceService, model: JsonObject, base: JsonObject, runtime: ServingRuntime) -> JsonObject:
@@ -95,7 +95,7 @@ def _finished(isvc: InferenceService, container: JsonObject) -> JsonObject:
     if text_at(container, "name") in _TEMPLATED:
         filled = rendered_tree(container, template_data(isvc))
         container = filled if isinstance(filled, dict) else container
-    return _with_service_name(isvc, container)
+    return with_service_name(isvc, container)
 
 
 def template_data(isvc: InferenceService) -> JsonObject:
@@ -112,7 +112,8 @@ def template_data(isvc: InferenceService) -> JsonObject:
     }
 
 
-def _with_service_name(isvc: InferenceService, container: JsonObject) -> JsonObject:
+def with_service_name(isvc: InferenceService, container: JsonObject) -> JsonObject:
+    """`container` with the service's name in its environment."""
     return set_variable(container, "INFERENCE_SERVICE_NAME", isvc.metadata.name)
 
 

@@ -23,6 +23,7 @@ DEFAULT_PORT = 8080
 PREDICTOR = "predictor"
 TRANSFORMER = "transformer"
 EXPLAINER = "explainer"
+COMPONENTS = (PREDICTOR, TRANSFORMER, EXPLAINER)
 
 MANAGER = "inferplane-inferenceservice"
 

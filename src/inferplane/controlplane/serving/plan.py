@@ -4,24 +4,34 @@ Steps, in order: fill in defaults, check the spec, refuse what is not there yet,
 step that cannot go on says so (`Blocked`); what already runs is then left as it is. Pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 
-from inferplane.controlplane.serving import names, render, selection, storage
+from inferplane.client.kubernetes import kinds
+from inferplane.controlplane.serving import canaries, components, names, render, selection, storage
+from inferplane.controlplane.serving.canaries import Share
+from inferplane.controlplane.serving.components import Component
 from inferplane.controlplane.serving.merging import InvalidPredictor
 from inferplane.controlplane.serving.render import Desired
-from inferplane.controlplane.serving.routes import InvalidHost
+from inferplane.controlplane.serving.routes import InvalidHost, Way, Ways
+from inferplane.kernel.json import JsonObject, list_at
 from inferplane.resources.serving import validation
 from inferplane.resources.serving.config import MODE_ALIASES, Config, ConfigError
 from inferplane.resources.serving.defaulting import defaulted
-from inferplane.resources.serving.inferenceservice import FailureReason, InferenceService, InferenceServiceSpec
+from inferplane.resources.serving.inferenceservice import (
+    FailureReason,
+    InferenceService,
+    InferenceServiceSpec,
+    PredictorSpec,
+)
 from inferplane.resources.serving.runtime import ServingRuntime
 from inferplane.resources.serving.templates import TemplateError
 
 NOT_SUPPORTED_YET = "NotSupportedYet"
 RECONCILE_FAILED = "ReconcileFailed"
+INGRESS = "ingress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +45,41 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A component and its objects."""
+
+    component: Component
+    objects: tuple[Desired, ...]
+
+    @property
+    def service(self) -> JsonObject:
+        return next(one.body for one in self.objects if one.resource == kinds.SERVICE)
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """Another version of the predictor; with a transformer it has one of its own. `ready`: it takes its share.
+
+    `problem` says why there is nothing of it.
+    """
+
+    share: Share
+    parts: tuple[Part, ...] = ()
+    ready: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """`isvc` is after defaulting. `predictor` and `ingress` are the objects that should exist, no others."""
+    """`isvc` is after defaulting. `objects` should exist, and no others that the InferenceService owns."""
 
     isvc: InferenceService
     config: Config
     mode: str
     spec: InferenceServiceSpec | None = None
     runtime: ServingRuntime | None = None
-    predictor: tuple[Desired, ...] = ()
+    parts: tuple[Part, ...] = ()
+    canaries: tuple[Canary, ...] = ()
     ingress: tuple[Desired, ...] = ()
     blocked: Blocked | None = None
     ingress_blocked: Blocked | None = None
@@ -53,18 +89,34 @@ class Plan:
         return self.isvc.metadata.annotations.get(names.STOP, "").lower() == "true"
 
     @property
+    def groups(self) -> list[tuple[str, tuple[Desired, ...]]]:
+        """What is to be written, by what it is for. Canaries first: the stable predictor gives up replicas to them."""
+        made = [*(part for canary in self.canaries for part in canary.parts), *self.parts]
+        return [*((one.component.kind, one.objects) for one in made), (INGRESS, self.ingress)]
+
+    @property
     def objects(self) -> tuple[Desired, ...]:
-        return self.predictor + self.ingress
+        return tuple(one for _, objects in self.groups for one in objects)
+
+    def part(self, kind: str) -> Part | None:
+        """The component of the service itself; none while nothing could be planned."""
+        return next((one for one in self.parts if one.component.kind == kind), None)
 
     @property
     def not_scaled(self) -> list[str]:
         return validation.not_scaled(self.isvc, self.spec) if self.spec and not self.blocked else []
 
 
-def plan(
-    isvc: InferenceService, config: Config, namespaced: Sequence[ServingRuntime], cluster: Sequence[ServingRuntime]
-) -> Plan:
-    """`namespaced` holds the runtimes of the service's namespace only."""
+@dataclass(frozen=True, slots=True)
+class Runtimes:
+    """`namespaced` holds those of the service's namespace only."""
+
+    namespaced: Sequence[ServingRuntime] = ()
+    cluster: Sequence[ServingRuntime] = ()
+
+
+def plan(isvc: InferenceService, config: Config, runtimes: Runtimes, available: Collection[str] = ()) -> Plan:
+    """`available`: names of the service's Deployments that have an available replica."""
     filled = defaulted(isvc, config)
     todo = Plan(filled, config, mode(filled, config))
     if todo.stopped:
@@ -74,8 +126,9 @@ def plan(
     except msgspec.ValidationError as error:
         return _invalid(todo, f"spec: {error}")
     todo = _checked(replace(todo, spec=spec), spec)
-    todo = _with_runtime(todo, spec, namespaced, cluster)
-    return _with_ingress(_with_predictor(todo, spec), spec)
+    todo = _with_runtime(todo, spec, runtimes)
+    todo = _with_canaries(todo, spec, runtimes, available)
+    return _with_ingress(_with_parts(todo, spec), spec)
 
 
 def mode(isvc: InferenceService, config: Config) -> str:
@@ -89,11 +142,15 @@ def _checked(todo: Plan, spec: InferenceServiceSpec) -> Plan:
         return _invalid(todo, "; ".join(found))
     if found := validation.unsupported(todo.isvc, spec, todo.mode):
         return replace(todo, blocked=Blocked(NOT_SUPPORTED_YET, "; ".join(found)))
-    uris = [one.uri for one in spec.predictor.storage_uris or ()]
-    if spec.predictor.model and spec.predictor.model.storage_uri:
-        uris.append(spec.predictor.model.storage_uri)
-    refusals = [words for uri in uris if (words := storage.refusal(uri))]
+    refusals = [words for uri in _uris(spec) if (words := storage.refusal(uri))]
     return _invalid(todo, "; ".join(refusals)) if refusals else todo
+
+
+def _uris(spec: InferenceServiceSpec) -> list[str]:
+    predictors = [spec.predictor, *(one.predictor for one in spec.canary)]
+    several = [*predictors, *(one for one in (spec.transformer, spec.explainer) if one is not None)]
+    found = [one.uri for component in several for one in component.storage_uris or ()]
+    return found + [one.model.storage_uri for one in predictors if one.model and one.model.storage_uri]
 
 
 def _invalid(todo: Plan, message: str) -> Plan:
@@ -101,26 +158,89 @@ def _invalid(todo: Plan, message: str) -> Plan:
     return replace(todo, blocked=Blocked(failure, message, failure))
 
 
-def _with_runtime(
-    todo: Plan, spec: InferenceServiceSpec, namespaced: Sequence[ServingRuntime], cluster: Sequence[ServingRuntime]
-) -> Plan:
-    if todo.blocked or spec.predictor.model is None:
-        return todo
-    chosen = selection.choose(spec.predictor.model, namespaced, cluster)
+def _with_runtime(todo: Plan, spec: InferenceServiceSpec, runtimes: Runtimes) -> Plan:
+    chosen = None if todo.blocked else _runtime_of(spec.predictor, runtimes)
     if isinstance(chosen, selection.NoRuntime):
         blocked = Blocked(chosen.reason, chosen.message, chosen.reason, chosen.summary)
         return replace(todo, blocked=blocked)
     return replace(todo, runtime=chosen)
 
 
-def _with_predictor(todo: Plan, spec: InferenceServiceSpec) -> Plan:
+def _runtime_of(predictor: PredictorSpec, runtimes: Runtimes) -> ServingRuntime | selection.NoRuntime | None:
+    """None for containers of the user's own."""
+    if predictor.model is None:
+        return None
+    return selection.choose(predictor.model, runtimes.namespaced, runtimes.cluster)
+
+
+def _with_parts(todo: Plan, spec: InferenceServiceSpec) -> Plan:
     if todo.blocked:
         return todo
+    left = canaries.stable_replicas(spec.predictor.min_replicas, _ready(todo))
+    stable = msgspec.structs.replace(spec.predictor, min_replicas=left)
     try:
-        objects = render.predictor(todo.isvc, spec, todo.runtime, todo.config)
+        made = [
+            components.predictor(todo.isvc, stable, todo.runtime, todo.config),
+            components.transformer(todo.isvc, spec, todo.config),
+            components.explainer(todo.isvc, spec, todo.config),
+        ]
     except (InvalidPredictor, TemplateError) as error:
         return _invalid(todo, str(error))
-    return replace(todo, predictor=tuple(objects))
+    return replace(todo, parts=tuple(_part(todo, one) for one in made if one is not None))
+
+
+def _part(todo: Plan, component: Component) -> Part:
+    return Part(component, tuple(render.component(todo.isvc, component, todo.config)))
+
+
+# --- canaries ---------------------------------------------------------------------------------------------------------
+
+
+def _ready(todo: Plan) -> list[Share]:
+    return [one.share for one in todo.canaries if one.ready]
+
+
+def _with_canaries(todo: Plan, spec: InferenceServiceSpec, runtimes: Runtimes, available: Collection[str]) -> Plan:
+    if todo.blocked:
+        return todo
+    pairs = zip(canaries.raw_predictors(todo.isvc), canaries.shares(spec), strict=True)
+    return replace(todo, canaries=tuple(_canary(todo, spec, *pair, runtimes, available) for pair in pairs))
+
+
+def _canary(
+    todo: Plan,
+    spec: InferenceServiceSpec,
+    raw: JsonObject,
+    share: Share,
+    runtimes: Runtimes,
+    available: Collection[str],
+) -> Canary:
+    """One that cannot be made is told of, and holds up neither the stable predictor nor the other canaries."""
+    isvc = canaries.with_predictor(todo.isvc, raw)
+    predictor = msgspec.structs.replace(
+        msgspec.convert(raw, PredictorSpec), min_replicas=share.replicas, max_replicas=share.replicas
+    )
+    runtime = _runtime_of(predictor, runtimes)
+    if isinstance(runtime, selection.NoRuntime):
+        return Canary(share, problem=runtime.message)
+    spec = msgspec.structs.replace(spec, predictor=predictor)
+    try:
+        made = [
+            components.predictor(isvc, predictor, runtime, todo.config),
+            components.transformer(isvc, spec, todo.config, _beside(isvc, share)),
+        ]
+    except (InvalidPredictor, TemplateError) as error:
+        return Canary(share, problem=str(error))
+    parts = tuple(_part(todo, one) for one in made if one is not None)
+    return Canary(share, parts, all(one.component.name in available for one in parts))
+
+
+def _beside(isvc: InferenceService, share: Share) -> str:
+    """Name of the canary's own transformer: requests must meet one, and the right predictor behind it."""
+    return f"{isvc.metadata.name}-{share.name}-{names.TRANSFORMER}"
+
+
+# --- ingress ----------------------------------------------------------------------------------------------------------
 
 
 def _with_ingress(todo: Plan, spec: InferenceServiceSpec) -> Plan:
@@ -130,7 +250,27 @@ def _with_ingress(todo: Plan, spec: InferenceServiceSpec) -> Plan:
         words = "inferenceservice-config: ingress.enableGatewayApi: false (Ingress objects) is not supported yet"
         return replace(todo, ingress_blocked=Blocked(NOT_SUPPORTED_YET, words))
     try:
-        objects = render.ingress(todo.isvc, spec, todo.config, todo.predictor)
+        objects = render.ingress(todo.isvc, _ways(todo, spec), todo.config)
     except (ConfigError, TemplateError, InvalidHost) as error:
         return replace(todo, ingress_blocked=Blocked(RECONCILE_FAILED, str(error)))
     return replace(todo, ingress=tuple(objects))
+
+
+def _ways(todo: Plan, spec: InferenceServiceSpec) -> Ways:
+    found = {kind: _way(todo, part) for kind in names.COMPONENTS if (part := todo.part(kind)) is not None}
+    return Ways(found[names.PREDICTOR], found.get(names.TRANSFORMER), found.get(names.EXPLAINER))
+
+
+def _way(todo: Plan, part: Part) -> Way:
+    kind = part.component.kind
+    ports = [one for one in list_at(part.service, "spec", "ports") if isinstance(one, dict)]
+    others = tuple(
+        (other.component.name, canary.share.percent)
+        for canary in todo.canaries
+        if canary.ready
+        for other in canary.parts
+        if other.component.kind == kind
+    )
+    split = bool(todo.canaries) and kind != names.EXPLAINER
+    weight = canaries.stable_percent(_ready(todo)) if split else 1
+    return Way(((part.component.name, weight), *others), ports, part.component.spec.timeout)

@@ -1,29 +1,19 @@
-"""The objects that an InferenceService becomes in Standard mode: a Deployment, a Service and HTTPRoutes.
+"""The objects that a component becomes in Standard mode (a Deployment and a Service), and the routes to all of them.
 
-Pure: the InferenceService (defaulted), the runtime and the configuration go in; the objects come out, holding exactly
+Pure: components, the InferenceService (defaulted) and the configuration go in; the objects come out, holding exactly
 the fields that the controller owns (they are applied server-side). Every object is owned by the InferenceService.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Resource
-from inferplane.controlplane.serving import merging, names, routes, servertypes, storage
+from inferplane.controlplane.serving import names, routes
+from inferplane.controlplane.serving.components import Component, allowed, owner, without
 from inferplane.kernel.json import Json, JsonObject, list_at, number_at, object_at, text_at
-from inferplane.resources.serving.config import Config, Defaults
-from inferplane.resources.serving.inferenceservice import InferenceService, InferenceServiceSpec, PredictorSpec
-from inferplane.resources.serving.runtime import ServingRuntime
+from inferplane.resources.serving.config import Config
+from inferplane.resources.serving.inferenceservice import ComponentExtension, InferenceService
 
-_DISALLOWED_ANNOTATIONS = frozenset(
-    {
-        "autoscaling.knative.dev/min-scale",
-        "autoscaling.knative.dev/max-scale",
-        names.SOURCE_URI,
-        "kubectl.kubernetes.io/last-applied-configuration",
-        names.MODEL_FORMAT,
-    }
-)
 _POD_DEFAULTS: JsonObject = {
     "dnsPolicy": "ClusterFirst",
     "restartPolicy": "Always",
@@ -51,138 +41,62 @@ class Desired:
         return text_at(self.body, "metadata", "name")
 
 
-def predictor(
-    isvc: InferenceService, spec: InferenceServiceSpec, runtime: ServingRuntime | None, config: Config
-) -> list[Desired]:
-    """Deployment and Service. Raises InvalidPredictor and TemplateError when the parts don't fit together."""
-    if runtime is not None:
-        isvc = servertypes.fitted(isvc, runtime)
-    pod = merging.pod_of_model(isvc, runtime) if runtime else merging.pod_of_containers(isvc)
-    name = names.predictor(isvc.metadata.name, spec.predictor.name)
-    uri = source_uri(spec, pod)
-    metadata = _metadata(isvc, name, spec.predictor, runtime, config.inference_service, uri)
-    pod = _with_storage(isvc, pod, spec.predictor, uri, config)
+def component(isvc: InferenceService, one: Component, config: Config) -> list[Desired]:
+    """Deployment, Service, and what scales the Deployment."""
+    metadata = _metadata(isvc, one)
     return [
         # First what takes longest to become ready.
-        Desired(kinds.DEPLOYMENT, _deployment(isvc, metadata, pod, spec.predictor, config)),
-        Desired(kinds.SERVICE, _service(metadata, pod, config)),
+        Desired(kinds.DEPLOYMENT, _deployment(isvc, metadata, one, config)),
+        Desired(kinds.SERVICE, _service(metadata, one.pod, config)),
     ]
 
 
-def ingress(
-    isvc: InferenceService, spec: InferenceServiceSpec, config: Config, predictor: Sequence[Desired]
-) -> list[Desired]:
-    """The HTTPRoutes to the rendered predictor, none when the service is internal.
+def ingress(isvc: InferenceService, ways: routes.Ways, config: Config) -> list[Desired]:
+    """The HTTPRoutes to the rendered components, none when the service is internal.
 
     Raises ConfigError, TemplateError and InvalidHost.
     """
-    services = [one.body for one in predictor if one.resource == kinds.SERVICE]
-    ports = [port for one in services for port in list_at(one, "spec", "ports") if isinstance(port, dict)]
     metadata: JsonObject = {
         "namespace": isvc.metadata.namespace,
-        "labels": _without(isvc.metadata.labels, config.inference_service.service_label_disallowed_list),
-        "annotations": _allowed(isvc.metadata.annotations, config.inference_service),
+        "labels": without(isvc.metadata.labels, config.inference_service.service_label_disallowed_list),
+        "annotations": allowed(isvc.metadata.annotations, config.inference_service),
         "ownerReferences": [owner(isvc)],
     }
     return [
         Desired(kinds.HTTP_ROUTE, route | {"metadata": metadata | object_at(route, "metadata")})
-        for route in routes.of(isvc, spec, config, ports)
+        for route in routes.of(isvc, ways, config)
     ]
 
 
-def source_uri(spec: InferenceServiceSpec, pod: JsonObject) -> str:
-    """`storageUri` of the model, or the variable STORAGE_URI of a container of the user's own."""
-    if spec.predictor.model:
-        return spec.predictor.model.storage_uri or ""
-    main = next((one for one in list_at(pod, "containers") if isinstance(one, dict)), {})
-    env = [one for one in list_at(main, "env") if isinstance(one, dict)]
-    return next((text_at(one, "value") for one in env if one.get("name") == "STORAGE_URI"), "")
-
-
-def owner(isvc: InferenceService) -> JsonObject:
+def _metadata(isvc: InferenceService, one: Component) -> JsonObject:
     return {
-        "apiVersion": kinds.INFERENCE_SERVICE.api_version,
-        "kind": kinds.INFERENCE_SERVICE.kind,
-        "name": isvc.metadata.name,
-        "uid": isvc.metadata.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-
-
-def _metadata(
-    isvc: InferenceService,
-    name: str,
-    component: PredictorSpec,
-    runtime: ServingRuntime | None,
-    config: Defaults,
-    uri: str,
-) -> JsonObject:
-    """Later sources win: the runtime, the InferenceService, the component, what is fixed."""
-    labels: JsonObject = {
-        **(runtime.spec.labels if runtime else {}),
-        **isvc.metadata.labels,
-        **component.labels,
-        names.ISVC_LABEL: isvc.metadata.name,
-        "component": names.PREDICTOR,
-        "app": names.app_label(name),
-    }
-    annotations: JsonObject = {
-        **_allowed(runtime.spec.annotations if runtime else {}, config),
-        **_allowed(isvc.metadata.annotations, config),
-        **({names.SOURCE_URI: uri} if uri else {}),
-        **_allowed(component.annotations, config),
-    }
-    return {
-        "name": name,
+        "name": one.name,
         "namespace": isvc.metadata.namespace,
-        "labels": labels,
-        "annotations": annotations,
+        "labels": one.labels | {"app": names.app_label(one.name)},
+        "annotations": one.annotations,
         "ownerReferences": [owner(isvc)],
     }
-
-
-def _allowed(annotations: dict[str, str], config: Defaults) -> JsonObject:
-    return _without(annotations, [*_DISALLOWED_ANNOTATIONS, *config.service_annotation_disallowed_list])
-
-
-def _without(entries: dict[str, str], names: list[str]) -> JsonObject:
-    return {key: value for key, value in entries.items() if key not in names}
-
-
-def _with_storage(
-    isvc: InferenceService, pod: JsonObject, component: PredictorSpec, uri: str, config: Config
-) -> JsonObject:
-    read_only = isvc.metadata.annotations.get(names.READONLY_STORAGE, "true").lower() != "false"
-    initializer = config.storage_initializer
-    if component.storage_uris:
-        return storage.with_several(pod, component.storage_uris, read_only=read_only, initializer=initializer)
-    if uri:
-        return storage.with_model(pod, uri, read_only=read_only, initializer=initializer)
-    return pod
 
 
 # --- Deployment -------------------------------------------------------------------------------------------------------
 
 
-def _deployment(
-    isvc: InferenceService, metadata: JsonObject, pod: JsonObject, component: PredictorSpec, config: Config
-) -> JsonObject:
+def _deployment(isvc: InferenceService, metadata: JsonObject, one: Component, config: Config) -> JsonObject:
     template_metadata = {key: metadata[key] for key in ("name", "namespace", "labels", "annotations")}
     spec: JsonObject = {
         "selector": {"matchLabels": {"app": object_at(metadata, "labels")["app"]}},
-        "template": {"metadata": template_metadata, "spec": _pod(pod)},
-        "strategy": component.deployment_strategy or _strategy(config),
+        "template": {"metadata": template_metadata, "spec": _pod(one.pod)},
+        "strategy": one.spec.deployment_strategy or _strategy(config),
         "revisionHistoryLimit": 10,
         "progressDeadlineSeconds": 600,
     }
-    replicas = _replicas(isvc, component)
+    replicas = _replicas(isvc, one.spec)
     if replicas is not None:
         spec["replicas"] = replicas
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
 
 
-def _replicas(isvc: InferenceService, component: PredictorSpec) -> int | None:
+def _replicas(isvc: InferenceService, component: ComponentExtension) -> int | None:
     """None leaves the number to whoever scales the Deployment."""
     match isvc.metadata.annotations.get(names.AUTOSCALER_CLASS, "hpa"):
         case "none":

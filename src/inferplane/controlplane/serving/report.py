@@ -4,20 +4,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inferplane.controlplane.serving import names, routes, status
+from inferplane.controlplane.serving import pods as podwords
 from inferplane.controlplane.serving.conditions import (
     AUTOSCALER_READY,
+    CANARY_PREDICTOR_READY,
+    EXPLAINER_READY,
     FALSE,
     INGRESS_READY,
     PREDICTOR_READY,
     READY,
     STOPPED,
+    TRANSFORMER_READY,
     TRUE,
     UNKNOWN,
     Verdict,
     failed,
     settled,
 )
-from inferplane.controlplane.serving.plan import NOT_SUPPORTED_YET, Blocked, Plan
+from inferplane.controlplane.serving.plan import INGRESS, NOT_SUPPORTED_YET, Blocked, Canary, Plan
 from inferplane.kernel.json import JsonObject, list_at, number_at, text_at
 from inferplane.resources.apps import Deployment
 from inferplane.resources.core import Pod
@@ -26,6 +30,7 @@ from inferplane.resources.meta import Condition, ConditionStatus, condition
 from inferplane.resources.serving.config import Ingress
 from inferplane.resources.serving.inferenceservice import (
     Address,
+    CanaryStatus,
     ComponentStatus,
     InferenceServiceStatus,
     ModelStatus,
@@ -34,13 +39,23 @@ from inferplane.resources.serving.inferenceservice import (
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The service's own objects as they are. `pods` are newest first; `refused` is a write that the API turned down."""
+    """The service's own objects as they are, by name of object.
 
-    deployment: Deployment | None = None
+    `pods` are newest first; `refused`: writes that the API turned down, by kind of component or "ingress".
+    """
+
+    deployments: Mapping[str, Deployment] = field(default_factory=dict)
     routes: Mapping[str, HTTPRoute] = field(default_factory=dict)
-    pods: Sequence[Pod] = ()
+    pods: Mapping[str, Sequence[Pod]] = field(default_factory=dict)
     gateway: Gateway | None = None
-    refused: Blocked | None = None
+    refused: Mapping[str, Blocked] = field(default_factory=dict)
+
+
+_READY_OF = {
+    names.PREDICTOR: PREDICTOR_READY,
+    names.TRANSFORMER: TRANSFORMER_READY,
+    names.EXPLAINER: EXPLAINER_READY,
+}
 
 
 def report(plan: Plan, seen: Observed, now: str) -> InferenceServiceStatus:
@@ -51,44 +66,83 @@ def report(plan: Plan, seen: Observed, now: str) -> InferenceServiceStatus:
     verdicts = _verdicts(plan, seen)
     conditions = settled(verdicts, before.conditions, now)
     ready = _is_true(conditions, READY)
-    reached = _reached(plan, before, verdicts)
+    reached = bool(plan.parts) and _reached(plan, before, verdicts)
     return InferenceServiceStatus(
         conditions=conditions,
         observed_generation=plan.isvc.metadata.generation or None,
-        address=Address(url=_address(plan)) if reached and plan.predictor else before.address,
-        url=_url(plan, seen) if reached and plan.predictor else before.url,
+        address=Address(url=_address(plan)) if reached else before.address,
+        url=_url(plan, seen) if reached else before.url,
         components=_components(plan, seen, verdicts),
         model_status=_model(plan, seen, ready, now),
+        canary_statuses=[_canary_status(one) for one in plan.canaries],
         deployment_mode=plan.mode,
         serving_runtime_name=_runtime(plan, cluster=False),
         cluster_serving_runtime_name=_runtime(plan, cluster=True),
     )
 
 
+# --- conditions -------------------------------------------------------------------------------------------------------
+
+
 def _verdicts(plan: Plan, seen: Observed) -> dict[str, Verdict]:
-    verdicts = {PREDICTOR_READY: _predictor(plan, seen), INGRESS_READY: _ingress(plan, seen), STOPPED: FALSE}
+    verdicts = {_READY_OF[kind]: _component(plan, seen, kind) for kind in _kinds(plan)}
+    verdicts[INGRESS_READY] = _ingress(plan, seen, verdicts)
+    verdicts[STOPPED] = FALSE
+    if plan.canaries:
+        verdicts[CANARY_PREDICTOR_READY] = _canaries(plan, seen)
     if plan.not_scaled:
         words = f"{', '.join(plan.not_scaled)}: autoscaling is not supported yet; minReplicas replicas run"
         verdicts[AUTOSCALER_READY] = failed(NOT_SUPPORTED_YET, words)
     return verdicts
 
 
-def _predictor(plan: Plan, seen: Observed) -> Verdict:
-    blocked = plan.blocked or seen.refused
-    if blocked is not None:
-        return failed(blocked.reason, blocked.message)
-    return status.predictor_ready(seen.deployment, seen.pods)
+def _kinds(plan: Plan) -> list[str]:
+    """The components that the spec has, whether they could be planned or not; without a predictor nothing goes."""
+    return [kind for kind in names.COMPONENTS if kind == names.PREDICTOR or kind in plan.isvc.spec]
 
 
-def _ingress(plan: Plan, seen: Observed) -> Verdict:
+def _component(plan: Plan, seen: Observed, kind: str) -> Verdict:
+    blocked = plan.blocked if kind == names.PREDICTOR else None
+    if (refused := blocked or seen.refused.get(kind)) is not None:
+        return failed(refused.reason, refused.message)
+    part = plan.part(kind)
+    if part is None:
+        return _as_before(plan, _READY_OF[kind])
+    name = part.component.name
+    return status.component_ready(seen.deployments.get(name), seen.pods.get(name, ()))
+
+
+def _as_before(plan: Plan, type: str) -> Verdict:
+    before = condition(plan.isvc.status.conditions, type)
+    return Verdict(before.status, before.reason, before.message) if before else UNKNOWN
+
+
+def _canaries(plan: Plan, seen: Observed) -> Verdict:
+    waiting = [one for one in plan.canaries if not one.ready]
+    if not waiting:
+        return Verdict(ConditionStatus.TRUE, "AllCanariesReady")
+    return failed("CanariesNotReady", "; ".join(f"{one.share.name}: {_trouble(one, seen)}" for one in waiting))
+
+
+def _trouble(canary: Canary, seen: Observed) -> str:
+    found = (podwords.trouble(seen.pods.get(one.component.name, ())) for one in canary.parts)
+    return canary.problem or next((words for words in found if words), "no replica is available yet")
+
+
+def _ingress(plan: Plan, seen: Observed, verdicts: Mapping[str, Verdict]) -> Verdict:
+    """The way in is ready when what stands behind it is: so Ready, which looks no further, counts all components."""
     if plan.blocked is not None:
-        before = condition(plan.isvc.status.conditions, INGRESS_READY)
-        return Verdict(before.status, before.reason, before.message) if before else UNKNOWN
-    if plan.ingress_blocked is not None:
-        return failed(plan.ingress_blocked.reason, plan.ingress_blocked.message)
+        return _as_before(plan, INGRESS_READY)
+    if (refused := plan.ingress_blocked or seen.refused.get(INGRESS)) is not None:
+        return failed(refused.reason, refused.message)
+    for kind in (names.TRANSFORMER, names.EXPLAINER):
+        found = verdicts.get(_READY_OF[kind], TRUE)
+        if not found.is_true:
+            why = found.message or found.reason
+            return Verdict(found.status, f"{kind.capitalize()} Deployment NotReady", why)
     if routes.is_internal(plan.isvc, plan.config.ingress):
         return TRUE
-    return status.ingress_ready(seen.routes, routes.route_names(plan.isvc, plan.config.ingress))
+    return status.ingress_ready(seen.routes, routes.route_names(plan.isvc, _kinds(plan), plan.config.ingress))
 
 
 def _is_true(conditions: Sequence[Condition], type: str) -> bool:
@@ -102,13 +156,20 @@ def _reached(plan: Plan, before: InferenceServiceStatus, verdicts: Mapping[str, 
 
 
 def _components(plan: Plan, seen: Observed, verdicts: Mapping[str, Verdict]) -> dict[str, ComponentStatus]:
-    before = plan.isvc.status.components.get(names.PREDICTOR, ComponentStatus())
-    if plan.ingress_blocked or not plan.predictor or not (before.url or verdicts[PREDICTOR_READY].is_true):
-        return {names.PREDICTOR: before}
-    config = plan.config.ingress
-    host = routes.host(plan.isvc, f"{plan.isvc.metadata.name}-predictor", config)
+    return {kind: _component_status(plan, seen, verdicts, kind) for kind in _kinds(plan)}
+
+
+def _component_status(plan: Plan, seen: Observed, verdicts: Mapping[str, Verdict], kind: str) -> ComponentStatus:
+    before = plan.isvc.status.components.get(kind, ComponentStatus())
+    if plan.ingress_blocked or not plan.parts or not (before.url or verdicts[_READY_OF[kind]].is_true):
+        return before
+    host = routes.component_host(plan.isvc, kind, plan.config.ingress)
     # A component's URL is always plain HTTP, whatever the scheme of the way in.
-    return {names.PREDICTOR: ComponentStatus(url=routes.url("http", host, _port(seen.gateway, "HTTP")))}
+    return ComponentStatus(url=routes.url("http", host, _port(seen.gateway, "HTTP")))
+
+
+def _canary_status(one: Canary) -> CanaryStatus:
+    return CanaryStatus(name=one.share.name, ready=one.ready, traffic_percent=one.share.percent)
 
 
 def _url(plan: Plan, seen: Observed) -> str:
@@ -130,7 +191,9 @@ def _port(gateway: Gateway | None, protocol: str) -> int | None:
 
 
 def _address(plan: Plan) -> str:
-    service = next(one.body for one in plan.predictor if one.body["kind"] == "Service")
+    entry = plan.part(names.TRANSFORMER) or plan.part(names.PREDICTOR)
+    assert entry is not None, "asked for only when there are parts"
+    service = entry.service
     host = routes.cluster_local_host(text_at(service, "metadata", "name"), plan.isvc.metadata.namespace)
     if text_at(service, "spec", "clusterIP") != "None":
         return f"http://{host}"
@@ -147,7 +210,9 @@ def _headless_port(service: JsonObject) -> int:
 def _model(plan: Plan, seen: Observed, ready: bool, now: str) -> ModelStatus | None:
     before = plan.isvc.status.model_status
     if plan.blocked is None:
-        return status.model_status(before, seen.pods, ready=ready, now=now)
+        part = plan.part(names.PREDICTOR)
+        found = seen.pods.get(part.component.name, ()) if part else ()
+        return status.model_status(before, found, ready=ready, now=now)
     if plan.blocked.failure is None:
         return before
     return status.invalid(before, plan.blocked.failure, plan.blocked.summary or plan.blocked.message, now)
@@ -165,7 +230,9 @@ def _runtime(plan: Plan, *, cluster: bool) -> str:
 def _stopped(plan: Plan, now: str) -> InferenceServiceStatus:
     """Nothing runs; all that is kept is the mode."""
     stopped = failed("Stopped", f"stopped by the annotation {names.STOP}")
-    verdicts = {PREDICTOR_READY: stopped, INGRESS_READY: stopped, STOPPED: TRUE}
+    verdicts = {_READY_OF[kind]: stopped for kind in _kinds(plan)} | {INGRESS_READY: stopped, STOPPED: TRUE}
+    if plan.isvc.spec.get("canary"):
+        verdicts[CANARY_PREDICTOR_READY] = stopped
     return InferenceServiceStatus(
         conditions=settled(verdicts, plan.isvc.status.conditions, now),
         observed_generation=plan.isvc.metadata.generation or None,

@@ -1,19 +1,19 @@
 """Hosts, URLs and HTTPRoutes of an InferenceService in Standard mode.
 
-`{isvc}` is the way in, `{isvc}-predictor` reaches the component by its own host, and `{isvc}-path` serves clients that
-cannot resolve hosts: `http://DOMAIN/serving/NAMESPACE/NAME/…`, the prefix cut off on the way (KServe's own routes leave
-it on, so that model servers answer 404).
+`{isvc}` is the way in, `{isvc}-predictor` (`-transformer`, `-explainer`) reaches a component by its own host, and
+`{isvc}-path` serves clients that cannot resolve hosts: `http://DOMAIN/serving/NAMESPACE/NAME/…`, the prefix cut off on
+the way (KServe's own routes leave it on, so that model servers answer 404).
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from inferplane.controlplane.serving import names
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import Json, JsonObject, number_at, text_at
 from inferplane.resources.serving.config import Config, Ingress
-from inferplane.resources.serving.inferenceservice import InferenceService, InferenceServiceSpec
+from inferplane.resources.serving.inferenceservice import InferenceService
 from inferplane.resources.serving.templates import rendered
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -73,77 +73,116 @@ def _data(isvc: InferenceService, name: str, domain: str) -> JsonObject:
     }
 
 
-def route_names(isvc: InferenceService, config: Ingress) -> dict[str, str]:
-    """Name of each route → what it is called in messages, in the order in which they are looked at."""
-    name = isvc.metadata.name
-    return {f"{name}-predictor": "Predictor", name: "InferenceService"} | (
-        {f"{name}-path": "Path"} if config.path_template else {}
-    )
+def component_host(isvc: InferenceService, kind: str, config: Ingress) -> str:
+    """It never contains `spec.predictor.name`, so that it survives the promotion of a canary."""
+    return host(isvc, _route_name(isvc, kind), config)
 
 
-def of(
-    isvc: InferenceService, spec: InferenceServiceSpec, config: Config, ports: Sequence[JsonObject]
-) -> list[JsonObject]:
-    """The routes with the name alone as metadata; `ports` are those of the predictor's Service.
-
-    Raises InvalidHost, TemplateError and ConfigError.
-    """
-    ingress = config.ingress
-    name = isvc.metadata.name
-    component = f"{name}-predictor"
-    hosts, component_host = _hosts(isvc, ingress), host(isvc, component, ingress)
-    if is_internal(isvc, ingress):
-        return []
-    backend = _Backend(isvc, names.predictor(name, spec.predictor.name), spec.predictor.timeout, ingress)
-    everything = _rules(backend, ports)
-    routes = [_route(component, [component_host], everything, ingress), _route(name, hosts, everything, ingress)]
-    if ingress.path_template:
-        routes.append(_path_route(backend))
-    return routes
+def _route_name(isvc: InferenceService, kind: str) -> str:
+    return f"{isvc.metadata.name}-{kind}"
 
 
 @dataclass(frozen=True, slots=True)
-class _Backend:
-    """Where the rules of a component lead. `timeout` in seconds."""
+class Way:
+    """Where requests for a component go. `shares`: name and weight of Services with the same `ports`.
+
+    `timeout` in seconds, None for the default.
+    """
+
+    shares: tuple[tuple[str, int], ...]
+    ports: Sequence[JsonObject]
+    timeout: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """`entry` takes the requests to the service itself: the transformer if there is one, else the predictor."""
+
+    predictor: Way
+    transformer: Way | None = None
+    explainer: Way | None = None
+
+    @property
+    def entry(self) -> Way:
+        return self.transformer or self.predictor
+
+    @property
+    def components(self) -> dict[str, Way]:
+        found = zip(names.COMPONENTS, (self.predictor, self.transformer, self.explainer), strict=True)
+        return {kind: way for kind, way in found if way is not None}
+
+
+def route_names(isvc: InferenceService, kinds: Iterable[str], config: Ingress) -> dict[str, str]:
+    """Name of each route → what it is called in messages, in the order in which they are looked at."""
+    titles = {_route_name(isvc, kind): kind.capitalize() for kind in kinds}
+    titles[isvc.metadata.name] = "InferenceService"
+    return titles | ({f"{isvc.metadata.name}-path": "Path"} if config.path_template else {})
+
+
+def of(isvc: InferenceService, ways: Ways, config: Config) -> list[JsonObject]:
+    """The routes with the name alone as metadata. Raises InvalidHost, TemplateError and ConfigError."""
+    ingress = config.ingress
+    hosts = _hosts(isvc, ingress)
+    component_hosts = {kind: component_host(isvc, kind, ingress) for kind in ways.components}
+    if is_internal(isvc, ingress):
+        return []
+    made = _Rules(isvc, ingress)
+    routes = [
+        _route(_route_name(isvc, kind), [component_hosts[kind]], made.all_to(way), ingress)
+        for kind, way in ways.components.items()
+    ]
+    explained = [made.to(ways.explainer, _regex(_EXPLAIN))] if ways.explainer else []
+    routes.append(_route(isvc.metadata.name, hosts, [*explained, *made.all_to(ways.entry)], ingress))
+    if ingress.path_template:
+        routes.append(_path_route(made, ways))
+    return routes
+
+
+_EXPLAIN = r"^/v1/models/[\w-]+:explain$"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """Rules of the routes of one InferenceService."""
 
     isvc: InferenceService
-    service: str
-    timeout: int | None
     config: Ingress
 
-    def rule(self, match: Mapping[str, Json], *filters: JsonObject, port: int = 80) -> JsonObject:
+    def to(self, way: Way, match: Mapping[str, Json], *filters: JsonObject, port: int = 80) -> JsonObject:
         meta = self.isvc.metadata
         headers: list[Json] = [
             {"name": "KServe-Isvc-Name", "value": meta.name},
             {"name": "KServe-Isvc-Namespace", "value": meta.namespace},
         ]
         named: JsonObject = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": headers}}
-        service: JsonObject = {
-            "group": "",
-            "kind": "Service",
-            "name": self.service,
-            "namespace": meta.namespace,
-            "port": port,
-            "weight": 1,
-        }
-        rule: JsonObject = {"matches": [dict(match)], "filters": [named, *filters], "backendRefs": [service]}
+        backends: list[Json] = [
+            {"group": "", "kind": "Service", "name": name, "namespace": meta.namespace, "port": port, "weight": weight}
+            for name, weight in way.shares
+        ]
+        rule: JsonObject = {"matches": [dict(match)], "filters": [named, *filters], "backendRefs": backends}
         if self.config.disable_http_route_timeout:
             return rule
-        seconds = _DEFAULT_TIMEOUT if self.timeout is None else self.timeout
+        seconds = _DEFAULT_TIMEOUT if way.timeout is None else way.timeout
         return rule | {"timeouts": {"request": f"{seconds}s"}}
 
+    def all_to(self, way: Way) -> list[JsonObject]:
+        """A Service with a port for each protocol gets gRPC requests on the one and all others on the other."""
+        grpc = [number_at(one, "port") for one in way.ports if _is_grpc(one)]
+        rest = [number_at(one, "port") for one in way.ports if not _is_grpc(one)]
+        if not (grpc and rest):
+            return [self.to(way, _regex(_EVERYTHING))]
+        inference: JsonObject = {
+            **_regex(r"^/inference\.GRPCInferenceService/.*$"),
+            "headers": [{"type": "RegularExpression", "name": "content-type", "value": "^application/grpc.*"}],
+        }
+        return [self.to(way, inference, port=grpc[0]), self.to(way, _regex(_EVERYTHING), port=rest[0])]
 
-def _rules(backend: _Backend, ports: Sequence[JsonObject]) -> list[JsonObject]:
-    """A Service with a port for each protocol gets gRPC requests on the one and all others on the other."""
-    grpc = [number_at(one, "port") for one in ports if _is_grpc(one)]
-    rest = [number_at(one, "port") for one in ports if not _is_grpc(one)]
-    if not (grpc and rest):
-        return [backend.rule(_everything())]
-    inference: JsonObject = {
-        "path": {"type": "RegularExpression", "value": r"^/inference\.GRPCInferenceService/.*$"},
-        "headers": [{"type": "RegularExpression", "name": "content-type", "value": "^application/grpc.*"}],
-    }
-    return [backend.rule(inference, port=grpc[0]), backend.rule(_everything(), port=rest[0])]
+
+_EVERYTHING = "^/.*$"
+
+
+def _regex(pattern: str) -> JsonObject:
+    return {"path": {"type": "RegularExpression", "value": pattern}}
 
 
 def _is_grpc(port: JsonObject) -> bool:
@@ -154,18 +193,23 @@ def is_grpc_name(name: str) -> bool:
     return "grpc" in name.lower() or "h2c" in name.lower()
 
 
-def _everything() -> JsonObject:
-    return {"path": {"type": "RegularExpression", "value": "^/.*$"}}
+def _path_route(made: _Rules, ways: Ways) -> JsonObject:
+    """The prefix is cut off: a prefix match can say so, and for explanations the whole path is known."""
+    name, prefix = made.isvc.metadata.name, path(made.isvc, made.config)
+    rules = [made.to(ways.entry, {"path": {"type": "PathPrefix", "value": prefix}}, _rewrite("Prefix", "/"))]
+    if ways.explainer:
+        inner = f"/v1/models/{name}:explain"
+        exact: JsonObject = {"path": {"type": "Exact", "value": prefix + inner}}
+        rules.insert(0, made.to(ways.explainer, exact, _rewrite("Full", inner)))
+    return _route(f"{name}-path", [made.config.ingress_domain], rules, made.config)
 
 
-def _path_route(backend: _Backend) -> JsonObject:
-    match: JsonObject = {"path": {"type": "PathPrefix", "value": path(backend.isvc, backend.config)}}
-    rewrite: JsonObject = {
-        "type": "URLRewrite",
-        "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
-    }
-    name = f"{backend.isvc.metadata.name}-path"
-    return _route(name, [backend.config.ingress_domain], [backend.rule(match, rewrite)], backend.config)
+def _rewrite(part: str, replacement: str) -> JsonObject:
+    """`part` of the path: Prefix (what matched) or Full."""
+    kind, key = (
+        ("ReplacePrefixMatch", "replacePrefixMatch") if part == "Prefix" else ("ReplaceFullPath", "replaceFullPath")
+    )
+    return {"type": "URLRewrite", "urlRewrite": {"path": {"type": kind, key: replacement}}}
 
 
 def _hosts(isvc: InferenceService, config: Ingress) -> list[str]:

@@ -28,7 +28,7 @@ from inferplane.resources.serving.inferenceservice import (
 _AVAILABLE, _PROGRESSING, _REPLICA_FAILURE = "Available", "Progressing", "ReplicaFailure"
 
 
-def predictor_ready(deployment: Deployment | None, pods: Sequence[Pod]) -> Verdict:
+def component_ready(deployment: Deployment | None, pods: Sequence[Pod]) -> Verdict:
     """From the Deployment's conditions; when it is not ready, its pods say why. `pods` are newest first."""
     conditions = deployment.status.conditions if deployment else []
     found = _deployment_ready(conditions)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from tests.unit.controlplane.serving.made import MAIN, runtime
 
-from inferplane.controlplane.serving import render, routes
+from inferplane.controlplane.serving import components, render, routes
 from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
 from inferplane.resources.meta import ObjectMeta
 from inferplane.resources.serving.config import Config, Defaults, Ingress
@@ -24,8 +24,11 @@ def isvc(predictor: JsonObject | None = None, **meta: dict[str, str]) -> Inferen
 def made(service: InferenceService, rt: ServingRuntime | None = None, config: Config | None = None) -> list[JsonObject]:
     """Deployment, Service, routes."""
     spec, config = msgspec.convert(service.spec, InferenceServiceSpec), config or Config()
-    predictor = render.predictor(service, spec, rt or runtime(), config)
-    return [one.body for one in (*predictor, *render.ingress(service, spec, config, predictor))]
+    component = components.predictor(service, spec.predictor, rt or runtime(), config)
+    deployment, predictor, *_ = (one.body for one in render.component(service, component, config))
+    ports = [one for one in list_at(predictor, "spec", "ports") if isinstance(one, dict)]
+    ways = routes.Ways(routes.Way(((component.name, 1),), ports))
+    return [deployment, predictor, *(one.body for one in render.ingress(service, ways, config))]
 
 
 def with_ports(*ports: JsonObject) -> ServingRuntime:

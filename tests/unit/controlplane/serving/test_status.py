@@ -4,7 +4,7 @@ import pytest
 from tests.unit.controlplane.serving.made import ended, pod, running, waiting
 
 from inferplane.controlplane.serving.pods import newest_first, trouble
-from inferplane.controlplane.serving.status import ingress_ready, invalid, model_status, predictor_ready
+from inferplane.controlplane.serving.status import ingress_ready, invalid, model_status, component_ready
 from inferplane.resources.apps import Deployment, DeploymentCondition, DeploymentStatus
 from inferplane.resources.core import ContainerStatus, Pod
 from inferplane.resources.gateway import HTTPRoute, HTTPRouteStatus, ParentReference, RouteParentStatus
@@ -49,17 +49,17 @@ def deployment(*conditions: tuple[str, str, str]) -> Deployment:
 def test_the_predictor_is_ready_by_its_deployment(
     conditions: list[tuple[str, str, str]], status: str, reason: str
 ) -> None:
-    found = predictor_ready(deployment(*conditions), [])
+    found = component_ready(deployment(*conditions), [])
     assert (found.status, found.reason) == (status, reason)
 
 
 def test_without_a_deployment_nothing_is_ready() -> None:
-    assert predictor_ready(None, []).status == "False"
+    assert component_ready(None, []).status == "False"
 
 
 def test_what_pods_say_replaces_the_words_and_keeps_the_reason() -> None:
     pods = [pod(waiting("CrashLoopBackOff", last="no such file: /mnt/models/model.joblib"), name="p1")]
-    found = predictor_ready(deployment(("Available", "False", "MinimumReplicasUnavailable")), pods)
+    found = component_ready(deployment(("Available", "False", "MinimumReplicasUnavailable")), pods)
     assert found.reason == "MinimumReplicasUnavailable"
     assert found.message == "pod p1: kserve-container exited with code 1: no such file: /mnt/models/model.joblib"
 

@@ -17,9 +17,6 @@ def unsupported(isvc: InferenceService, spec: InferenceServiceSpec, mode: str) -
         found.append(f"metadata.annotations[{AUTOSCALER_CLASS}]: keda is not supported yet")
     predictor, model = spec.predictor, spec.predictor.model
     asked: Iterable[tuple[str, object]] = (
-        ("spec.transformer", spec.transformer),
-        ("spec.explainer", spec.explainer),
-        ("spec.canary", spec.canary or None),
         ("spec.predictor.workerSpec", predictor.worker_spec),
         ("spec.predictor.canaryTrafficPercent", predictor.canary_traffic_percent),
         ("spec.predictor.logger", predictor.logger),

@@ -1,0 +1,235 @@
+"""Predictor, transformer and explainer as `Component`: name, labels, annotations and pod, the same in either mode.
+
+An InferenceService (defaulted), the predictor's runtime and the configuration go in. What comes out lacks only what a
+mode adds: `render` makes a Deployment and a Service of it. Pure.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from inferplane.client.kubernetes import kinds
+from inferplane.controlplane.serving import merging, names, servertypes, storage
+from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
+from inferplane.resources.serving.config import ArtImage, Config, Defaults
+from inferplane.resources.serving.inferenceservice import (
+    ArtExplainer,
+    ComponentExtension,
+    ExplainerSpec,
+    InferenceService,
+    InferenceServiceSpec,
+    PredictorSpec,
+    StorageUri,
+    TransformerSpec,
+    passthrough,
+)
+from inferplane.resources.serving.runtime import ServingRuntime
+
+_DISALLOWED_ANNOTATIONS = frozenset(
+    {
+        "autoscaling.knative.dev/min-scale",
+        "autoscaling.knative.dev/max-scale",
+        names.SOURCE_URI,
+        "kubectl.kubernetes.io/last-applied-configuration",
+        names.MODEL_FORMAT,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """`kind` is predictor, transformer or explainer; `name` that of its objects. `pod` holds the storage already."""
+
+    kind: str
+    name: str
+    spec: ComponentExtension
+    labels: JsonObject
+    annotations: JsonObject
+    pod: JsonObject
+
+
+def predictor(isvc: InferenceService, spec: PredictorSpec, runtime: ServingRuntime | None, config: Config) -> Component:
+    """`spec` is the typed form of `isvc.spec["predictor"]`. Raises InvalidPredictor and TemplateError."""
+    if runtime is not None:
+        isvc = servertypes.fitted(isvc, runtime)
+    pod = merging.pod_of_model(isvc, runtime) if runtime else merging.pod_of_containers(isvc)
+    uri = source_uri(spec, pod)
+    pod = _with_storage(isvc, pod, uri, spec.storage_uris, config)
+    name = names.predictor(isvc.metadata.name, spec.name)
+    return _component(isvc, names.PREDICTOR, name, spec, pod, uri, config, runtime)
+
+
+def transformer(
+    isvc: InferenceService, spec: InferenceServiceSpec, config: Config, name: str | None = None
+) -> Component | None:
+    """`name` of its objects, when they are not the ones of the service itself."""
+    own = spec.transformer
+    if own is None:
+        return None
+    pod = passthrough(object_at(isvc.spec, names.TRANSFORMER), TransformerSpec)
+    added = [*_flags(isvc, spec), ("--http_port", str(names.DEFAULT_PORT)), *_workers(own)]
+    pod = _with_first(pod, lambda one: merging.with_service_name(isvc, _with_flags(one, added)))
+    return _fetching(isvc, names.TRANSFORMER, name or f"{isvc.metadata.name}-transformer", own, pod, config)
+
+
+def explainer(isvc: InferenceService, spec: InferenceServiceSpec, config: Config) -> Component | None:
+    own = spec.explainer
+    if own is None:
+        return None
+    name = f"{isvc.metadata.name}-explainer"
+    if own.art is not None:
+        return _art(isvc, spec, own, own.art, name, config)
+    pod = passthrough(object_at(isvc.spec, names.EXPLAINER), ExplainerSpec)
+    added = [*_flags(isvc, spec), ("--http_port", str(names.DEFAULT_PORT)), *_workers(own)]
+    pod = _with_first(pod, lambda one: _with_flags(one, added))
+    return _fetching(isvc, names.EXPLAINER, name, own, pod, config)
+
+
+def source_uri(spec: PredictorSpec, pod: JsonObject) -> str:
+    """`storageUri` of the model, or the variable STORAGE_URI of a container of the user's own."""
+    return (spec.model.storage_uri or "") if spec.model else _variable_uri(pod)
+
+
+def predictor_host(isvc: InferenceService, spec: InferenceServiceSpec) -> str:
+    """Where transformer and explainer find the predictor: its Service, whatever `spec.predictor.name` makes of it."""
+    return f"{names.predictor(isvc.metadata.name, spec.predictor.name)}.{isvc.metadata.namespace}"
+
+
+def owner(isvc: InferenceService) -> JsonObject:
+    return {
+        "apiVersion": kinds.INFERENCE_SERVICE.api_version,
+        "kind": kinds.INFERENCE_SERVICE.kind,
+        "name": isvc.metadata.name,
+        "uid": isvc.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def allowed(annotations: dict[str, str], config: Defaults) -> JsonObject:
+    """Without what is meant for the InferenceService alone."""
+    return without(annotations, [*_DISALLOWED_ANNOTATIONS, *config.service_annotation_disallowed_list])
+
+
+def without(entries: dict[str, str], names: Iterable[str]) -> JsonObject:
+    left_out = frozenset(names)
+    return {key: value for key, value in entries.items() if key not in left_out}
+
+
+# --- transformer and explainer ----------------------------------------------------------------------------------------
+
+_Flag = tuple[str, str]
+
+
+def _flags(isvc: InferenceService, spec: InferenceServiceSpec) -> list[_Flag]:
+    return [("--model_name", isvc.metadata.name), ("--predictor_host", predictor_host(isvc, spec))]
+
+
+def _workers(own: ComponentExtension) -> list[_Flag]:
+    return [("--workers", str(own.container_concurrency))] if own.container_concurrency is not None else []
+
+
+def _with_flags(container: JsonObject, flags: Sequence[_Flag]) -> JsonObject:
+    """The flags that the author of the container has not set, after those that he has."""
+    args = list_at(container, "args")
+    for flag, value in flags:
+        if not any(isinstance(one, str) and one.partition("=")[0] == flag for one in args):
+            args = [*args, flag, value]
+    return container | {"args": args}
+
+
+def _art(
+    isvc: InferenceService, spec: InferenceServiceSpec, own: ExplainerSpec, art: ArtExplainer, name: str, config: Config
+) -> Component:
+    """KServe's order of arguments, with the user's own once and last."""
+    pod = passthrough(object_at(isvc.spec, names.EXPLAINER), ExplainerSpec)
+    container = passthrough(object_at(isvc.spec, names.EXPLAINER, "art"), ArtExplainer)
+    named, host = _flags(isvc, spec)
+    flags = [named, ("--http_port", str(names.DEFAULT_PORT)), host, *_workers(own)]
+    if art.storage_uri:
+        flags.append(("--storage_uri", names.MODEL_DIR))
+    flags.append(("--adversary_type", art.type))
+    flags += [(f"--{key}", value) for key, value in sorted(art.config.items())]
+    words = [word for flag in flags for word in flag]
+    container = container | {
+        "name": names.MAIN_CONTAINER,
+        "image": text_at(container, "image") or _art_image(config.explainers.art, art),
+        "args": [*words, *list_at(container, "args")],
+    }
+    pod = pod | {"containers": [container, *list_at(pod, "containers")]}
+    uri = art.storage_uri or ""
+    pod = _with_storage(isvc, pod, uri, own.storage_uris, config)
+    return _component(isvc, names.EXPLAINER, name, own, pod, uri, config)
+
+
+def _art_image(image: ArtImage, art: ArtExplainer) -> str:
+    return f"{image.image}:{art.runtime_version or image.default_image_version}"
+
+
+def _fetching(
+    isvc: InferenceService,
+    kind: str,
+    name: str,
+    spec: TransformerSpec | ExplainerSpec,
+    pod: JsonObject,
+    config: Config,
+) -> Component:
+    uri = _variable_uri(pod)
+    pod = _with_storage(isvc, pod, uri, spec.storage_uris, config)
+    return _component(isvc, kind, name, spec, pod, uri, config)
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def _component(
+    isvc: InferenceService,
+    kind: str,
+    name: str,
+    spec: ComponentExtension,
+    pod: JsonObject,
+    uri: str,
+    config: Config,
+    runtime: ServingRuntime | None = None,
+) -> Component:
+    """Later sources win: the runtime, the InferenceService, the component, what is fixed."""
+    filters = config.inference_service
+    labels: JsonObject = {
+        **(runtime.spec.labels if runtime else {}),
+        **isvc.metadata.labels,
+        **spec.labels,
+        names.ISVC_LABEL: isvc.metadata.name,
+        "component": kind,
+    }
+    annotations: JsonObject = {
+        **allowed(runtime.spec.annotations if runtime else {}, filters),
+        **allowed(isvc.metadata.annotations, filters),
+        **({names.SOURCE_URI: uri} if uri else {}),
+        **allowed(spec.annotations, filters),
+    }
+    return Component(kind, name, spec, labels, annotations, pod)
+
+
+def _with_storage(
+    isvc: InferenceService, pod: JsonObject, uri: str, several: Sequence[StorageUri] | None, config: Config
+) -> JsonObject:
+    read_only = isvc.metadata.annotations.get(names.READONLY_STORAGE, "true").lower() != "false"
+    initializer = config.storage_initializer
+    if several:
+        return storage.with_several(pod, several, read_only=read_only, initializer=initializer)
+    if uri:
+        return storage.with_model(pod, uri, read_only=read_only, initializer=initializer)
+    return pod
+
+
+def _with_first(pod: JsonObject, change: Callable[[JsonObject], JsonObject]) -> JsonObject:
+    containers: list[Json] = [
+        change(one) if index == 0 and isinstance(one, dict) else one
+        for index, one in enumerate(list_at(pod, "containers"))
+    ]
+    return pod | {"containers": containers}
+
+
+def _variable_uri(pod: JsonObject) -> str:
+    main = next((one for one in list_at(pod, "containers") if isinstance(one, dict)), {})
+    env = [one for one in list_at(main, "env") if isinstance(one, dict)]
+    return next((text_at(one, "value") for one in env if one.get("name") == "STORAGE_URI"), "")

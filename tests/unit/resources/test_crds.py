@@ -11,11 +11,12 @@ from inferplane.resources.schemas import Schema, unknown_fields, validate
 from inferplane.resources.serving.defaults import cluster_serving_runtimes
 
 CRDS = {text_at(one, "spec", "names", "kind"): one for one in all_crds()}
-OURS = ["InferenceService", "ServingRuntime", "ClusterServingRuntime"]
+OURS = ["InferenceService", "ServingRuntime", "ClusterServingRuntime", "ClusterStorageContainer"]
 ALLOWED = {
     "type", "format", "description", "properties", "required", "items", "additionalProperties", "enum", "default",
     "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-int-or-string", "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type",
+    "x-kubernetes-validations",
 }  # fmt: skip
 
 
@@ -122,6 +123,7 @@ def test_names_scopes_and_subresources() -> None:
         "InferenceService": ("inferenceservices.serving.kserve.io", "Namespaced", ["isvc"], True),
         "ServingRuntime": ("servingruntimes.serving.kserve.io", "Namespaced", [], False),
         "ClusterServingRuntime": ("clusterservingruntimes.serving.kserve.io", "Cluster", [], False),
+        "ClusterStorageContainer": ("clusterstoragecontainers.serving.kserve.io", "Cluster", [], False),
     }
     assert {"Gateway", "HTTPRoute", "GatewayClass", "ProcessImage"} <= set(CRDS)
 
@@ -166,6 +168,7 @@ def test_unknown_fields_are_named(predictor: JsonObject, unknown: list[str]) -> 
         ({"model": {"modelFormat": {"name": "x"}, "protocolVersion": "v3"}}, "spec.predictor.model.protocolVersion"),
         ({"storageUris": [{"uri": "", "mountPath": "/a"}]}, "spec.predictor.storageUris[0].uri"),
         ({"storageUris": [{"uri": "a", "mountPath": "a"}]}, "spec.predictor.storageUris[0].mountPath"),
+        ({"storageUris": []}, "spec.predictor.storageUris"),
     ],
 )
 def test_wrong_values_are_refused_by_path(predictor: JsonObject, field: str) -> None:

@@ -32,4 +32,7 @@ SERVING_RUNTIME = Resource("serving.kserve.io", "v1alpha1", "servingruntimes", "
 CLUSTER_SERVING_RUNTIME = Resource(
     "serving.kserve.io", "v1alpha1", "clusterservingruntimes", "ClusterServingRuntime", namespaced=False
 )
+CLUSTER_STORAGE_CONTAINER = Resource(
+    "serving.kserve.io", "v1alpha1", "clusterstoragecontainers", "ClusterStorageContainer", namespaced=False
+)
 PROCESS_IMAGE = Resource("inferplane.dev", "v1alpha1", "processimages", "ProcessImage", namespaced=False)

@@ -3,14 +3,17 @@
 They go into the embedded API server at start, and into a cluster by `kubectl apply --server-side`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from inferplane.kernel.json import Json, JsonObject
 from inferplane.resources import gateway, process_image
-from inferplane.resources.crds import structural
+from inferplane.resources.crds import rules, structural
+from inferplane.resources.crds.rules import Rule
 from inferplane.resources.meta import View
 from inferplane.resources.serving.inferenceservice import InferenceServiceSpec, InferenceServiceStatus
 from inferplane.resources.serving.runtime import ServingRuntimeSpec
+from inferplane.resources.serving.storagecontainer import StorageContainerSpec
 
 
 def all_crds() -> list[JsonObject]:
@@ -30,6 +33,8 @@ class _Kind:
     status: type[View] | None = None
     short_names: tuple[str, ...] = ()
     namespaced: bool = True
+    beside_spec: Mapping[str, JsonObject] = field(default_factory=dict)
+    rules: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
 
 
 def _column(name: str, path: str, type: str = "string") -> JsonObject:
@@ -66,6 +71,7 @@ _KINDS = (
         ),
         status=InferenceServiceStatus,
         short_names=("isvc",),
+        rules=rules.INFERENCE_SERVICE,
     ),
     _Kind(
         "serving.kserve.io",
@@ -75,6 +81,7 @@ _KINDS = (
         ServingRuntimeSpec,
         "A container that serves models of some formats, for the services of its namespace.",
         _RUNTIME_COLUMNS,
+        rules=rules.RUNTIME,
     ),
     _Kind(
         "serving.kserve.io",
@@ -85,6 +92,23 @@ _KINDS = (
         "A container that serves models of some formats, for the services of all namespaces.",
         _RUNTIME_COLUMNS,
         namespaced=False,
+        rules=rules.RUNTIME,
+    ),
+    _Kind(
+        "serving.kserve.io",
+        "v1alpha1",
+        "ClusterStorageContainer",
+        "clusterstoragecontainers",
+        StorageContainerSpec,
+        "A container that fetches models from some kinds of URI, for the services of all namespaces.",
+        (
+            _column("Disabled", ".disabled", "boolean"),
+            _column("Workload", ".spec.workloadType"),
+            _column("Prefixes", ".spec.supportedUriFormats[*].prefix"),
+            _AGE,
+        ),
+        namespaced=False,
+        beside_spec={"disabled": {"type": "boolean", "description": "Takes it out of use."}},
     ),
 )
 
@@ -130,14 +154,16 @@ def _schema(kind: _Kind) -> JsonObject:
         "kind": {"type": "string"},
         "metadata": {"type": "object"},
         "spec": structural.of(kind.spec),
+        **kind.beside_spec,
     }
     if kind.status:
         status = structural.of(kind.status)
         # KServe's clients and other controllers may know fields of the status that we don't.
         properties["status"] = status | structural.ANYTHING
-    return {
+    schema: JsonObject = {
         "type": "object",
         "description": kind.description,
         "properties": properties,
         "required": ["spec"],
     }
+    return rules.ruled(schema, kind.rules)

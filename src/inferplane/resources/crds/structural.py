@@ -66,8 +66,9 @@ class _Schemas:
                 return self._of_union(types, depth)
             case inspect.StructType(cls=view):
                 return self.of_view(cast("type[View]", view), depth + 1)
-            case inspect.ListType(item_type=item):
-                return {"type": "array", "items": self._of(item, depth)}
+            case inspect.ListType(item_type=item, min_length=fewest):
+                items: JsonObject = {"type": "array", "items": self._of(item, depth)}
+                return items | {"minItems": fewest} if fewest else items
             case inspect.DictType(value_type=value):
                 return {"type": "object", "additionalProperties": self._of(value, depth)}
             case inspect.EnumType(cls=words):

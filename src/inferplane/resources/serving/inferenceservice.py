@@ -47,6 +47,9 @@ class StorageUri(View, frozen=True, kw_only=True):
     )
 
 
+StorageUris: TypeAlias = Annotated[list[StorageUri], Meta(min_length=1)]
+
+
 class StorageSpec(View, frozen=True, kw_only=True):
     """Where the model is, by an entry of the secret `storage-config`."""
 
@@ -181,9 +184,9 @@ class PredictorSpec(ComponentExtension, frozen=True, kw_only=True):
     pmml: Annotated[PredictorExtension | None, Meta(description="Short for model of format pmml.")] = None
     lightgbm: Annotated[PredictorExtension | None, Meta(description="Short for model of format lightgbm.")] = None
     paddle: Annotated[PredictorExtension | None, Meta(description="Short for model of format paddle.")] = None
-    storage_uris: Annotated[
-        list[StorageUri] | None, Meta(description="Several things to fetch, each to its own path.")
-    ] = None
+    storage_uris: Annotated[StorageUris | None, Meta(description="Several things to fetch, each to its own path.")] = (
+        None
+    )
     storage_container_name: Annotated[
         str | None, Meta(description="ClusterStorageContainer that fetches the model.")
     ] = None
@@ -193,7 +196,7 @@ class PredictorSpec(ComponentExtension, frozen=True, kw_only=True):
 class TransformerSpec(ComponentExtension, frozen=True, kw_only=True):
     """Works on requests before, and on answers after, the predictor."""
 
-    storage_uris: Annotated[list[StorageUri] | None, Meta(description="Things to fetch before it starts.")] = None
+    storage_uris: Annotated[StorageUris | None, Meta(description="Things to fetch before it starts.")] = None
 
 
 class ArtExplainer(PredictorExtension, frozen=True, kw_only=True):
@@ -207,7 +210,7 @@ class ExplainerSpec(ComponentExtension, frozen=True, kw_only=True):
     """Explains predictions."""
 
     art: Annotated[ArtExplainer | None, Meta(description="The Adversarial Robustness Toolbox.")] = None
-    storage_uris: Annotated[list[StorageUri] | None, Meta(description="Things to fetch before it starts.")] = None
+    storage_uris: Annotated[StorageUris | None, Meta(description="Things to fetch before it starts.")] = None
 
 
 class CanarySpec(View, frozen=True, kw_only=True):

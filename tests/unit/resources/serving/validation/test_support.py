@@ -26,9 +26,6 @@ def custom(*env: tuple[str, str], name: str = "kserve-container") -> JsonObject:
 @pytest.mark.parametrize(
     ("spec", "path"),
     [
-        ({"transformer": {"containers": [custom()]}}, "spec.transformer"),
-        ({"explainer": {"containers": [custom()]}}, "spec.explainer"),
-        ({"canary": [{"predictor": {"name": "b"}, "trafficPercent": 10}]}, "spec.canary"),
         ({"predictor": SKLEARN | {"workerSpec": {}}}, "spec.predictor.workerSpec"),
         ({"predictor": SKLEARN | {"canaryTrafficPercent": 0}}, "spec.predictor.canaryTrafficPercent"),
         ({"predictor": SKLEARN | {"logger": {"mode": "all"}}}, "spec.predictor.logger"),

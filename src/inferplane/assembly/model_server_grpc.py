@@ -87,7 +87,7 @@ async def listen(
         return None
 
     async def made() -> Behind:
-        return _server(given, dispatch, probes, spans)
+        return _server(given, dispatch, probes, spans, shared=worker or given.tls is None)
 
     # A door tells its first client to come again without TLS.
     port = Door(made, shared=worker) if given.tls is None else await made()
@@ -101,7 +101,7 @@ async def listen(
     return GrpcPort(number, port)
 
 
-def _server(given: GrpcFlags, dispatch: Dispatch, probes: Probes, spans: "Spans | None") -> Behind:
+def _server(given: GrpcFlags, dispatch: Dispatch, probes: Probes, spans: "Spans | None", *, shared: bool) -> Behind:
     # Not at the top: grpc and protobuf take 0.1 s to import, and few servers ever need them.
     from inferplane.dataplane.server.grpc.port import GrpcServer, PortOptions, Tls
     from inferplane.dataplane.server.grpc.service import Service
@@ -112,7 +112,7 @@ def _server(given: GrpcFlags, dispatch: Dispatch, probes: Probes, spans: "Spans 
         given.max_receive,
         given.compress,
         Tls(tls.certificate, tls.key, tls.ca) if tls else None,
-        shared=tls is None,  # with a door; workers have no TLS
+        shared=shared,  # with a door, or with other workers
         interceptors=traced(spans),
     )
     return GrpcServer(Service(dispatch, probes), dispatch, options)

@@ -61,15 +61,7 @@ class Door:
 
     async def listen(self, host: str, port: int) -> int:
         """Starts to listen; port 0 is the system's choice. Returns the port."""
-        try:
-            if not self._shared:
-                _refuse_a_taken(host, port)
-            listening = _bound(host, port, shared=True)
-        except OSError as error:
-            raise CannotListen(
-                f"cannot listen for gRPC on {host}:{port}: {error.strerror}",
-                fix="stop what holds the port, or choose another with --grpc_port",
-            ) from error
+        listening = reserved(host, port, shared=self._shared)
         listening.listen(socket.SOMAXCONN)
         listening.setblocking(False)
         self._socket = listening
@@ -160,6 +152,22 @@ def _private_address(until: ExitStack) -> str:
     if sys.platform != "linux":
         return str(Path(until.enter_context(TemporaryDirectory()), "grpc"))
     return f"\0inferplane-{os.urandom(16).hex()}"  # no file: a pod's file system may be read-only
+
+
+def reserved(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A port for gRPC that only processes of this user which ask for a share can have too; 0 is the system's choice.
+
+    Raises CannotListen for a port that is taken, when `shared` only where its holder does not share it.
+    """
+    try:
+        if not shared:
+            _refuse_a_taken(host, port)
+        return _bound(host, port, shared=True)
+    except OSError as error:
+        raise CannotListen(
+            f"cannot listen for gRPC on {host}:{port}: {error.strerror}",
+            fix="stop what holds the port, or choose another with --grpc_port",
+        ) from error
 
 
 def _refuse_a_taken(host: str, port: int) -> None:

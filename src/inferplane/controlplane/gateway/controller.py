@@ -27,6 +27,7 @@ from inferplane.controlplane.gateway.plan import (
     assignment,
     listener_name,
 )
+from inferplane.controlplane.gateway.services import address_of
 from inferplane.controlplane.gateway.status import Progress, State
 from inferplane.controlplane.gateway.values import Assignment, Cluster
 from inferplane.controlplane.gateway.xds import Value, XdsServer
@@ -90,6 +91,7 @@ class GatewayController:
         self._services = informers.cache(SERVICE, Service)
         self._slices = informers.cache(ENDPOINT_SLICE, EndpointSlice)
         self._namespaces = informers.cache(NAMESPACE, Namespace)
+        self._services.add_index("local", lambda one: ["all"] if address_of(one) else [])
         self._slices.add_index("service", lambda one: [f"{one.metadata.namespace}/{one.service}"])
         # Statuses, our own above all, change nothing in the plan.
         self._classes.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
@@ -132,6 +134,7 @@ class GatewayController:
             if one and self._planner.depends_on(_key(one.metadata)):
                 self._stale_services[_key(one.metadata)] = None
                 self._replan(old and old.spec, new and new.spec)
+        self._replan(old and address_of(old), new and address_of(new))
 
     def _endpoints_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         for one in (old, new):
@@ -201,6 +204,7 @@ class GatewayController:
             routes=self._routes.list(),
             service=lambda namespace, name: self._services.get(Key(namespace, name)),
             namespaces={one.metadata.name: one.metadata.labels for one in self._namespaces.list()},
+            local=self._services.matching("local", "all"),
         )
 
     def _removed(self, before: Snapshot, after: Snapshot) -> list[tuple[Kind, str]]:

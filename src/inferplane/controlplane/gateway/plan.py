@@ -5,7 +5,7 @@ thousand routes makes one route anew. Endpoints are apart (`assignment`): they c
 `xds` hands the snapshot to Envoy, `status` turns the verdicts into conditions.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from inferplane.controlplane.gateway.rules import (
     backends,
     compile_route,
 )
+from inferplane.controlplane.gateway.services import Door, doors
 from inferplane.controlplane.gateway.values import Assignment, Cluster, Endpoint, Listener, VirtualHost
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.resources import discovery
@@ -33,13 +34,17 @@ def key(meta: ObjectMeta) -> Key:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the plan is made from. `namespaces` gives labels by name, for listeners that select by them."""
+    """What the plan is made from. `namespaces` gives labels by name, for listeners that select by them.
+
+    `local` are the Services that have a listener of their own.
+    """
 
     classes: Sequence[api.GatewayClass]
     gateways: Sequence[api.Gateway]
     routes: Sequence[api.HTTPRoute]
     service: FindService
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    local: Sequence[Service] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Snapshot:
     gateways: Mapping[Key, tuple[ListenerVerdict, ...]]
 
 
+_ANY = hostnames.domain("")
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -141,6 +147,7 @@ class Planner:
         self._attached: dict[Key, tuple[api.HTTPRoute, _Attached]] = {}
         self._doors: _Doors | None = None
         self._hosts: dict[str, tuple[list[Compiled], VirtualHost]] = {}
+        self._local: dict[Key, tuple[Service, tuple[Door, ...]]] = {}
 
     def depends_on(self, service: Key) -> bool:
         """Whether a route of the last plan names this Service, existing or not."""
@@ -172,15 +179,31 @@ class Planner:
                 clusters.update((one.name, one) for one in compiled.clusters)
         for port in {one.port for one in opened}:
             # Envoy 1.40 keeps a listener closed until its route table has had a first virtual host, whatever it is.
-            parts.setdefault(_spot(port, hostnames.domain("")), [])
+            parts.setdefault(_spot(port, _ANY), [])
+        listeners = self._listeners(opened)
+        for door in self._doors_of(world):
+            listeners[door.listener.name] = door.listener
+            parts[Place(f"{door.listener.name}/{_ANY}", _ANY)] = [door.compiled]
+            clusters.update((one.name, one) for one in door.compiled.clusters)
         self._forget_all_but(routes)
         return Snapshot(
-            listeners=self._listeners(opened),
+            listeners=listeners,
             hosts=self._virtual_hosts(parts),
             clusters=clusters,
             routes=routes,
             gateways=_with_counts(verdicts, attached),
         )
+
+    def _doors_of(self, world: World) -> Iterator[Door]:
+        known, self._local = self._local, {}
+        for service in world.local:
+            name = key(service.metadata)
+            self._named.add(name)
+            before = known.get(name)
+            if before is None or before[0] is not service:
+                before = service, tuple(doors(service, world.service))
+            self._local[name] = before
+            yield from before[1]
 
     def _listeners(self, opened: Iterable[_Open]) -> dict[str, Listener]:
         ports = sorted({one.port for one in opened})

@@ -53,8 +53,12 @@ class Addresses:
                 return address
         raise InferplaneError(f"no address left in 127.{self.network}.0.0/16", fix="delete pods")
 
+    def owns(self, address: str) -> bool:
+        """Whether it is one that this platform hands out."""
+        return address.startswith(f"127.{self.network}.")
+
     def reserve(self, address: str) -> None:
-        """An address that an adopted pod already has."""
+        """An address that an adopted pod, or a Service, already has."""
         self.used.add(address)
 
     def release(self, address: str) -> None:

@@ -23,10 +23,11 @@ from inferplane.controlplane.node.lookups import Lookups
 from inferplane.controlplane.node.pods import Pods
 from inferplane.controlplane.node.registration import Machine, Registration
 from inferplane.controlplane.node.server import application
+from inferplane.controlplane.node.services import ServiceAddresses
 from inferplane.controlplane.node.status_writer import StatusWriter
 from inferplane.controlplane.node.volumes import Volumes
 from inferplane.kernel.clock import Clock
-from inferplane.resources.core import Pod
+from inferplane.resources.core import Pod, Service
 from inferplane.resources.process_image import ProcessImage
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ class Agent:
         self._informers = Informers(api, clock)
         self._images = self._informers.cache(kinds.PROCESS_IMAGE, ProcessImage)
         self._bound = self._informers.cache(kinds.POD, Pod, fields=f"spec.nodeName={name}")
+        services = self._informers.cache(kinds.SERVICE, Service)
+        self._services = ServiceAddresses(api, services, self._addresses)
         self._pods: Pods | None = None
         self._ending = asyncio.Event()
         self._with_processes = False
@@ -101,6 +104,7 @@ class Agent:
             images=self._images,
             lookups=lookups,
             volumes=Volumes(lookups, self._places.volumes),
+            services=self._services,
             path=self._path,
             node=self._machine.resources(),
         )
@@ -119,6 +123,7 @@ class Agent:
             together.create_task(self._informers.synced())
             together.create_task(registration.register())
         pods.settle()
+        self._services.settle()
         self._images.on_change(lambda *_: self._images_changed(pods, group, tasks))
         tasks.append(group.create_task(pods.controller.run()))
         tasks.append(group.create_task(registration.run()))

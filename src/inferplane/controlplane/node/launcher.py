@@ -1,16 +1,18 @@
 """From a container's spec to what a keeper needs to start it: recipe, environment, arguments, volumes, mounts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from inferplane.controlplane.machinery.cache import Cache
 from inferplane.controlplane.node.directories import PodDirectory
 from inferplane.controlplane.node.environment import Sources, environment, expand, references, relocate
+from inferplane.controlplane.node.hosts import Hosts, mentions, neighbours
 from inferplane.controlplane.node.images import Recipe, recipe
 from inferplane.controlplane.node.lookups import Lookups
 from inferplane.controlplane.node.probes import Target
 from inferplane.controlplane.node.protocol import Launch
+from inferplane.controlplane.node.services import ServiceAddresses
 from inferplane.controlplane.node.status import Place
 from inferplane.controlplane.node.volumes import Volumes, mount
 from inferplane.resources.core import Container, Pod
@@ -22,15 +24,19 @@ TERMINATION_LOG = "INFERPLANE_TERMINATION_LOG"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A container made ready to run: `places` maps its paths to this machine's, `root` is its own directory."""
+    """A container made ready to run: `places` maps its paths to this machine's, `root` is its own directory.
+
+    `hosts` tells where the host names in its arguments lead.
+    """
 
     recipe: Recipe
     environment: dict[str, str]
     places: dict[str, str]
     root: Path
+    hosts: Hosts
 
     def place(self, text: str) -> str:
-        return relocate(expand(text, self.environment), self.places)
+        return self.hosts.place(relocate(expand(text, self.environment), self.places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class Launcher:
     images: Cache[ProcessImage]
     lookups: Lookups
     volumes: Volumes
+    services: ServiceAddresses
     path: str
     node: Mapping[str, str]
 
@@ -60,7 +67,9 @@ class Launcher:
         places = mount(container, volumes, root, variables)
         places[container.termination_message_path] = str(termination)
         variables = {name: relocate(value, places) for name, value in variables.items()}
-        return Setting(how, variables, places, root)
+        hosts = await self._hosts(pod, container, [*how.argv, *variables.values()], place)
+        variables = {name: hosts.place(value) for name, value in variables.items()}
+        return Setting(how, variables, places, root, hosts)
 
     def launch(self, pod: Pod, container: Container, directory: PodDirectory, setting: Setting, attempt: int) -> Launch:
         """Everything but `failures`."""
@@ -81,6 +90,11 @@ class Launcher:
         """Where probes find the container."""
         ports = {one.name: one.container_port for one in container.ports if one.name}
         return Target(place.pod_ip, ports, setting.environment, setting.root, setting.place)
+
+    async def _hosts(self, pod: Pod, container: Container, texts: Iterable[str], place: Place) -> Hosts:
+        namespace = pod.metadata.namespace
+        services = await self.services.find(mentions(texts, namespace), namespace)
+        return Hosts(namespace, services, place.pod_ip, neighbours(pod, container))
 
     async def _sources(self, pod: Pod, container: Container, place: Place) -> Sources:
         wanted, namespace = references(container), pod.metadata.namespace

@@ -1,0 +1,74 @@
+"""Services that have an address on this machine, and the listeners they get."""
+
+import msgspec
+from tests.unit.controlplane.gateway.test_plan import CLASS, gateway
+
+from inferplane.controlplane.gateway.plan import Planner, Snapshot, World
+from inferplane.controlplane.gateway.values import Forward, Target
+from inferplane.controlplane.machinery.cache import Key
+from inferplane.kernel.json import JsonObject
+from inferplane.resources.core import Service
+
+HTTP: JsonObject = {"name": "http", "port": 80}
+GRPC: JsonObject = {"name": "grpc", "port": 9000, "appProtocol": "kubernetes.io/h2c"}
+BRIDGE = {"inferplane.dev/grpc-bridge": "true"}
+
+
+def service(*ports: JsonObject, annotations: dict[str, str] | None = None, **spec: str) -> Service:
+    notes: JsonObject = {"inferplane.dev/local-address": "127.9.0.5", **(annotations or {})}
+    body: JsonObject = {
+        "metadata": {"name": "iris", "namespace": "ml", "annotations": notes},
+        "spec": {"ports": list(ports) or [HTTP], **spec},
+    }
+    return msgspec.convert(body, Service)
+
+
+def planned(one: Service, planner: Planner | None = None) -> Snapshot:
+    world = World([CLASS], (gateway(),), (), lambda _, name: one if name == "iris" else None, {}, (one,))
+    return (planner or Planner()).plan(world)
+
+
+def leads(snapshot: Snapshot) -> dict[int, tuple[str, ...]]:
+    """Port of each of the Service's listeners → clusters of its routes."""
+    return {
+        one.port: tuple(
+            target.cluster
+            for route in snapshot.hosts[f"{one.name}/*"].routes
+            if isinstance(route.action, Forward)
+            for target in route.action.targets
+        )
+        for one in snapshot.listeners.values()
+        if one.addresses == ("127.9.0.5",)
+    }
+
+
+def test_each_port_of_the_service_is_a_listener_that_needs_no_privilege() -> None:
+    found = planned(service(HTTP, GRPC))
+    assert leads(found) == {10080: ("ml/iris:80",), 9000: ("ml/iris:9000/h2c",)}
+    assert set(found.clusters) == {"ml/iris:80", "ml/iris:9000/h2c"}
+    action = found.hosts["service-127.9.0.5:10080/*"].routes[0].action
+    assert action == Forward((Target("ml/iris:80"),))
+
+
+def test_behind_a_headless_service_the_containers_port_leads_there_too() -> None:
+    port = HTTP | {"targetPort": 8888}
+    assert leads(planned(service(port, clusterIP="None"))) == {10080: ("ml/iris:80",), 8888: ("ml/iris:80",)}
+
+
+def test_grpc_calls_take_the_bridge_where_the_service_has_one() -> None:
+    found = planned(service(HTTP, GRPC, annotations=BRIDGE))
+    actions = [one.action for one in found.hosts["service-127.9.0.5:9000/*"].routes]
+    bridged = [one.targets[0].cluster for one in actions if isinstance(one, Forward) and one.bridge]
+    assert bridged == ["ml/iris:80"]
+
+
+def test_an_external_name_and_a_service_that_nobody_asked_for_have_no_listener() -> None:
+    assert leads(planned(service(type="ExternalName"))) == {}
+    assert leads(planned(service(annotations={"inferplane.dev/local-address": ""}))) == {}
+
+
+def test_planning_again_makes_nothing_anew_and_knows_what_it_depends_on() -> None:
+    planner, one = Planner(), service()
+    before, after = planned(one, planner), planned(one, planner)
+    assert all(after.hosts[name] is host for name, host in before.hosts.items())
+    assert planner.depends_on(Key("ml", "iris"))

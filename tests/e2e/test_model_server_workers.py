@@ -1,8 +1,11 @@
 """`--workers N` as processes: one port, one set of metrics, replaced when killed, stopped without a failed request."""
 
+import asyncio
 import os
 import re
 import signal
+import socket
+import ssl
 import subprocess
 import threading
 import urllib.request
@@ -10,9 +13,12 @@ from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
-from tests.e2e.test_model_server import PREDICT, ROWS, TIMEOUT, Load, iris, post, started
+from grpc import secure_channel, ssl_channel_credentials
+from tests.contract.grpc.certificates import Pair, signed_by_itself
+from tests.e2e.test_model_server import PREDICT, ROWS, TIMEOUT, Load, free_port, iris, post, started
 
 pytestmark = pytest.mark.e2e
 __all__ = ["iris"]
@@ -112,3 +118,61 @@ def test_workers_that_cannot_load_the_model_say_so_once(tmp_path: Path) -> None:
         assert process.wait(TIMEOUT) == 1
     assert (event["event"], event["reason"]) == ("failed", "ModelLoadFailed")
     assert "model.joblib: cannot be loaded: " in event["message"]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return signed_by_itself(tmp_path_factory.mktemp("tls"))
+
+
+async def over_tls(port: int, pair: Pair) -> list[list[int]]:
+    """The answers of eight clients of REST."""
+    trusted = ssl.create_default_context(cafile=str(pair.certificate))
+    url = f"https://localhost:{port}{PREDICT}"
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as client:
+
+        async def asked() -> list[int]:
+            async with client.post(url, json={"instances": ROWS}) as answer:
+                found: list[int] = (await answer.json())["predictions"]
+                return found
+
+        return await asyncio.gather(*(asked() for _ in range(8)))
+
+
+def test_workers_speak_tls_on_both_ports(iris: Path, pair: Pair) -> None:
+    grpc_port = free_port()
+    flags = (f"--ssl_certfile={pair.certificate}", f"--ssl_keyfile={pair.key}", f"--grpc_port={grpc_port}")
+    with started(f"--model_dir={iris}", "--workers=2", *flags) as (process, event, port):
+        assert event == {"event": "ready"}
+        assert asyncio.run(over_tls(port, pair)) == [[1, 1]] * 8
+        with socket.create_connection(("127.0.0.1", port)) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert not stranger.recv(100).startswith(b"HTTP")
+        credentials = ssl_channel_credentials(pair.certificate.read_bytes())
+        named = [("grpc.ssl_target_name_override", "localhost")]
+        with secure_channel(f"127.0.0.1:{grpc_port}", credentials, options=named) as channel:
+            ready = channel.unary_unary("/inference.GRPCInferenceService/ServerReady")
+            assert ready(b"", timeout=TIMEOUT) == b"\x08\x01"
+        process.terminate()
+        _, errors = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+def test_workers_share_a_grpc_port_of_the_systems_choice(iris: Path) -> None:
+    with started(f"--model_dir={iris}", "--workers=2") as (process, _, _):
+        process.terminate()
+        _, errors = process.communicate(timeout=TIMEOUT)
+    assert len(set(re.findall(r" grpc=\S+:(\d+)", errors))) == 1
+    assert len(re.findall(r" grpc=\S+:\d+", errors)) == 2
+
+
+def test_workers_whose_grpc_port_is_taken_say_so_before_they_start(iris: Path) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        taken = f"--grpc_port={held.getsockname()[1]}"
+        with started(f"--model_dir={iris}", "--workers=2", taken) as (process, event, _):
+            assert process.wait(TIMEOUT) == 1
+    assert (event["event"], event["reason"]) == ("failed", "CannotListen")
+    assert "--grpc_port" in event["message"]

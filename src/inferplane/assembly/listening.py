@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import uvloop
 from starlette.applications import Starlette
 
 from inferplane import __version__
@@ -20,7 +22,7 @@ from inferplane.dataplane.server.http.app import build
 from inferplane.dataplane.server.http.asgi import AsgiApp
 from inferplane.dataplane.server.http.extended import Everything, LaneOff, is_untouched, takes_hot_routes
 from inferplane.dataplane.server.http.limits import Limits
-from inferplane.dataplane.server.http.listener import CannotListen, HttpServer
+from inferplane.dataplane.server.http.listener import HttpServer
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.http.routes import HotRoutes
 from inferplane.dataplane.server.metrics import Metrics
@@ -58,6 +60,11 @@ class Ports:
     grpc: int | None
 
 
+def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Of `--event-loop`: `auto` is uvloop."""
+    return asyncio.new_event_loop if name == "asyncio" else uvloop.new_event_loop
+
+
 async def _loaded() -> None:
     """Nothing is left to load."""
 
@@ -81,13 +88,14 @@ async def listening(
     routes, app = _application(ends, dispatch, probes)
     server = HttpServer(routes, app, probes, ends.limits, ends.access_log, ends.spans)
     dispatch.everywhere = worker = None if place is None else WorkerEnd(place.channel, repository, stop)
+    tls = None if ends.grpc.tls is None else ends.grpc.tls.context()
     calls: GrpcPort | None = None
     try:
-        http = await _bound(server, ends, place)
+        http = await _bound(server, ends, place, tls)
         calls = await listen(ends.grpc, dispatch, probes, ends.host, worker=place is not None, spans=ends.spans)
         await load()
         if place is not None and worker is not None:
-            server.share(place.listening, place.connections, place.number)
+            server.share(place.listening, place.connections, place.number, tls)
             worker.say(Message(event="ready"))
         yield Ports(http, None if calls is None else calls.number)
         log.info("stopping requests_answered=%d", server.answered)
@@ -105,13 +113,10 @@ def _metrics(place: Place | None) -> Metrics:
     return Metrics() if place is None else Metrics(place.own_region, place.regions, authors_share=True)
 
 
-async def _bound(server: HttpServer, ends: Ends, place: Place | None) -> int:
+async def _bound(server: HttpServer, ends: Ends, place: Place | None, tls: ssl.SSLContext | None) -> int:
     """The HTTP port's number. A worker's was bound before it came to be."""
-    tls = ends.grpc.tls
     if place is None:
-        return await server.listen(ends.host, ends.http_port, None if tls is None else tls.context())
-    if tls is not None:
-        raise CannotListen("TLS with several workers is not supported", fix="leave out --workers or the certificate")
+        return await server.listen(ends.host, ends.http_port, tls)
     return int(place.listening.getsockname()[1])
 
 

@@ -10,23 +10,23 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-
-import uvloop
 
 from inferplane import __version__
 from inferplane.assembly.announcement import announce_failure
 from inferplane.assembly.events import event_settings
-from inferplane.assembly.listening import Ends, Ports, listening
+from inferplane.assembly.listening import Ends, Ports, listening, loop_factory
+from inferplane.assembly.model_server_grpc import GrpcFlags
 from inferplane.assembly.model_server_options import Options, UsageError, parse
 from inferplane.assembly.readiness import READY, announce
+from inferplane.assembly.sharing import share
 from inferplane.assembly.tracing import tracing
 from inferplane.assembly.worker_channel import Message
-from inferplane.assembly.workers import Place, Workers
+from inferplane.assembly.workers import Place
 from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.model.repository import ModelRepository
 from inferplane.dataplane.runtimes.options import RuntimeOptions
@@ -34,7 +34,7 @@ from inferplane.dataplane.runtimes.registry import models
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.http.app import build
 from inferplane.dataplane.server.http.limits import Limits
-from inferplane.dataplane.server.http.listener import CannotListen, listening_socket
+from inferplane.dataplane.server.http.listener import CannotListen
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.memory import keep_freed
 from inferplane.dataplane.server.metrics import Metrics
@@ -66,54 +66,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         served = _models(options)
         if options.workers > 1:
-            return _share(options, served)
+            work = partial(_work, options, served)
+            told = partial(_told, options)
+            return share(options.workers, _host(options), options.http_port, options.grpc, work, told)
         _run(options, served, None)
-    except CannotListen as error:
-        return _failed(options, "CannotListen", error)
     except InferplaneError as error:
-        return _failed(options, "ModelLoadFailed", error)
+        return _failed(options, type(error).__name__, error)
     return 0
 
 
 def _run(options: Options, served: Sequence[Model], place: Place | None) -> None:
-    with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
+    with asyncio.Runner(loop_factory=loop_factory(options.event_loop)) as runner:
         runner.run(_serve(options, served, place))
 
 
-def _share(options: Options, served: Sequence[Model]) -> int:
-    """Several workers. What was imported until now they have in common."""
-    listening = listening_socket(_host(options), options.http_port)
-    with TemporaryDirectory(prefix="inferplane-metrics-") as directory:
-        # Read by the Prometheus client when it is imported, which our own code does only when asked for metrics.
-        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", directory)
-        workers = Workers(options.workers, listening, partial(_work, options, served), partial(_told, options))
-        return workers.run()
-
-
-def _work(options: Options, served: Sequence[Model], place: Place) -> int:
-    try:
-        _run(options, served, place)
-    except InferplaneError as error:
-        place.channel.send(Message(event="failed", kind="ModelLoadFailed", error=str(error)))
-        return STARTED_BADLY
-    return 0
+def _work(options: Options, served: Sequence[Model], grpc: GrpcFlags, place: Place) -> None:
+    _run(replace(options, grpc=grpc), served, place)
 
 
 def _told(options: Options, message: Message) -> None:
     if message.event == "ready":
         announce(os.environ, READY)
     else:
-        log.error("cannot serve model=%s: %s", options.model_name, message.error)
-        announce_failure(os.environ, message.kind, message.error)
+        _failed(options, message.kind, message.error)
 
 
 def _host(options: Options) -> str:
     return options.host or os.environ.get("POD_IP") or "0.0.0.0"
 
 
-def _failed(options: Options, reason: str, error: InferplaneError) -> int:
+def _failed(options: Options, kind: str, error: object) -> int:
     log.error("cannot serve model=%s: %s", options.model_name, error)
-    announce_failure(os.environ, reason, str(error))
+    announce_failure(os.environ, kind if kind == CannotListen.__name__ else "ModelLoadFailed", str(error))
     return STARTED_BADLY
 
 
@@ -124,10 +108,6 @@ def warm() -> None:
     parse(["--model_dir=."])
     dispatch = Dispatch(ModelRepository(), Metrics())
     build(dispatch, Probes(dispatch), __version__)
-
-
-def _loop_factory(options: Options) -> Callable[[], asyncio.AbstractEventLoop]:
-    return asyncio.new_event_loop if options.event_loop == "asyncio" else uvloop.new_event_loop
 
 
 def _models(options: Options) -> list[Model]:

@@ -94,11 +94,16 @@ async def listen(
     try:
         number = await port.listen(host, PORT if given.port is None else given.port)
     except CannotListen as error:
-        if given.port is not None:
-            raise
-        log.warning("no gRPC port: %s", error)
+        done_without(given, error)
         return None
     return GrpcPort(number, port)
+
+
+def done_without(given: GrpcFlags, error: CannotListen) -> None:
+    """Of a port that is taken: the default one is done without, with a warning; one that was asked for is an error."""
+    if given.port is not None:
+        raise error
+    log.warning("no gRPC port: %s", error)
 
 
 def _server(given: GrpcFlags, dispatch: Dispatch, probes: Probes, spans: "Spans | None", *, shared: bool) -> Behind:

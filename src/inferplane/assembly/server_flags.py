@@ -62,8 +62,6 @@ def add_grpc_extras(to: argparse.ArgumentParser) -> None:
 def grpc_flags(found: argparse.Namespace) -> GrpcFlags:
     """What the command line says; raises ValueError for what does not fit together."""
     tls = tls_files(found.ssl_certfile, found.ssl_keyfile, found.ssl_ca_certs)
-    if tls is not None and found.workers > 1:
-        raise ValueError("--ssl_certfile: TLS with several --workers is not supported")
     return GrpcFlags(
         found.enable_grpc,
         found.grpc_port,

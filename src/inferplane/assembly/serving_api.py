@@ -9,36 +9,34 @@ import inspect
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import uvloop
 from starlette.applications import Starlette
 
 from inferplane.assembly import server_flags, serving_flags
 from inferplane.assembly.announcement import announce_failure
 from inferplane.assembly.events import event_settings
-from inferplane.assembly.listening import Ends, listening
+from inferplane.assembly.listening import Ends, listening, loop_factory
 from inferplane.assembly.model_server_grpc import GrpcFlags
 from inferplane.assembly.readiness import READY, announce
 from inferplane.assembly.server_flags import HTTP_PORT
-from inferplane.assembly.serving_flags import HTTPS_PORT, flags
+from inferplane.assembly.serving_flags import GRPC_PORT, HTTPS_PORT, flags
 from inferplane.assembly.serving_logging import configure_logging
+from inferplane.assembly.sharing import share
 from inferplane.assembly.tracing import tracing
 from inferplane.assembly.worker_channel import Message
-from inferplane.assembly.workers import Place, Workers
+from inferplane.assembly.workers import Place
 from inferplane.dataplane.model.forwarding import close_clients
 from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.model.predictor import PredictorConfig, tell_predictor
 from inferplane.dataplane.model.repository import ModelRepository, ModelRepositoryExtension, WithoutName
 from inferplane.dataplane.server.http.access_log import AccessLog
 from inferplane.dataplane.server.http.limits import Limits
-from inferplane.dataplane.server.http.listener import CannotListen, listening_socket
+from inferplane.dataplane.server.http.listener import CannotListen
 from inferplane.dataplane.server.memory import keep_freed
 from inferplane.dataplane.server.settings import Execution
 from inferplane.inference.errors import NoModelReady
@@ -120,7 +118,8 @@ class ModelServer:
         self._engines: list[Model] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
-        self._workers: Workers | None = None
+        self._has_workers = False
+        self._wants_grpc = grpc_port is not None or given.has_grpc_port
         if given.configure_logging:
             configure_logging(given.log_config_file)
         tell_predictor(_predictor(given) if predictor_config is None else predictor_config)
@@ -169,7 +168,7 @@ class ModelServer:
         """Has `start` end as after a signal: requests in progress are answered. From any thread."""
         if self._loop is not None and self._stopping is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
-        elif self._workers is not None:
+        elif self._has_workers:
             os.kill(os.getpid(), sig)  # the parent of workers hears signals only, and hands them on
 
     def _register(self, models: Sequence[Model]) -> None:
@@ -185,35 +184,21 @@ class ModelServer:
             model.start()
         self._engines = [model for model in models if model.engine]
 
-    def _new_loop(self) -> asyncio.AbstractEventLoop:
-        return asyncio.new_event_loop() if self.event_loop == "asyncio" else uvloop.new_event_loop()
-
     def _run(self, place: Place | None = None) -> None:
         keep_freed()
-        with asyncio.Runner(loop_factory=self._new_loop) as runner:
+        with asyncio.Runner(loop_factory=loop_factory(self.event_loop)) as runner:
             runner.run(self._serve(place))
 
     def _share(self) -> None:
         """Several workers, forked: they have in common what the models loaded until now."""
-        listening = listening_socket(_host(), self.http_port)
-        with TemporaryDirectory(prefix="inferplane-metrics-") as directory:
-            # Read by the Prometheus client when it is imported, which our own code does only when asked for metrics.
-            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", directory)
-            self._workers = Workers(self.workers, listening, self._work, _announced)
-            code = self._workers.run()
-        if code:
+        self._has_workers = True
+        if share(self.workers, _host(), self.http_port, self._grpc(), self._work, _announced):
             raise WorkersFailed("the workers could not start to serve", fix="the log above says why")
 
-    def _work(self, place: Place) -> int:
-        try:
-            self._run(place)
-        except Exception as error:
-            log.exception("worker failed number=%d", place.number)
-            place.channel.send(Message(event="failed", kind=type(error).__name__, error=str(error)))
-            return 1
-        finally:
-            sys.stdout.flush()  # a worker ends without Python's own clearing up
-        return 0
+    def _work(self, grpc: GrpcFlags, place: Place) -> None:
+        self.enable_grpc, self.grpc_port = grpc.enabled, _or(grpc.port, self.grpc_port)
+        self._wants_grpc = True
+        self._run(place)
 
     async def _serve(self, place: Place | None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -278,7 +263,7 @@ class ModelServer:
             raise CannotListen("TLS needs a certificate and its key", fix=str(error)) from error
         return GrpcFlags(
             self.enable_grpc,
-            self.grpc_port,
+            self.grpc_port if self._wants_grpc or self.grpc_port != GRPC_PORT else None,
             self._flags.grpc_max_send_message_length,
             self._flags.grpc_max_receive_message_length,
             tls=tls,

@@ -62,9 +62,13 @@ parser = _parser()
 
 
 def flags(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The flags on the command line."""
+    """The flags on the command line. `has_grpc_port`: whether `--grpc_port` is among them."""
     # Its own parser: an author may have added to the shared one, or made arguments required there.
     own = _parser()
     add_execution_flags(own)
+    own.set_defaults(grpc_port=None)
     found, _ = own.parse_known_args(sys.argv[1:] if arguments is None else arguments)
+    found.has_grpc_port = found.grpc_port is not None
+    if not found.has_grpc_port:
+        found.grpc_port = GRPC_PORT
     return found

@@ -10,12 +10,14 @@ import os
 import selectors
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from inferplane.assembly.worker_channel import Channel, Message, pair
 from inferplane.dataplane.server.cells import Cells, Region, shared
+from inferplane.kernel.errors import InferplaneError
 
 log = logging.getLogger("inferplane.server")
 
@@ -66,13 +68,14 @@ class _Slot:
 
 
 class Workers:
-    """`serve` runs in each worker and returns its exit code; `announce` is called with the first outcome of all."""
+    """`serve` runs in each worker, and raises what it cannot serve for; `announce` is called with the first outcome of
+    all."""
 
     def __init__(
         self,
         number: int,
         listening: socket.socket,
-        serve: Callable[[Place], int],
+        serve: Callable[[Place], None],
         announce: Callable[[Message], None],
     ) -> None:
         self._listening = listening
@@ -182,10 +185,16 @@ class Workers:
             for slot in self._slots:
                 if slot.worker is not None:
                     slot.worker.channel.end.close()
-            code = self._serve(place)
-        except BaseException:
+            self._serve(place)
+            code = 0
+        except InferplaneError as error:
+            log.error("worker failed number=%d: %s", place.number, error)
+            place.channel.send(Message(event="failed", kind=type(error).__name__, error=str(error)))
+        except BaseException as error:
             log.exception("worker failed number=%d", place.number)
+            place.channel.send(Message(event="failed", kind=type(error).__name__, error=f"{error!r}"))
         finally:
+            sys.stdout.flush()  # a worker ends without Python's own clearing up
             logging.shutdown()
             os._exit(code)
 

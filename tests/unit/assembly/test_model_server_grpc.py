@@ -43,7 +43,6 @@ def test_the_port_is_switched_as_kserve_spells_it(text: str, on: bool) -> None:
         ["--ssl_certfile=c"],
         ["--ssl_keyfile=k"],
         ["--enable_grpc=perhaps"],
-        ["--ssl_certfile=c", "--ssl_keyfile=k", "--workers=2"],
     ],
 )
 def test_what_does_not_fit_together_is_refused(arguments: list[str]) -> None:

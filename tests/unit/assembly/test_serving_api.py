@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -16,8 +17,10 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 
 from inferplane import Model, ModelRepository, ModelServer, PredictorConfig
+from inferplane.assembly import model_server_grpc, serving_api, serving_flags
 from inferplane.assembly.serving_flags import flags, parser
 from inferplane.dataplane.model.predictor import current_predictor, tell_predictor
+from inferplane.dataplane.server.http.listener import CannotListen
 from inferplane.dataplane.server.settings import Execution
 from inferplane.errors import NoModelReady
 
@@ -237,6 +240,31 @@ def test_a_request_over_the_servers_limit_is_given_up() -> None:
 def test_with_a_certificate_the_default_port_is_https() -> None:
     assert ModelServer(ssl_certfile="c", ssl_keyfile="k").http_port == 8443
     assert ModelServer(ssl_certfile="c", ssl_keyfile="k", http_port=9).http_port == 9
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody else listens on."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        yield held.getsockname()[1]
+
+
+def test_the_default_grpc_port_is_done_without_when_it_is_taken(
+    taken: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(model_server_grpc, "PORT", taken)
+    monkeypatch.setattr(serving_flags, "GRPC_PORT", taken)
+    monkeypatch.setattr(serving_api, "GRPC_PORT", taken)
+    with running(server(enable_grpc=True), [Echo()]) as url:
+        assert json.loads(ask(f"{url}/v1/models")[0]) == {"models": ["echo"]}
+    assert "no gRPC port" in caplog.text
+
+
+def test_a_taken_grpc_port_that_was_asked_for_is_an_error(taken: int) -> None:
+    with pytest.raises(CannotListen, match="--grpc_port"):
+        server(enable_grpc=True, grpc_port=taken).start([Echo()])
 
 
 def test_an_unknown_event_loop_is_auto(caplog: pytest.LogCaptureFixture) -> None:

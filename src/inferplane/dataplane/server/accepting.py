@@ -13,6 +13,7 @@ of their own, 13 % with one plain socket, 0 % here; 64 connections 0 %, 20 %, 0 
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 
 from inferplane.dataplane.server.cells import Cells
@@ -36,6 +37,7 @@ class SharedListener:
         connections: Callable[[], int],
         counts: Cells,
         own: int,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         listening.setblocking(False)
         self._listening = listening
@@ -43,6 +45,7 @@ class SharedListener:
         self._connections = connections
         self._counts = counts
         self._own = own
+        self._tls = tls
         self._loop = asyncio.get_running_loop()
         self._left = 0
         self._later: asyncio.TimerHandle | None = None
@@ -95,7 +98,9 @@ class SharedListener:
 
     async def _take(self, connection: socket.socket) -> None:
         try:
-            await self._loop.connect_accepted_socket(self._connect, connection)
+            await self._loop.connect_accepted_socket(self._connect, connection, ssl=self._tls)
+        except OSError as error:
+            log.debug("a connection failed before its first request: %s", error)  # TLS that did not come about
         finally:
             self._coming -= 1
             self.counted()

@@ -87,8 +87,7 @@ class HttpServer:
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Starts to accept; port 0 is the system's choice. Returns the port."""
-        if tls is not None and self._spans is not None:
-            self._spans.scheme = "https"
+        self._tell_scheme(tls)
         try:
             self._listener = server = await self.loop.create_server(
                 lambda: Connection(self), host, port, backlog=BACKLOG, reuse_address=True, ssl=tls
@@ -101,12 +100,17 @@ class HttpServer:
         self._sweep()
         return int(server.sockets[0].getsockname()[1])
 
-    def share(self, listening: socket.socket, counts: Cells, own: int) -> None:
+    def share(self, listening: socket.socket, counts: Cells, own: int, tls: ssl.SSLContext | None = None) -> None:
         """Starts to accept from a socket that other workers accept from too; see SharedListener."""
+        self._tell_scheme(tls)
         self._listener = self._shared = SharedListener(
-            listening, lambda: Connection(self), lambda: len(self.connections), counts, own
+            listening, lambda: Connection(self), lambda: len(self.connections), counts, own, tls
         )
         self._sweep()
+
+    def _tell_scheme(self, tls: ssl.SSLContext | None) -> None:
+        if tls is not None and self._spans is not None:
+            self._spans.scheme = "https"
 
     @property
     def in_flight(self) -> int:

@@ -144,7 +144,7 @@ async def test_losing_ready_is_an_event() -> None:
         ({"logger": {"mode": "none"}}, "InvalidPredictorSpec", "at `$.predictor.logger.mode`"),
         ({"minReplicas": 3, "maxReplicas": 2}, "InvalidPredictorSpec", "minReplicas (3) is more than maxReplicas (2)"),
         ({"logger": {"mode": "all"}}, "NotSupportedYet", "spec.predictor.logger is not supported yet"),
-        ({"workerSpec": {}}, "NotSupportedYet", "spec.predictor.workerSpec is not supported yet"),
+        ({"workerSpec": {}}, "InvalidPredictorSpec", "a model that spans nodes needs pvc:// or oci://"),
     ],
 )
 async def test_a_spec_that_cannot_be_served_says_why(predictor: JsonObject, reason: str, part: str) -> None:

@@ -35,4 +35,6 @@ CLUSTER_SERVING_RUNTIME = Resource(
 CLUSTER_STORAGE_CONTAINER = Resource(
     "serving.kserve.io", "v1alpha1", "clusterstoragecontainers", "ClusterStorageContainer", namespaced=False
 )
+KNATIVE_SERVICE = Resource("serving.knative.dev", "v1", "services", "Service")
+VIRTUAL_SERVICE = Resource("networking.istio.io", "v1", "virtualservices", "VirtualService")
 PROCESS_IMAGE = Resource("inferplane.dev", "v1alpha1", "processimages", "ProcessImage", namespaced=False)

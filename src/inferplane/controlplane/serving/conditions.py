@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from inferplane.controlplane.serving import names
 from inferplane.resources.meta import Condition, ConditionStatus, condition
 
 READY = "Ready"
@@ -19,6 +20,12 @@ CANARY_PREDICTOR_READY = "CanaryPredictorReady"
 INGRESS_READY = "IngressReady"
 STOPPED = "Stopped"
 AUTOSCALER_READY = "AutoscalerReady"
+
+READY_OF = {
+    names.PREDICTOR: PREDICTOR_READY,
+    names.TRANSFORMER: TRANSFORMER_READY,
+    names.EXPLAINER: EXPLAINER_READY,
+}
 
 _DEPENDENTS = (PREDICTOR_READY, INGRESS_READY)
 

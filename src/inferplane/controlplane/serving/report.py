@@ -8,13 +8,11 @@ from inferplane.controlplane.serving import pods as podwords
 from inferplane.controlplane.serving.conditions import (
     AUTOSCALER_READY,
     CANARY_PREDICTOR_READY,
-    EXPLAINER_READY,
     FALSE,
     INGRESS_READY,
-    PREDICTOR_READY,
     READY,
+    READY_OF,
     STOPPED,
-    TRANSFORMER_READY,
     TRUE,
     UNKNOWN,
     Verdict,
@@ -51,13 +49,6 @@ class Observed:
     refused: Mapping[str, Blocked] = field(default_factory=dict)
 
 
-_READY_OF = {
-    names.PREDICTOR: PREDICTOR_READY,
-    names.TRANSFORMER: TRANSFORMER_READY,
-    names.EXPLAINER: EXPLAINER_READY,
-}
-
-
 def report(plan: Plan, seen: Observed, now: str) -> InferenceServiceStatus:
     """`now` is RFC 3339. The status as it was is `plan.isvc.status`."""
     before = plan.isvc.status
@@ -85,7 +76,7 @@ def report(plan: Plan, seen: Observed, now: str) -> InferenceServiceStatus:
 
 
 def _verdicts(plan: Plan, seen: Observed) -> dict[str, Verdict]:
-    verdicts = {_READY_OF[kind]: _component(plan, seen, kind) for kind in _kinds(plan)}
+    verdicts = {READY_OF[kind]: _component(plan, seen, kind) for kind in _kinds(plan)}
     verdicts[INGRESS_READY] = _ingress(plan, seen, verdicts)
     verdicts[STOPPED] = FALSE
     if plan.canaries:
@@ -107,7 +98,7 @@ def _component(plan: Plan, seen: Observed, kind: str) -> Verdict:
         return failed(refused.reason, refused.message)
     part = plan.part(kind)
     if part is None:
-        return _as_before(plan, _READY_OF[kind])
+        return _as_before(plan, READY_OF[kind])
     name = part.component.name
     return status.component_ready(seen.deployments.get(name), seen.pods.get(name, ()))
 
@@ -136,7 +127,7 @@ def _ingress(plan: Plan, seen: Observed, verdicts: Mapping[str, Verdict]) -> Ver
     if (refused := plan.ingress_blocked or seen.refused.get(INGRESS)) is not None:
         return failed(refused.reason, refused.message)
     for kind in (names.TRANSFORMER, names.EXPLAINER):
-        found = verdicts.get(_READY_OF[kind], TRUE)
+        found = verdicts.get(READY_OF[kind], TRUE)
         if not found.is_true:
             why = found.message or found.reason
             return Verdict(found.status, f"{kind.capitalize()} Deployment NotReady", why)
@@ -161,7 +152,7 @@ def _components(plan: Plan, seen: Observed, verdicts: Mapping[str, Verdict]) -> 
 
 def _component_status(plan: Plan, seen: Observed, verdicts: Mapping[str, Verdict], kind: str) -> ComponentStatus:
     before = plan.isvc.status.components.get(kind, ComponentStatus())
-    if plan.ingress_blocked or not plan.parts or not (before.url or verdicts[_READY_OF[kind]].is_true):
+    if plan.ingress_blocked or not plan.parts or not (before.url or verdicts[READY_OF[kind]].is_true):
         return before
     host = routes.component_host(plan.isvc, kind, plan.config.ingress)
     # A component's URL is always plain HTTP, whatever the scheme of the way in.
@@ -230,7 +221,7 @@ def _runtime(plan: Plan, *, cluster: bool) -> str:
 def _stopped(plan: Plan, now: str) -> InferenceServiceStatus:
     """Nothing runs; all that is kept is the mode."""
     stopped = failed("Stopped", f"stopped by the annotation {names.STOP}")
-    verdicts = {_READY_OF[kind]: stopped for kind in _kinds(plan)} | {INGRESS_READY: stopped, STOPPED: TRUE}
+    verdicts = {READY_OF[kind]: stopped for kind in _kinds(plan)} | {INGRESS_READY: stopped, STOPPED: TRUE}
     if plan.isvc.spec.get("canary"):
         verdicts[CANARY_PREDICTOR_READY] = stopped
     return InferenceServiceStatus(

@@ -86,12 +86,13 @@ def _route_name(isvc: InferenceService, kind: str) -> str:
 class Way:
     """Where requests for a component go. `shares`: name and weight of Services with the same `ports`.
 
-    `timeout` in seconds, None for the default.
+    `timeout` in seconds, None for the default. `revisions`: the Services are Knative's, one for each revision.
     """
 
     shares: tuple[tuple[str, int], ...]
-    ports: Sequence[JsonObject]
+    ports: Sequence[JsonObject] = ()
     timeout: int | None = None
+    revisions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +128,22 @@ def of(isvc: InferenceService, ways: Ways, config: Config) -> list[JsonObject]:
     if is_internal(isvc, ingress):
         return []
     made = _Rules(isvc, ingress)
-    routes = [
+    of_components = [
         _route(_route_name(isvc, kind), [component_hosts[kind]], made.all_to(way), ingress)
         for kind, way in ways.components.items()
     ]
-    explained = [made.to(ways.explainer, _regex(_EXPLAIN))] if ways.explainer else []
-    routes.append(_route(isvc.metadata.name, hosts, [*explained, *made.all_to(ways.entry)], ingress))
-    if ingress.path_template:
-        routes.append(_path_route(made, ways))
-    return routes
+    return [*of_components, *entrances(isvc, hosts, ways, ingress)]
 
 
-_EXPLAIN = r"^/v1/models/[\w-]+:explain$"
+def entrances(isvc: InferenceService, hosts: list[str], ways: Ways, config: Ingress) -> list[JsonObject]:
+    """The routes to the service itself, by host and by path. Raises TemplateError and ConfigError."""
+    made = _Rules(isvc, config)
+    explained = [made.to(ways.explainer, _regex(EXPLAIN))] if ways.explainer else []
+    by_host = _route(isvc.metadata.name, hosts, [*explained, *made.all_to(ways.entry)], config)
+    return [by_host, _path_route(made, ways)] if config.path_template else [by_host]
+
+
+EXPLAIN = r"^/v1/models/[\w-]+:explain$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,20 +155,23 @@ class _Rules:
 
     def to(self, way: Way, match: Mapping[str, Json], *filters: JsonObject, port: int = 80) -> JsonObject:
         meta = self.isvc.metadata
-        headers: list[Json] = [
-            {"name": "KServe-Isvc-Name", "value": meta.name},
-            {"name": "KServe-Isvc-Namespace", "value": meta.namespace},
-        ]
-        named: JsonObject = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": headers}}
-        backends: list[Json] = [
-            {"group": "", "kind": "Service", "name": name, "namespace": meta.namespace, "port": port, "weight": weight}
-            for name, weight in way.shares
-        ]
+        named = _headers({"KServe-Isvc-Name": meta.name, "KServe-Isvc-Namespace": meta.namespace})
+        backends: list[Json] = [self._backend(way, name, weight, port) for name, weight in way.shares]
         rule: JsonObject = {"matches": [dict(match)], "filters": [named, *filters], "backendRefs": backends}
         if self.config.disable_http_route_timeout:
             return rule
         seconds = _DEFAULT_TIMEOUT if way.timeout is None else way.timeout
         return rule | {"timeouts": {"request": f"{seconds}s"}}
+
+    def _backend(self, way: Way, name: str, weight: int, port: int) -> JsonObject:
+        namespace = self.isvc.metadata.namespace
+        backend: JsonObject = {"group": "", "kind": "Service", "name": name, "namespace": namespace}
+        backend |= {"port": port, "weight": weight}
+        if way.revisions:
+            # By these Knative's activator knows whom to wake.
+            known = _headers({"Knative-Serving-Revision": name, "Knative-Serving-Namespace": namespace})
+            backend["filters"] = [known]
+        return backend
 
     def all_to(self, way: Way) -> list[JsonObject]:
         """A Service with a port for each protocol gets gRPC requests on the one and all others on the other."""
@@ -176,6 +184,12 @@ class _Rules:
             "headers": [{"type": "RegularExpression", "name": "content-type", "value": "^application/grpc.*"}],
         }
         return [self.to(way, inference, port=grpc[0]), self.to(way, _regex(_EVERYTHING), port=rest[0])]
+
+
+def _headers(wanted: Mapping[str, str]) -> JsonObject:
+    """The filter that sets them on requests."""
+    entries: list[Json] = [{"name": name, "value": value} for name, value in wanted.items()]
+    return {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": entries}}
 
 
 _EVERYTHING = "^/.*$"

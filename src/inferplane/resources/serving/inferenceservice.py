@@ -13,6 +13,8 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from inferplane.resources.knative import Address as Address
+from inferplane.resources.knative import TrafficTarget
 from inferplane.resources.meta import Condition, ObjectMeta, View
 from inferplane.resources.serving.fields import Count32, Count64, Int32, Int64, JsonObject
 from inferplane.resources.serving.scaling import AutoScalingSpec, MetricTargetType, ScaleMetric
@@ -297,20 +299,6 @@ class ModelStatus(View, frozen=True, kw_only=True):
     states: Annotated[ModelRevisionStates | None, Meta(description="States of the models.")] = None
     last_failure_info: Annotated[FailureInfo | None, Meta(description="The last failure, until it is overcome.")] = None
     copies: Annotated[ModelCopies | None, Meta(description="How many replicas have the model.")] = None
-
-
-class Address(View, frozen=True, kw_only=True):
-    url: Annotated[str, Meta(description="The URL.")] = ""
-
-
-class TrafficTarget(View, frozen=True, kw_only=True):
-    """A share of the traffic (Knative mode)."""
-
-    tag: str = ""
-    revision_name: str = ""
-    latest_revision: bool | None = None
-    percent: Int64 | None = None
-    url: str = ""
 
 
 class ComponentStatus(View, frozen=True, kw_only=True):

@@ -84,7 +84,6 @@ class Snapshot:
     gateways: Mapping[Key, tuple[ListenerVerdict, ...]]
 
 
-_ANY = hostnames.domain("")
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -179,12 +178,11 @@ class Planner:
                 clusters.update((one.name, one) for one in compiled.clusters)
         for port in {one.port for one in opened}:
             # Envoy 1.40 keeps a listener closed until its route table has had a first virtual host, whatever it is.
-            parts.setdefault(_spot(port, _ANY), [])
+            parts.setdefault(_spot(port, hostnames.domain("")), [])
         listeners = self._listeners(opened)
         for door in self._doors_of(world):
             listeners[door.listener.name] = door.listener
-            parts[Place(f"{door.listener.name}/{_ANY}", _ANY)] = [door.compiled]
-            clusters.update((one.name, one) for one in door.compiled.clusters)
+            clusters.update((one.name, one) for one in door.clusters)
         self._forget_all_but(routes)
         return Snapshot(
             listeners=listeners,

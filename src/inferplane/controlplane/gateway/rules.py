@@ -105,6 +105,11 @@ class Compiled:
     unsupported: Problem | None = None
     unresolved: Problem | None = None
 
+    @property
+    def in_order(self) -> tuple[Route, ...]:
+        """The routes as they are tried when there are no others."""
+        return tuple(one.route for one in sorted(self.routes, key=lambda one: one.rank))
+
 
 class _Unsupported(Exception):
     def __init__(self, reason: Reason, message: str) -> None:

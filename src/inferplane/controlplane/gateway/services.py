@@ -7,8 +7,8 @@ has: routes with ranks, clusters, and a listener, so that retries, balancing and
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inferplane.controlplane.gateway.rules import Compiled, FindService, compile_route
-from inferplane.controlplane.gateway.values import Listener
+from inferplane.controlplane.gateway.rules import FindService, compile_route
+from inferplane.controlplane.gateway.values import Cluster, Listener, VirtualHost
 from inferplane.resources.core import Service
 from inferplane.resources.gateway import HTTPBackendRef, HTTPRoute, HTTPRouteRule, HTTPRouteSpec
 from inferplane.resources.local_services import LOCAL_ADDRESS, local_port
@@ -20,7 +20,7 @@ class Door:
     """One port of a Service."""
 
     listener: Listener
-    compiled: Compiled
+    clusters: tuple[Cluster, ...]
 
 
 def address_of(service: Service) -> str:
@@ -37,8 +37,9 @@ def doors(service: Service, find: FindService) -> Iterator[Door]:
         number = local_port(port)
         if number not in opened:
             opened.add(number)
-            listener = Listener(f"service-{address}:{number}", number, (address,))
-            yield Door(listener, compile_route(_to(service, served), find))
+            compiled = compile_route(_to(service, served), find)
+            host = VirtualHost(f"{service.metadata.namespace}/{service.metadata.name}", "*", compiled.in_order)
+            yield Door(Listener(f"service-{address}:{number}", number, (address,), host), compiled.clusters)
 
 
 def _ports(service: Service) -> Iterator[tuple[int, int]]:

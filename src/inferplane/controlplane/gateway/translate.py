@@ -83,7 +83,7 @@ def _from_ads() -> config_source_pb2.ConfigSource:
 def listener(value: Listener) -> listener_pb2.Listener:
     first, *others = (_address(address, value.port) for address in value.addresses)
     connections = listener_components_pb2.Filter(
-        name="envoy.filters.network.http_connection_manager", typed_config=_any(_connection_manager(value.name))
+        name="envoy.filters.network.http_connection_manager", typed_config=_any(_connection_manager(value))
     )
     return listener_pb2.Listener(
         name=value.name,
@@ -103,15 +103,14 @@ def _address(address: str, port: int) -> address_pb2.Address:
     return address_pb2.Address(socket_address=address_pb2.SocketAddress(address=address, port_value=port))
 
 
-def _connection_manager(name: str) -> hcm_pb2.HttpConnectionManager:
+def _connection_manager(value: Listener) -> hcm_pb2.HttpConnectionManager:
     """HTTP/1.1 and HTTP/2 without TLS on one port; bodies pass through unbuffered; no limit on a whole request."""
     router = hcm_pb2.HttpFilter(
         name="envoy.filters.http.router", typed_config=_any(router_pb2.Router(suppress_envoy_headers=True))
     )
-    return hcm_pb2.HttpConnectionManager(
+    manager = hcm_pb2.HttpConnectionManager(
         codec_type=hcm_pb2.HttpConnectionManager.CodecType.AUTO,
-        stat_prefix=name,
-        rds=hcm_pb2.Rds(config_source=_from_ads(), route_config_name=name),
+        stat_prefix=value.name,
         http_filters=[*_bridge(), router],
         strip_any_host_port=True,
         use_remote_address=wrappers_pb2.BoolValue(value=True),
@@ -121,6 +120,14 @@ def _connection_manager(name: str) -> hcm_pb2.HttpConnectionManager:
         request_headers_timeout=_duration(HEADERS_TIMEOUT),
         local_reply_config=_local_replies(),
     )
+    if value.only is None:
+        manager.rds.CopyFrom(hcm_pb2.Rds(config_source=_from_ads(), route_config_name=value.name))
+    else:
+        manager.route_config.name = value.name
+        manager.route_config.virtual_hosts.append(virtual_host(value.only))
+        # Its clusters may come a moment later, and go a moment earlier.
+        manager.route_config.validate_clusters.value = False
+    return manager
 
 
 _BRIDGE = "envoy.filters.http.grpc_http1_reverse_bridge"

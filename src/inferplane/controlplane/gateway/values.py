@@ -14,15 +14,6 @@ class PathKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """One port. Its route table has the same name, and its virtual hosts are called NAME/HOST."""
-
-    name: str
-    port: int
-    addresses: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ValueMatch:
     """A header or query parameter: equal to `value`, or matched as a whole by it when `regex`."""
 
@@ -119,6 +110,19 @@ class VirtualHost:
     def clusters(self) -> frozenset[str]:
         targets = (one for route in self.routes if isinstance(route.action, Forward) for one in route.action.targets)
         return frozenset(one.cluster for one in targets if one.cluster)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One port. Its route table has the same name, and its virtual hosts are called NAME/HOST.
+
+    With `only`, that is its one virtual host, and part of it: there is no table to look up.
+    """
+
+    name: str
+    port: int
+    addresses: tuple[str, ...]
+    only: VirtualHost | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,10 @@ _OPTIONS = (
 
 
 def resources(value: Value) -> list[Resource]:
-    """The resources that stand for a value; a listener brings its route table."""
+    """The resources that stand for a value; a listener brings its route table, or has its routes in it."""
     match value:
+        case Listener(name, only=VirtualHost() as host):
+            return [_resource(Kind.LISTENER, name, translate.listener(value), needs=host.clusters)]
         case Listener(name):
             table = _resource(Kind.ROUTES, name, translate.route_table(name))
             return [_resource(Kind.LISTENER, name, translate.listener(value)), table]

@@ -4,7 +4,7 @@ import msgspec
 from tests.unit.controlplane.gateway.test_plan import CLASS, gateway
 
 from inferplane.controlplane.gateway.plan import Planner, Snapshot, World
-from inferplane.controlplane.gateway.values import Forward, Target
+from inferplane.controlplane.gateway.values import Forward, Listener, Route, Target
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.kernel.json import JsonObject
 from inferplane.resources.core import Service
@@ -28,12 +28,17 @@ def planned(one: Service, planner: Planner | None = None) -> Snapshot:
     return (planner or Planner()).plan(world)
 
 
+def routes(listener: Listener) -> tuple[Route, ...]:
+    assert listener.only is not None
+    return listener.only.routes
+
+
 def leads(snapshot: Snapshot) -> dict[int, tuple[str, ...]]:
     """Port of each of the Service's listeners → clusters of its routes."""
     return {
         one.port: tuple(
             target.cluster
-            for route in snapshot.hosts[f"{one.name}/*"].routes
+            for route in routes(one)
             if isinstance(route.action, Forward)
             for target in route.action.targets
         )
@@ -46,8 +51,8 @@ def test_each_port_of_the_service_is_a_listener_that_needs_no_privilege() -> Non
     found = planned(service(HTTP, GRPC))
     assert leads(found) == {10080: ("ml/iris:80",), 9000: ("ml/iris:9000/h2c",)}
     assert set(found.clusters) == {"ml/iris:80", "ml/iris:9000/h2c"}
-    action = found.hosts["service-127.9.0.5:10080/*"].routes[0].action
-    assert action == Forward((Target("ml/iris:80"),))
+    [route] = routes(found.listeners["service-127.9.0.5:10080"])
+    assert route.action == Forward((Target("ml/iris:80"),))
 
 
 def test_behind_a_headless_service_the_containers_port_leads_there_too() -> None:
@@ -57,7 +62,7 @@ def test_behind_a_headless_service_the_containers_port_leads_there_too() -> None
 
 def test_grpc_calls_take_the_bridge_where_the_service_has_one() -> None:
     found = planned(service(HTTP, GRPC, annotations=BRIDGE))
-    actions = [one.action for one in found.hosts["service-127.9.0.5:9000/*"].routes]
+    actions = [one.action for one in routes(found.listeners["service-127.9.0.5:9000"])]
     bridged = [one.targets[0].cluster for one in actions if isinstance(one, Forward) and one.bridge]
     assert bridged == ["ml/iris:80"]
 
@@ -70,5 +75,6 @@ def test_an_external_name_and_a_service_that_nobody_asked_for_have_no_listener()
 def test_planning_again_makes_nothing_anew_and_knows_what_it_depends_on() -> None:
     planner, one = Planner(), service()
     before, after = planned(one, planner), planned(one, planner)
-    assert all(after.hosts[name] is host for name, host in before.hosts.items())
+    name = "service-127.9.0.5:10080"
+    assert after.listeners[name] is before.listeners[name]
     assert planner.depends_on(Key("ml", "iris"))

@@ -87,8 +87,11 @@ async def test_a_service_that_comes_back_gets_its_address_back(tmp_path: Path) -
         await services.find([Mention("ml", "iris")], "ml")
         before = recorded(api)
         api.remove(SERVICE, "iris", "ml")
+        back = asyncio.Event()
+        services.cache.on_change(
+            lambda _, new: back.set() if new and LOCAL_ADDRESS in new.metadata.annotations else None
+        )
         api.add(SERVICE, service())
-        async with asyncio.timeout(60):
-            while recorded(api) != before:
-                await asyncio.sleep(0)
+        await asyncio.wait_for(back.wait(), 60)
     addresses.close()
+    assert recorded(api) == before

@@ -10,16 +10,17 @@ from inferplane.controlplane.apiserver import pki
 from inferplane.controlplane.apiserver.app import create_app
 from inferplane.controlplane.apiserver.server import Server
 from inferplane.controlplane.apiserver.store.store import Store
+from inferplane.controlplane.apiserver.usage import UsageSource
 from inferplane.kernel.clock import SystemClock
 
 
 @asynccontextmanager
-async def real_api(directory: Path) -> AsyncIterator[HttpApi]:
+async def real_api(directory: Path, usage: UsageSource | None = None) -> AsyncIterator[HttpApi]:
     """A client of a server that runs in this event loop; its kubeconfig is `directory/kubeconfig`."""
     clock = SystemClock()
     identity = pki.ensure(directory / "pki", clock.now())
     store = await Store.open(directory / "state.db", clock)
-    app = await create_app(store, token=identity.token, clock=clock)
+    app = await create_app(store, token=identity.token, clock=clock, usage=usage)
     server = Server(app, certificate=identity.certificate, key=identity.key)
     await server.start()
     pki.write_kubeconfig(directory / "kubeconfig", server.url, identity)

@@ -27,6 +27,7 @@ from inferplane.controlplane.apiserver.app import create_app
 from inferplane.controlplane.apiserver.logs import NodeLogs
 from inferplane.controlplane.apiserver.server import Server
 from inferplane.controlplane.apiserver.store.store import Store
+from inferplane.controlplane.apiserver.usage import NodeUsage
 from inferplane.controlplane.gateway.controllers import run_gateway
 from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
@@ -79,7 +80,8 @@ async def _api_server(options: Options, clock: Clock) -> AsyncIterator[None]:
     home = options.home
     identity = pki.ensure(home.pki, clock.now())
     store = await Store.open(home.state, clock)
-    app = await create_app(store, token=identity.token, clock=clock, logs=NodeLogs(home.node_socket))
+    logs_of, usage_of = NodeLogs(home.node_socket), NodeUsage(home.node_socket)
+    app = await create_app(store, token=identity.token, clock=clock, logs=logs_of, usage=usage_of)
     server = Server(app, port=options.api_port, certificate=identity.certificate, key=identity.key)
     await server.start()
     pki.write_kubeconfig(home.kubeconfig, server.url, identity)

@@ -30,6 +30,7 @@ from inferplane.controlplane.apiserver.paths import Target
 from inferplane.controlplane.apiserver.registry import Registry
 from inferplane.controlplane.apiserver.storage import Storage
 from inferplane.controlplane.apiserver.store.store import Store
+from inferplane.controlplane.apiserver.usage import UsageSource
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import JsonObject
@@ -53,10 +54,16 @@ class ClientGone(InferplaneError):
 
 
 async def create_app(
-    store: Store, *, token: str, clock: Clock, logs: LogSource | None = None, names: Names | None = None
+    store: Store,
+    *,
+    token: str,
+    clock: Clock,
+    logs: LogSource | None = None,
+    usage: UsageSource | None = None,
+    names: Names | None = None,
 ) -> "App":
     """The application over an open store, with its background work started. `token` is what clients must show."""
-    core = Core(Storage(store), Registry(BUILT_IN), clock, names or RandomNames(), logs)
+    core = Core(Storage(store), Registry(BUILT_IN), clock, names or RandomNames(), logs, usage)
     background = Background(core)
     await background.start()
     return App(core, background, token)

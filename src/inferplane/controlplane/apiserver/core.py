@@ -1,6 +1,7 @@
 """What every handler has at hand."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from inferplane.controlplane.apiserver.addresses import Addresses
 from inferplane.controlplane.apiserver.logs import LogSource
@@ -8,6 +9,10 @@ from inferplane.controlplane.apiserver.names import Names
 from inferplane.controlplane.apiserver.registry import Registry
 from inferplane.controlplane.apiserver.storage import Storage
 from inferplane.kernel.clock import Clock, timestamp
+
+if TYPE_CHECKING:
+    # It answers requests itself, so it needs what is here.
+    from inferplane.controlplane.apiserver.usage import UsageSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +22,7 @@ class Core:
     clock: Clock
     names: Names
     logs: LogSource | None = None
+    usage: "UsageSource | None" = None
     addresses: Addresses = field(default_factory=Addresses)
 
     @property

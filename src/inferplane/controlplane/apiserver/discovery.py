@@ -70,7 +70,7 @@ def _entries(kind: Kind) -> list[Json]:
         main["shortNames"] = list(kind.short_names)
     if kind.categories:
         main["categories"] = list(kind.categories)
-    if "list" in kind.verbs and not kind.custom:
+    if "list" in kind.verbs and not kind.custom and not kind.computed:
         main["storageVersionHash"] = _storage_hash(kind)
     return [main, *(_subentry(kind, subresource) for subresource in kind.subresources)]
 

@@ -60,6 +60,7 @@ class Kind:
     counts_generation: bool = False
     created_by_update: bool = False  # PUT on a name that isn't there creates it
     selectable: tuple[str, ...] | None = None  # None: metadata.name and metadata.namespace only
+    computed: bool = False  # never stored: each answer is made when it is asked for
     definition: Definition | None = field(default=None, compare=False)
 
     @property
@@ -112,6 +113,8 @@ CRD_GROUP = "apiextensions.k8s.io"
 CRD_KEY = f"{CRD_GROUP}/customresourcedefinitions"
 
 REVIEW = ("create",)
+READ = ("get", "list")
+_METRICS = "metrics.k8s.io/v1beta1"
 _AUTOSCALER = ("HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa", "status")
 AUTHORIZATION = "authorization.k8s.io/v1"
 AUTHENTICATION = "authentication.k8s.io/v1"
@@ -180,6 +183,9 @@ BUILT_IN: tuple[Kind, ...] = (
         categories=("api-extensions",),
         counts_generation=True,
     ),
+    # Measured, never kept.
+    _kind(_METRICS, "NodeMetrics", "nodes", namespaced=False, verbs=READ, singular="", computed=True),
+    _kind(_METRICS, "PodMetrics", "pods", verbs=READ, singular="", computed=True),
     # Asked, never kept.
     _kind(AUTHENTICATION, "SelfSubjectReview", "selfsubjectreviews", namespaced=False, verbs=REVIEW),
     _kind(AUTHENTICATION, "TokenReview", "tokenreviews", namespaced=False, verbs=REVIEW),

@@ -12,6 +12,7 @@ from inferplane.controlplane.apiserver import (
     removals,
     reviews,
     subresources,
+    usage,
     watching,
     writes,
 )
@@ -51,7 +52,9 @@ def kind_of(registry: Registry, target: Target) -> Kind:
 
 def handler(call: Call, target: Target) -> Handler:
     """Raises 405 for a verb that the resource doesn't have."""
-    if target.subresource:
+    if call.kind.computed:
+        found = _computed(call, target)
+    elif target.subresource:
         found = SUBRESOURCES[target.subresource].get(call.method)
     elif target.name:
         found = _watched(call, target) or NAMED.get(call.method)
@@ -60,6 +63,12 @@ def handler(call: Call, target: Target) -> Handler:
     if found is None:
         raise errors.method_not_allowed()
     return found
+
+
+def _computed(call: Call, target: Target) -> Handler | None:
+    if call.method != "GET" or target.watch or call.flag("watch"):
+        return None
+    return usage.get if target.name else usage.listing
 
 
 def _watched(call: Call, target: Target) -> Handler | None:

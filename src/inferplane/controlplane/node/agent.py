@@ -13,7 +13,7 @@ from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Api
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
-from inferplane.controlplane.node import addresses, images
+from inferplane.controlplane.node import addresses, images, procfs
 from inferplane.controlplane.node.care import Tools
 from inferplane.controlplane.node.events import COMPONENT, PodEvents
 from inferplane.controlplane.node.keepers import KeeperFailed, Keepers, KeeperSpec
@@ -25,6 +25,7 @@ from inferplane.controlplane.node.registration import Machine, Registration
 from inferplane.controlplane.node.server import application
 from inferplane.controlplane.node.services import ServiceAddresses
 from inferplane.controlplane.node.status_writer import StatusWriter
+from inferplane.controlplane.node.usage import Sampler
 from inferplane.controlplane.node.volumes import Volumes
 from inferplane.kernel.clock import Clock
 from inferplane.resources.core import Pod, Service
@@ -33,6 +34,8 @@ from inferplane.resources.process_image import ProcessImage
 log = logging.getLogger(__name__)
 
 _NOTE_LOGS_EVERY = 1.0
+# How often use of CPU and memory is sampled, in seconds (metrics-server's default).
+METRICS_RESOLUTION = 15.0
 # How long the last statuses may take to be written when the node ends; the API server may be gone already.
 _LAST_WORDS = 2.0
 
@@ -54,7 +57,15 @@ class Agent:
     """`run` until `stop` (processes end too) or `leave` (they live on, for the next node) is called."""
 
     def __init__(
-        self, api: Api, clock: Clock, places: Places, name: str, machine_info: Mapping[str, str], *, path: str
+        self,
+        api: Api,
+        clock: Clock,
+        places: Places,
+        name: str,
+        machine_info: Mapping[str, str],
+        *,
+        path: str,
+        metrics_resolution: float = METRICS_RESOLUTION,
     ) -> None:
         self._clock = clock
         self._places = places
@@ -63,6 +74,7 @@ class Agent:
         self._machine = _machine(name, self._addresses.host, machine_info)
         self._keepers = Keepers(places.run, places.logs, {"PATH": path, "LANG": "C.UTF-8"}, self._run_changed)
         self._path = path
+        self._metrics_resolution = metrics_resolution
         self._informers = Informers(api, clock)
         self._images = self._informers.cache(kinds.PROCESS_IMAGE, ProcessImage)
         self._bound = self._informers.cache(kinds.POD, Pod, fields=f"spec.nodeName={name}")
@@ -128,7 +140,9 @@ class Agent:
         tasks.append(group.create_task(pods.controller.run()))
         tasks.append(group.create_task(registration.run()))
         tasks.append(group.create_task(self._note_logs(pods)))
-        tasks.append(group.create_task(self._serve(pods)))
+        sampler = Sampler(pods.running, procfs, self._clock, self._metrics_resolution, self._machine.name)
+        tasks.append(group.create_task(sampler.run()))
+        tasks.append(group.create_task(self._serve(pods, sampler)))
         ready.set()
 
     async def _end(self, pods: Pods, events: PodEvents) -> None:
@@ -181,8 +195,8 @@ class Agent:
             await self._clock.sleep(_NOTE_LOGS_EVERY)
             journal.note(pods.living_logs(), self._clock.now().timestamp())
 
-    async def _serve(self, pods: Pods) -> None:
-        runner = web.AppRunner(application(pods, self._clock), access_log=None)
+    async def _serve(self, pods: Pods, sampler: Sampler) -> None:
+        runner = web.AppRunner(application(pods, sampler, self._clock), access_log=None)
         await runner.setup()
         self._places.socket.unlink(missing_ok=True)
         try:

@@ -26,6 +26,7 @@ from inferplane.controlplane.node.observed import Seen
 from inferplane.controlplane.node.protocol import RunId
 from inferplane.controlplane.node.status import Place, is_news, render
 from inferplane.controlplane.node.status_writer import StatusWriter
+from inferplane.controlplane.node.usage import Running
 from inferplane.kernel.json import JsonObject
 from inferplane.resources.core import Pod
 
@@ -130,6 +131,22 @@ class Pods:
             for care in house.cares.values():
                 if care.seen.running and care.seen.run is not None:
                     yield runs.log_path(house.directory.container(care.container.name), care.seen.run.attempt)
+
+    def running(self) -> list[Running]:
+        """Every container that runs now."""
+        return [
+            Running(
+                house.pod.metadata.namespace,
+                house.pod.metadata.name,
+                house.uid,
+                care.container.name,
+                care.seen.run.process,
+                care.seen.run.started_at,
+            )
+            for house in self._houses.values()
+            for care in house.cares.values()
+            if care.seen.running and care.seen.run is not None and care.seen.run.process is not None
+        ]
 
     # --- reconcile ----------------------------------------------------------------------------------------------------
 

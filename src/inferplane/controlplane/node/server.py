@@ -1,11 +1,13 @@
-"""The node's HTTP on `node.sock`: `GET /containerLogs/{namespace}/{pod}/{container}` with a kubelet's query.
+"""The node's HTTP on `node.sock`, which the API server asks.
 
-The API server asks it for `pods/log`. `container` may be left empty when the pod has only one.
+`GET /containerLogs/{namespace}/{pod}/{container}` with a kubelet's query, for `pods/log`; `container` may be left empty
+when the pod has only one. `GET /usage`: what pods and machine use (`resources.usage.Report`), for `metrics.k8s.io`.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import msgspec
 from aiohttp import web
 
 from inferplane.controlplane.machinery.cache import Key
@@ -13,6 +15,7 @@ from inferplane.controlplane.node import logs as logfile
 from inferplane.controlplane.node import runs
 from inferplane.controlplane.node.care import Care
 from inferplane.controlplane.node.pods import House, Pods
+from inferplane.controlplane.node.usage import Sampler, report
 from inferplane.kernel.clock import Clock, parse_timestamp
 
 
@@ -24,22 +27,28 @@ class Refusal(Exception):
         self.status = status
 
 
-def application(pods: Pods, clock: Clock) -> web.Application:
+def application(pods: Pods, sampler: Sampler, clock: Clock) -> web.Application:
     app = web.Application()
-    server = _Server(pods, clock)
+    server = _Server(pods, sampler, clock)
     app.router.add_get("/containerLogs/{namespace}/{pod}/{container:[^/]*}", server.logs)
     app.router.add_get("/containerLogs/{namespace}/{pod}", server.logs)
+    app.router.add_get("/usage", server.usage)
     app.router.add_get("/healthz", server.healthz)
     return app
 
 
 class _Server:
-    def __init__(self, pods: Pods, clock: Clock) -> None:
+    def __init__(self, pods: Pods, sampler: Sampler, clock: Clock) -> None:
         self._pods = pods
+        self._sampler = sampler
         self._clock = clock
 
     async def healthz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok")
+
+    async def usage(self, _: web.Request) -> web.Response:
+        body = msgspec.json.encode(report(self._sampler.pods, self._sampler.node, self._sampler.name))
+        return web.Response(body=body, content_type="application/json")
 
     async def logs(self, request: web.Request) -> web.StreamResponse:
         where = request.match_info

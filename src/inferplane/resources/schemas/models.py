@@ -14,6 +14,7 @@ from functools import cache
 from importlib.resources import files
 
 from inferplane.kernel.json import Json, JsonObject
+from inferplane.resources.schemas import metrics
 from inferplane.resources.schemas.facts import INT64, field_extensions, is_atomic_map, map_values
 from inferplane.resources.schemas.schema import FORM, Schema
 
@@ -30,6 +31,7 @@ _PREFIXES = {
     "util_intstr": f"{_MACHINERY}util.intstr.",
     "version": f"{_MACHINERY}version.",
     "apiextensions_v1": f"{_APIEXTENSIONS}v1.",
+    "metrics_v1beta1": "io.k8s.metrics.pkg.apis.metrics.v1beta1.",
     "apiregistration_v1": "io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.",
 }
 _REF = "#/components/schemas/"
@@ -54,6 +56,7 @@ _ALIASES: dict[str, JsonObject] = {
     f"{_APIEXTENSIONS}v1.JSONSchemaPropsOrStringArray": _ANYTHING,
     f"{_APIEXTENSIONS}v1.CustomResourceSubresourceStatus": {"type": "object"},
 }
+_ALIASES |= metrics.definitions("io.k8s.metrics.pkg.apis.metrics.v1beta1.", _REF, _MACHINERY)
 _SCALARS: dict[str, JsonObject] = {
     "str": {"type": "string"},
     "bool": {"type": "boolean"},

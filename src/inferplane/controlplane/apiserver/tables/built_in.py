@@ -1,5 +1,6 @@
 """The columns of the built-in kinds, named and ordered as a real API server prints them."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,7 @@ from datetime import datetime
 from inferplane.controlplane.apiserver.tables import pods
 from inferplane.controlplane.apiserver.tables.ages import age
 from inferplane.kernel.json import Json, JsonObject, list_at, number_at, object_at, text_at
+from inferplane.resources.schemas.quantities import amount, canonical
 
 NONE = "<none>"
 UNSET = "<unset>"
@@ -293,6 +295,18 @@ def _metric_value(value: JsonObject) -> str:
     return str(value.get("value") or "<unknown>")
 
 
+def _node_use(obj: JsonObject, now: datetime) -> list[Json]:
+    used = object_at(obj, "usage")
+    return [_name(obj), text_at(used, "cpu"), text_at(used, "memory"), text_at(obj, "window")]
+
+
+def _pod_use(obj: JsonObject, now: datetime) -> list[Json]:
+    used = [object_at(one, "usage") for one in _objects(list_at(obj, "containers"))]
+    cpu, memory = (sum(amount(text_at(one, what) or "0") for one in used) for what in ("cpu", "memory"))
+    shown = canonical(f"{math.ceil(cpu * 10**9)}n"), canonical(f"{math.ceil(memory / 1024)}Ki")
+    return [_name(obj), *shown, text_at(obj, "window")]
+
+
 def _ingress(obj: JsonObject, now: datetime) -> list[Json]:
     hosts = [text_at(rule, "host") or "*" for rule in _objects(list_at(obj, "spec", "rules"))]
     entries = _objects(list_at(obj, "status", "loadBalancer", "ingress"))
@@ -354,5 +368,7 @@ PRINTERS: dict[str, Printer] = {
     ),
     "coordination.k8s.io/leases": Printer(_columns("Name,Holder,Age"), _lease),
     "discovery.k8s.io/endpointslices": Printer(_columns("Name,AddressType,Ports,Endpoints,Age"), _endpoint_slice),
+    "metrics.k8s.io/nodes": Printer(_columns("Name,CPU,Memory,Window"), _node_use),
+    "metrics.k8s.io/pods": Printer(_columns("Name,CPU,Memory,Window"), _pod_use),
     "networking.k8s.io/ingresses": Printer(_columns("Name,Class,Hosts,Address,Ports,Age"), _ingress),
 }

@@ -171,13 +171,20 @@ async def test_a_service_that_waits_for_its_runtime_goes_on_when_it_comes() -> N
         assert (before, world.exists(DEPLOYMENT, NAME)) == (False, True)
 
 
-@pytest.mark.parametrize("mode", ["Knative", "Serverless", "ModelMesh"])
-async def test_another_mode_is_refused_by_name(mode: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        ("Knative", "ServerlessModeRejected"),
+        ("Serverless", "ServerlessModeRejected"),
+        ("ModelMesh", "NotSupportedYet"),
+    ],
+)
+async def test_a_mode_that_the_server_cannot_have_is_refused_by_name(mode: str, reason: str) -> None:
     async with serving() as world:
         await world.applied(isvc(deploymentMode=mode))
         found = world.condition("PredictorReady")
-    assert found["reason"] == "NotSupportedYet"
-    assert "mode is not supported yet; set it to Standard" in str(found["message"])
+    assert found["reason"] == reason
+    assert "set it to Standard" in str(found["message"])
 
 
 async def test_autoscaling_that_is_not_there_yet_is_said_without_holding_up_the_service() -> None:

@@ -15,19 +15,31 @@ from inferplane.controlplane.serving.inferenceservice import (
     is_configuration,
     keys_of_pod,
 )
+from inferplane.controlplane.serving.knative import watched
+from inferplane.controlplane.serving.knative.watched import Knative
+from inferplane.controlplane.serving.optional import Definition
 from inferplane.kernel.clock import Clock
 from inferplane.resources.core import ConfigMap
 from inferplane.resources.gateway import Gateway
+from inferplane.resources.meta import ObjectMeta
 from inferplane.resources.serving.runtime import ServingRuntime
 
 
 def controllers(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> list[Controller]:
     """`api` is `informers.api`, so that a reconcile sees what the one before it wrote."""
-    return [_inference_services(api, Caches.of(informers), recorder, clock)]
+    return [_inference_services(api, informers, recorder, clock)]
 
 
-def _inference_services(api: Api, caches: Caches, recorder: Recorder, clock: Clock) -> Controller:
-    controller = Controller("inferenceservice", InferenceServices(api, caches, recorder, clock).reconcile, clock=clock)
+def _inference_services(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> Controller:
+    caches = Caches.of(informers)
+
+    def owned_in_knative(meta: ObjectMeta) -> None:
+        for key in controller_key(meta, kinds.INFERENCE_SERVICE):
+            controller.enqueue(key)
+
+    knative = Knative(informers, caches.config_maps, owned_in_knative)
+    reconciler = InferenceServices(api, caches, knative, recorder, clock)
+    controller = Controller("inferenceservice", reconciler.reconcile, clock=clock)
 
     def all_services(namespace: str = "") -> Iterable[Key]:
         return [key_of_meta(one.metadata) for one in caches.isvcs.list(namespace)]
@@ -37,7 +49,11 @@ def _inference_services(api: Api, caches: Caches, recorder: Recorder, clock: Clo
         return all_services(runtime.metadata.namespace)
 
     def of_config_map(config_map: ConfigMap) -> Iterable[Key]:
-        return all_services() if is_configuration(config_map) else []
+        key = key_of_meta(config_map.metadata)
+        return all_services() if is_configuration(config_map) or watched.is_configuration(key) else []
+
+    def of_definition(definition: Definition) -> Iterable[Key]:
+        return all_services() if definition.metadata.name in watched.DEFINITIONS else []
 
     def of_gateway(_: Gateway) -> Iterable[Key]:
         return all_services()
@@ -51,4 +67,5 @@ def _inference_services(api: Api, caches: Caches, recorder: Recorder, clock: Clo
     controller.watch(caches.cluster_runtimes, of_runtime)
     controller.watch(caches.config_maps, of_config_map)
     controller.watch(caches.gateways, of_gateway)
+    controller.watch(knative.definitions, of_definition)
     return controller

@@ -1,7 +1,8 @@
-"""The InferenceService controller, Standard mode.
+"""The InferenceService controller.
 
-Caches in; Deployment, Service and HTTPRoutes out, applied server-side, then the status. Each reconcile is: plan what
-should exist (`plan`), write what differs (`applying`), remove what should not exist, say how it stands (`report`).
+Caches in; Deployment, Service and HTTPRoutes (in Knative mode: Knative Services and the way in) out, applied
+server-side, then the status. Each reconcile is: plan what should exist (`plan`, `knative.plan`), write what differs
+(`applying`), remove what should not exist, say how it stands (`report`, `knative.report`).
 Nothing is polled: every change that matters comes by watch.
 """
 
@@ -20,7 +21,19 @@ from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import key_of_meta, object_reference
 from inferplane.controlplane.serving import conditions, names, pods
 from inferplane.controlplane.serving.applying import Applier
-from inferplane.controlplane.serving.plan import RECONCILE_FAILED, Blocked, Plan, Runtimes, plan
+from inferplane.controlplane.serving.knative import plan as knative_plan
+from inferplane.controlplane.serving.knative import report as knative_report
+from inferplane.controlplane.serving.knative.watched import Knative
+from inferplane.controlplane.serving.plan import (
+    KNATIVE,
+    MODE_REJECTED,
+    RECONCILE_FAILED,
+    Blocked,
+    Plan,
+    Runtimes,
+    mode,
+    plan,
+)
 from inferplane.controlplane.serving.render import Desired
 from inferplane.controlplane.serving.report import Observed, report
 from inferplane.kernel.clock import Clock, timestamp
@@ -40,6 +53,8 @@ _FORBIDDEN = 403
 _REFUSALS = (400, _FORBIDDEN, 422)
 _BY_OWNER = "controller"
 _BY_APP = "app"
+_BY_REVISION = "revision"
+_INGRESSES = (kinds.HTTP_ROUTE, kinds.VIRTUAL_SERVICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,9 @@ class Caches:
         caches.deployments.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
         caches.routes.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
         caches.pods.add_index(_BY_APP, lambda one: [_app(one.metadata.namespace, one.metadata.labels.get("app", ""))])
+        caches.pods.add_index(
+            _BY_REVISION, lambda one: [_app(one.metadata.namespace, one.metadata.labels.get(names.REVISION_LABEL, ""))]
+        )
         return caches
 
     def live(self, resource: Resource, key: Key) -> ObjectMeta | None:
@@ -83,8 +101,10 @@ class Caches:
                 found = self.services.get(key)
             case kinds.DEPLOYMENT:
                 found = self.deployments.get(key)
-            case _:
+            case kinds.HTTP_ROUTE:
                 found = self.routes.get(key)
+            case _:
+                found = None
         return found.metadata if found else None
 
     def children(self, uid: str) -> list[tuple[Resource, ObjectMeta]]:
@@ -143,9 +163,10 @@ class LastGoodConfig:
 
 
 class InferenceServices:
-    def __init__(self, api: Api, caches: Caches, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, api: Api, caches: Caches, knative: Knative, recorder: Recorder, clock: Clock) -> None:
         self._api = api
         self._caches = caches
+        self._knative = knative
         self._recorder = recorder
         self._clock = clock
         self._applier = Applier(api, names.MANAGER)
@@ -160,24 +181,46 @@ class InferenceServices:
         except ConfigError as error:
             await self._write_status(isvc, _broken_config(isvc, error, self._now()))
             return None
-        todo = self._plan(isvc, config)
+        todo = await self._plan(isvc, config)
         refused = {} if _is_frozen(isvc) else await self._carry_out(isvc, todo)
-        await self._write_status(isvc, report(todo, self._observed(todo, refused), self._now()))
+        await self._write_status(isvc, self._report(todo, refused))
         for retry in (one.retry for one in refused.values() if one.retry):
             raise retry
         return None
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
-    def _plan(self, isvc: InferenceService, config: Config) -> Plan:
+    async def _plan(self, isvc: InferenceService, config: Config) -> Plan:
         namespaced = self._caches.runtimes.list(isvc.metadata.namespace)
         runtimes = Runtimes(namespaced, self._caches.cluster_runtimes.list())
+        if mode(isvc, config) == KNATIVE:
+            world = self._knative.world(isvc.metadata.uid) if await self._knative.is_served() else None
+            return knative_plan.plan(isvc, config, runtimes, world)
         available = [one.metadata.name for one in self._deployments(isvc) if one.status.available_replicas]
         return plan(isvc, config, runtimes, available)
 
     def _deployments(self, isvc: InferenceService) -> Sequence[Deployment]:
         """Only what this very object owns: a namesake of before may not have been collected yet."""
         return self._caches.deployments.matching(_BY_OWNER, isvc.metadata.uid)
+
+    def _report(self, todo: Plan, refused: Mapping[str, Refusal]) -> InferenceServiceStatus:
+        if todo.mode == KNATIVE:
+            return knative_report.report(todo, self._observed_knative(todo, refused), self._now())
+        return report(todo, self._observed(todo, refused), self._now())
+
+    def _observed_knative(self, todo: Plan, refused: Mapping[str, Refusal]) -> knative_report.Observed:
+        meta = todo.isvc.metadata
+        world = self._knative.world(meta.uid)
+        predictor = knative_plan.services(todo, world).get(names.PREDICTOR)
+        revision = predictor.status.latest_created_revision_name if predictor else ""
+        found = self._caches.pods.matching(_BY_REVISION, _app(meta.namespace, revision)) if revision else ()
+        return knative_report.Observed(
+            world=world,
+            pods=pods.newest_first([one for one in found if not one.metadata.deleting]),
+            routes={one.metadata.name: one for one in self._caches.routes.matching(_BY_OWNER, meta.uid)},
+            gateway=self._gateway(todo.config),
+            refused={what: one.said for what, one in refused.items()},
+        )
 
     def _observed(self, todo: Plan, refused: Mapping[str, Refusal]) -> Observed:
         meta = todo.isvc.metadata
@@ -231,7 +274,8 @@ class InferenceServices:
             return Refusal(said, error if error.status == _FORBIDDEN else None)
 
     async def _apply(self, isvc: InferenceService, desired: Desired) -> Blocked | None:
-        live = self._caches.live(desired.resource, Key(isvc.metadata.namespace, desired.name))
+        key = Key(isvc.metadata.namespace, desired.name)
+        live = self._caches.live(desired.resource, key) or self._knative.live(desired.resource, key)
         owner = live.controller_of() if live else None
         if owner is not None and owner.uid != isvc.metadata.uid:
             what = f"{desired.resource.kind} {desired.name} belongs to {owner.kind} {owner.name}"
@@ -242,8 +286,12 @@ class InferenceServices:
 
     async def _prune(self, isvc: InferenceService, todo: Plan) -> None:
         wanted = {(one.resource, one.name) for one in todo.objects}
-        for resource, meta in self._caches.children(isvc.metadata.uid):
-            if (resource, meta.name) not in wanted and not (todo.ingress_blocked and resource == kinds.HTTP_ROUTE):
+        # While the way in cannot be made, the one that is there stays.
+        kept = _INGRESSES if todo.ingress_blocked else ()
+        if todo.ingress_blocked and todo.mode == KNATIVE:
+            kept = (*kept, kinds.SERVICE)
+        for resource, meta in [*self._caches.children(isvc.metadata.uid), *self._knative.children(isvc.metadata.uid)]:
+            if (resource, meta.name) not in wanted and resource not in kept:
                 await self._applier.remove(resource, meta)
 
     async def _write_status(self, isvc: InferenceService, status: InferenceServiceStatus) -> None:
@@ -268,8 +316,13 @@ class InferenceServices:
             self._recorder.event(about, "Normal", "InferenceServiceReady", f"{isvc.metadata.name} is ready")
         elif was and not is_ready and now is not None:
             reasons = f"{now.reason}: {now.message}".strip(": ")
-            words = f"{isvc.metadata.name} is no longer ready: {reasons}"
+            words = f"{isvc.metadata.name} is no longer ready ({', '.join(_false(status))}): {reasons}".removesuffix(
+                ": "
+            )
             self._recorder.event(about, "Warning", "InferenceServiceNotReady", words)
+        rejected = condition(status.conditions, conditions.PREDICTOR_READY)
+        if rejected is not None and rejected.reason == MODE_REJECTED:
+            self._recorder.event(about, "Warning", MODE_REJECTED, rejected.message)
 
     def _now(self) -> str:
         return timestamp(self._clock.now())
@@ -277,6 +330,12 @@ class InferenceServices:
 
 def _is_true(found: Condition | None) -> bool:
     return found is not None and found.status == "True"
+
+
+def _false(status: InferenceServiceStatus) -> list[str]:
+    """What is wrong, by the types of conditions; Ready only follows, and not being stopped is no fault."""
+    follows = (conditions.READY, conditions.STOPPED)
+    return [one.type for one in status.conditions if one.status == "False" and one.type not in follows]
 
 
 def _is_frozen(isvc: InferenceService) -> bool:

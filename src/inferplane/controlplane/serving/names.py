@@ -12,6 +12,7 @@ SERVER_TYPE = PREFIX + "server-type"
 READONLY_STORAGE = "storage.kserve.io/readonly"
 SOURCE_URI = INTERNAL + "storage-initializer-sourceuri"
 MODEL_FORMAT = "modelFormat"
+REVISION_LABEL = "serving.knative.dev/revision"
 CLUSTER_LOCAL = "networking.kserve.io/visibility"
 
 MAIN_CONTAINER = "kserve-container"

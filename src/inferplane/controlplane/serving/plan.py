@@ -31,7 +31,13 @@ from inferplane.resources.serving.templates import TemplateError
 
 NOT_SUPPORTED_YET = "NotSupportedYet"
 RECONCILE_FAILED = "ReconcileFailed"
+MODE_REJECTED = "ServerlessModeRejected"
+KNATIVE = "Knative"
 INGRESS = "ingress"
+_WITHOUT_KNATIVE = (
+    f"metadata.annotations[{names.DEPLOYMENT_MODE}]: Knative mode needs Knative's Service (serving.knative.dev/v1), "
+    "which this API server does not have: install Knative Serving, or set it to Standard"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,20 @@ class Runtimes:
 
 
 def plan(isvc: InferenceService, config: Config, runtimes: Runtimes, available: Collection[str] = ()) -> Plan:
-    """`available`: names of the service's Deployments that have an available replica."""
+    """For Standard mode. `available`: names of the service's Deployments that have an available replica."""
+    todo = prepared(isvc, config, runtimes)
+    spec = todo.spec
+    if spec is None:
+        return todo
+    todo = _with_canaries(todo, spec, runtimes, available)
+    return _with_ingress(_with_parts(todo, spec), spec)
+
+
+def prepared(isvc: InferenceService, config: Config, runtimes: Runtimes, *, knative: bool = False) -> Plan:
+    """The steps that come before there is anything to render, the same in either mode. Without `spec` it ends there.
+
+    `knative`: whether what Knative mode needs is there.
+    """
     filled = defaulted(isvc, config)
     todo = Plan(filled, config, mode(filled, config))
     if todo.stopped:
@@ -124,26 +143,27 @@ def plan(isvc: InferenceService, config: Config, runtimes: Runtimes, available: 
     try:
         spec = msgspec.convert(filled.spec, InferenceServiceSpec)
     except msgspec.ValidationError as error:
-        return _invalid(todo, f"spec: {error}")
-    todo = _checked(replace(todo, spec=spec), spec)
-    todo = _with_runtime(todo, spec, runtimes)
-    todo = _with_canaries(todo, spec, runtimes, available)
-    return _with_ingress(_with_parts(todo, spec), spec)
+        return invalid(todo, f"spec: {error}")
+    todo = _checked(replace(todo, spec=spec), spec, knative=knative)
+    return _with_runtime(todo, spec, runtimes)
 
 
 def mode(isvc: InferenceService, config: Config) -> str:
     """The mode in the status never changes; then the annotation decides, then the configuration."""
     was = MODE_ALIASES.get(isvc.status.deployment_mode, isvc.status.deployment_mode)
-    return was or isvc.metadata.annotations.get(names.DEPLOYMENT_MODE) or config.deploy.mode
+    asked = isvc.metadata.annotations.get(names.DEPLOYMENT_MODE, "")
+    return was or MODE_ALIASES.get(asked, asked) or config.deploy.mode
 
 
-def _checked(todo: Plan, spec: InferenceServiceSpec) -> Plan:
-    if found := validation.problems(todo.isvc, spec):
-        return _invalid(todo, "; ".join(found))
+def _checked(todo: Plan, spec: InferenceServiceSpec, *, knative: bool) -> Plan:
+    if found := validation.problems(todo.isvc, spec, todo.config.multi_node.custom_gpu_resource_type_list):
+        return invalid(todo, "; ".join(found))
+    if todo.mode == KNATIVE and not knative:
+        return replace(todo, blocked=Blocked(MODE_REJECTED, _WITHOUT_KNATIVE))
     if found := validation.unsupported(todo.isvc, spec, todo.mode):
         return replace(todo, blocked=Blocked(NOT_SUPPORTED_YET, "; ".join(found)))
     refusals = [words for uri in _uris(spec) if (words := storage.refusal(uri))]
-    return _invalid(todo, "; ".join(refusals)) if refusals else todo
+    return invalid(todo, "; ".join(refusals)) if refusals else todo
 
 
 def _uris(spec: InferenceServiceSpec) -> list[str]:
@@ -153,7 +173,8 @@ def _uris(spec: InferenceServiceSpec) -> list[str]:
     return found + [one.model.storage_uri for one in predictors if one.model and one.model.storage_uri]
 
 
-def _invalid(todo: Plan, message: str) -> Plan:
+def invalid(todo: Plan, message: str) -> Plan:
+    """The spec itself cannot be served."""
     failure = FailureReason.INVALID_PREDICTOR_SPEC
     return replace(todo, blocked=Blocked(failure, message, failure))
 
@@ -185,7 +206,7 @@ def _with_parts(todo: Plan, spec: InferenceServiceSpec) -> Plan:
             components.explainer(todo.isvc, spec, todo.config),
         ]
     except (InvalidPredictor, TemplateError) as error:
-        return _invalid(todo, str(error))
+        return invalid(todo, str(error))
     return replace(todo, parts=tuple(_part(todo, one) for one in made if one is not None))
 
 

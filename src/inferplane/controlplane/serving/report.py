@@ -53,10 +53,10 @@ def report(plan: Plan, seen: Observed, now: str) -> InferenceServiceStatus:
     """`now` is RFC 3339. The status as it was is `plan.isvc.status`."""
     before = plan.isvc.status
     if plan.stopped:
-        return _stopped(plan, now)
+        return stopped(plan, now)
     verdicts = _verdicts(plan, seen)
     conditions = settled(verdicts, before.conditions, now)
-    ready = _is_true(conditions, READY)
+    ready = is_true(conditions, READY)
     reached = bool(plan.parts) and _reached(plan, before, verdicts)
     return InferenceServiceStatus(
         conditions=conditions,
@@ -67,8 +67,8 @@ def report(plan: Plan, seen: Observed, now: str) -> InferenceServiceStatus:
         model_status=_model(plan, seen, ready, now),
         canary_statuses=[_canary_status(one) for one in plan.canaries],
         deployment_mode=plan.mode,
-        serving_runtime_name=_runtime(plan, cluster=False),
-        cluster_serving_runtime_name=_runtime(plan, cluster=True),
+        serving_runtime_name=runtime_name(plan, cluster=False),
+        cluster_serving_runtime_name=runtime_name(plan, cluster=True),
     )
 
 
@@ -76,7 +76,7 @@ def report(plan: Plan, seen: Observed, now: str) -> InferenceServiceStatus:
 
 
 def _verdicts(plan: Plan, seen: Observed) -> dict[str, Verdict]:
-    verdicts = {READY_OF[kind]: _component(plan, seen, kind) for kind in _kinds(plan)}
+    verdicts = {READY_OF[kind]: _component(plan, seen, kind) for kind in kinds_of(plan)}
     verdicts[INGRESS_READY] = _ingress(plan, seen, verdicts)
     verdicts[STOPPED] = FALSE
     if plan.canaries:
@@ -87,7 +87,7 @@ def _verdicts(plan: Plan, seen: Observed) -> dict[str, Verdict]:
     return verdicts
 
 
-def _kinds(plan: Plan) -> list[str]:
+def kinds_of(plan: Plan) -> list[str]:
     """The components that the spec has, whether they could be planned or not; without a predictor nothing goes."""
     return [kind for kind in names.COMPONENTS if kind == names.PREDICTOR or kind in plan.isvc.spec]
 
@@ -98,12 +98,12 @@ def _component(plan: Plan, seen: Observed, kind: str) -> Verdict:
         return failed(refused.reason, refused.message)
     part = plan.part(kind)
     if part is None:
-        return _as_before(plan, READY_OF[kind])
+        return as_before(plan, READY_OF[kind])
     name = part.component.name
     return status.component_ready(seen.deployments.get(name), seen.pods.get(name, ()))
 
 
-def _as_before(plan: Plan, type: str) -> Verdict:
+def as_before(plan: Plan, type: str) -> Verdict:
     before = condition(plan.isvc.status.conditions, type)
     return Verdict(before.status, before.reason, before.message) if before else UNKNOWN
 
@@ -123,7 +123,7 @@ def _trouble(canary: Canary, seen: Observed) -> str:
 def _ingress(plan: Plan, seen: Observed, verdicts: Mapping[str, Verdict]) -> Verdict:
     """The way in is ready when what stands behind it is: so Ready, which looks no further, counts all components."""
     if plan.blocked is not None:
-        return _as_before(plan, INGRESS_READY)
+        return as_before(plan, INGRESS_READY)
     if (refused := plan.ingress_blocked or seen.refused.get(INGRESS)) is not None:
         return failed(refused.reason, refused.message)
     for kind in (names.TRANSFORMER, names.EXPLAINER):
@@ -133,10 +133,10 @@ def _ingress(plan: Plan, seen: Observed, verdicts: Mapping[str, Verdict]) -> Ver
             return Verdict(found.status, f"{kind.capitalize()} Deployment NotReady", why)
     if routes.is_internal(plan.isvc, plan.config.ingress):
         return TRUE
-    return status.ingress_ready(seen.routes, routes.route_names(plan.isvc, _kinds(plan), plan.config.ingress))
+    return status.ingress_ready(seen.routes, routes.route_names(plan.isvc, kinds_of(plan), plan.config.ingress))
 
 
-def _is_true(conditions: Sequence[Condition], type: str) -> bool:
+def is_true(conditions: Sequence[Condition], type: str) -> bool:
     found = condition(conditions, type)
     return found is not None and found.status is ConditionStatus.TRUE
 
@@ -147,7 +147,7 @@ def _reached(plan: Plan, before: InferenceServiceStatus, verdicts: Mapping[str, 
 
 
 def _components(plan: Plan, seen: Observed, verdicts: Mapping[str, Verdict]) -> dict[str, ComponentStatus]:
-    return {kind: _component_status(plan, seen, verdicts, kind) for kind in _kinds(plan)}
+    return {kind: _component_status(plan, seen, verdicts, kind) for kind in kinds_of(plan)}
 
 
 def _component_status(plan: Plan, seen: Observed, verdicts: Mapping[str, Verdict], kind: str) -> ComponentStatus:
@@ -156,7 +156,7 @@ def _component_status(plan: Plan, seen: Observed, verdicts: Mapping[str, Verdict
         return before
     host = routes.component_host(plan.isvc, kind, plan.config.ingress)
     # A component's URL is always plain HTTP, whatever the scheme of the way in.
-    return ComponentStatus(url=routes.url("http", host, _port(seen.gateway, "HTTP")))
+    return ComponentStatus(url=routes.url("http", host, port_of(seen.gateway, "HTTP")))
 
 
 def _canary_status(one: Canary) -> CanaryStatus:
@@ -168,14 +168,14 @@ def _url(plan: Plan, seen: Observed) -> str:
     if _cluster_local(plan, config):
         return _address(plan)
     host = routes.host(plan.isvc, plan.isvc.metadata.name, config)
-    return routes.url(config.url_scheme, host, _port(seen.gateway, config.url_scheme.upper()))
+    return routes.url(config.url_scheme, host, port_of(seen.gateway, config.url_scheme.upper()))
 
 
 def _cluster_local(plan: Plan, config: Ingress) -> bool:
     return routes.is_internal(plan.isvc, config) and not config.disable_ingress_creation
 
 
-def _port(gateway: Gateway | None, protocol: str) -> int | None:
+def port_of(gateway: Gateway | None, protocol: str) -> int | None:
     """Of the first listener that speaks it."""
     listeners = gateway.spec.listeners if gateway else []
     return next((one.port for one in listeners if one.protocol == protocol), None)
@@ -209,7 +209,7 @@ def _model(plan: Plan, seen: Observed, ready: bool, now: str) -> ModelStatus | N
     return status.invalid(before, plan.blocked.failure, plan.blocked.summary or plan.blocked.message, now)
 
 
-def _runtime(plan: Plan, *, cluster: bool) -> str:
+def runtime_name(plan: Plan, *, cluster: bool) -> str:
     before = plan.isvc.status
     if plan.runtime is None:
         if plan.blocked is None:
@@ -218,12 +218,12 @@ def _runtime(plan: Plan, *, cluster: bool) -> str:
     return plan.runtime.metadata.name if plan.runtime.cluster_scoped == cluster else ""
 
 
-def _stopped(plan: Plan, now: str) -> InferenceServiceStatus:
+def stopped(plan: Plan, now: str) -> InferenceServiceStatus:
     """Nothing runs; all that is kept is the mode."""
-    stopped = failed("Stopped", f"stopped by the annotation {names.STOP}")
-    verdicts = {READY_OF[kind]: stopped for kind in _kinds(plan)} | {INGRESS_READY: stopped, STOPPED: TRUE}
+    words = failed("Stopped", f"stopped by the annotation {names.STOP}")
+    verdicts = {READY_OF[kind]: words for kind in kinds_of(plan)} | {INGRESS_READY: words, STOPPED: TRUE}
     if plan.isvc.spec.get("canary"):
-        verdicts[CANARY_PREDICTOR_READY] = stopped
+        verdicts[CANARY_PREDICTOR_READY] = words
     return InferenceServiceStatus(
         conditions=settled(verdicts, plan.isvc.status.conditions, now),
         observed_generation=plan.isvc.metadata.generation or None,

@@ -99,9 +99,14 @@ class _Seen:
     failure: Failure | None = None
 
 
-def model_status(before: ModelStatus | None, pods: Sequence[Pod], *, ready: bool, now: str) -> ModelStatus:
-    """`pods` of the predictor, newest first; `ready` is the service's own Ready."""
-    seen = _seen(pods, ready)
+def model_status(
+    before: ModelStatus | None, pods: Sequence[Pod], *, ready: bool, now: str, failed: bool = False
+) -> ModelStatus:
+    """`pods` of the predictor, newest first; `ready` is the service's own Ready.
+
+    `failed`: without any pods it is known that there will be none.
+    """
+    seen = _seen(pods, ready) if pods or not failed else _Seen(ModelState.FAILED_TO_LOAD)
     states = before.states if before else None
     target = seen.state or (states.target_model_state if states else ModelState.PENDING)
     loaded = target is ModelState.LOADED

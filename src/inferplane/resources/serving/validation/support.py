@@ -10,15 +10,15 @@ from inferplane.resources.serving.validation.metadata import AUTOSCALER_CLASS
 def unsupported(isvc: InferenceService, spec: InferenceServiceSpec, mode: str) -> list[str]:
     """Fields that ask for what this version cannot do yet. `mode` is the effective deployment mode."""
     found: list[str] = []
-    if mode != "Standard":
+    if mode not in ("Standard", "Knative"):
         where = f"metadata.annotations[{DEPLOYMENT_MODE}]"
-        found.append(f"{where}: {mode} mode is not supported yet; set it to Standard")
+        found.append(f"{where}: {mode} mode is not supported; set it to Standard")
     if isvc.metadata.annotations.get(AUTOSCALER_CLASS) == "keda":
         found.append(f"metadata.annotations[{AUTOSCALER_CLASS}]: keda is not supported yet")
     predictor, model = spec.predictor, spec.predictor.model
     asked: Iterable[tuple[str, object]] = (
         ("spec.predictor.workerSpec", predictor.worker_spec),
-        ("spec.predictor.canaryTrafficPercent", predictor.canary_traffic_percent),
+        ("spec.predictor.canaryTrafficPercent", None if mode == "Knative" else predictor.canary_traffic_percent),
         ("spec.predictor.logger", predictor.logger),
         ("spec.predictor.batcher", predictor.batcher),
         ("spec.predictor.storageContainerName", predictor.storage_container_name),

@@ -13,13 +13,26 @@ from inferplane.dataplane.model.hooks import Hooks, Timings, log_latency
 from inferplane.dataplane.model.model import InferenceVerb, Model
 from inferplane.dataplane.model.upstream import translated
 from inferplane.dataplane.server.answers import Answer, with_headers
+from inferplane.dataplane.server.batching.forms import JoiningForms
 from inferplane.dataplane.server.batching.join import Joining, Part
 from inferplane.inference.errors import DeadlineExceeded, InferenceFailure
+from inferplane.inference.forms import Filled, V2Forms
 from inferplane.inference.tensors import InferRequest
 
 log = logging.getLogger("inferplane.server")
 
 Headers = dict[str, str]
+
+_JSON = "application/json"
+_BINARY = "inference-header-content-length"
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """How requests that differ in their numbers alone are taken in, and answered together; None where they can't be."""
+
+    read: Callable[[bytes, V2Forms], Filled | None]
+    write: Callable[[object, Sequence[Filled]], list[bytes] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,7 @@ class Codec:
     read: Callable[[bytes, Headers, Model], object]
     write: Callable[[object, object], Answer]
     failure: Callable[[Exception], Answer]
+    joint: Joint | None = None
 
 
 class Call:
@@ -41,6 +55,7 @@ class Call:
     payload: object = None
     prepared: object = None
     is_prepared = False
+    filled: Filled | None = None
     part: Part | None = None
     kind: Hashable | None = None
     rows = 1
@@ -89,13 +104,38 @@ class Call:
 class Computing:
     """What is done with the calls of one model. Holds no state of its own: it may run on several threads."""
 
-    def __init__(self, hooks: Hooks, joining: Joining | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, hooks: Hooks, joining: Joining | None, clock: Callable[[], float], forms: JoiningForms | None = None
+    ) -> None:
         self._hooks = hooks
         self._joining = joining
         self._clock = clock
+        self._forms = forms
 
     def prepare(self, call: Call) -> None:
-        """Decodes the body and has the model look at it. A failure becomes the call's answer."""
+        """Decodes the body and has the model look at it, unless that can wait until it is computed with others.
+
+        A failure becomes the call's answer.
+        """
+        forms = self._forms
+        filled = None if forms is None else self._filled(call, forms)
+        if forms is None or filled is None:
+            self._read(call)
+            if forms is not None and call.part is not None and type(call.payload) is InferRequest:
+                forms.known.remember(call.body, call.payload)
+            return
+        call.filled = filled
+        if forms.joins:
+            call.kind = filled.form.kind
+            call.rows = filled.rows
+
+    def _filled(self, call: Call, forms: JoiningForms) -> Filled | None:
+        joint = call.codec.joint
+        if joint is None or call.verb is not InferenceVerb.PREDICT or _BINARY in call.headers:
+            return None
+        return joint.read(call.body, forms.known) if call.headers.get("content-type", _JSON) == _JSON else None
+
+    def _read(self, call: Call) -> None:
         hooks = self._hooks
         try:
             call.payload = call.codec.read(call.body, call.headers, hooks.model)
@@ -117,9 +157,13 @@ class Computing:
 
     def compute(self, calls: Sequence[Call]) -> float:
         """Sees to it that each has its answer. Returns the seconds that the model took. Runs on the calling thread."""
+        start = perf_counter()
+        bodies = self._joined(calls)
+        if bodies is not None:
+            return self._filled_in(calls, bodies, perf_counter() - start)
         for call in calls:
             if not call.is_prepared and call.answer is None:
-                self.prepare(call)
+                self._read(call)
         start = perf_counter()
         if len(calls) == 1 or not self._together(calls):
             for call in calls:
@@ -129,22 +173,47 @@ class Computing:
             self._finish(call, seconds)
         return seconds
 
+    def _filled_in(self, calls: Sequence[Call], bodies: Sequence[bytes], seconds: float) -> float:
+        logged = self._hooks.model.enable_latency_logging
+        for call, body in zip(calls, bodies, strict=True):
+            call.is_prepared = call.has_result = True
+            call.answer = Answer(200, body)
+            if logged:
+                log_latency(self._hooks.model, call.headers, _timings(call, seconds))
+        return seconds
+
+    def _joined(self, calls: Sequence[Call]) -> list[bytes] | None:
+        """The bodies of the answers to forms that are alike; None where each has to be read by itself."""
+        joint = calls[0].codec.joint
+        if joint is None or self._forms is None:
+            return None
+        filled = [call.filled for call in calls if call.filled is not None]
+        if len(filled) < len(calls):
+            return None
+        try:
+            result = self._forms.together(filled)
+            return None if result is None else joint.write(result, filled)
+        except Exception as error:
+            self._log_failed(error)
+            return None
+
     def _together(self, calls: Sequence[Call]) -> bool:
         """False when the batch fails, or its answers are not one a row."""
         parts = [call.part for call in calls if call.part is not None]
-        if self._joining is None or len(parts) < len(calls):
+        if self._joining is None or len(parts) < len(calls) or len({part.kind for part in parts}) > 1:
             return False
         try:
             results = self._joining.together([call.prepared for call in calls], parts, calls[0].headers)
         except Exception as error:
-            log.debug(
-                "batch failed, computing its requests one by one model=%s error=%s", self._hooks.model.name, error
-            )
+            self._log_failed(error)
             return False
         for call, result in zip(calls, results, strict=True):
             call.result = result
             call.has_result = True
         return True
+
+    def _log_failed(self, error: Exception) -> None:
+        log.debug("batch failed, computing its requests one by one model=%s error=%s", self._hooks.model.name, error)
 
     def _alone(self, call: Call) -> None:
         if call.answer is not None:

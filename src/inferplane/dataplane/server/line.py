@@ -25,7 +25,8 @@ from inferplane.dataplane.model.model import InferenceVerb, Model
 from inferplane.dataplane.model.rows import RowModel
 from inferplane.dataplane.server.answers import INTERNAL, Answer, Outcome
 from inferplane.dataplane.server.batching.decide import Queue
-from inferplane.dataplane.server.batching.join import joining_of
+from inferplane.dataplane.server.batching.forms import JoiningForms
+from inferplane.dataplane.server.batching.join import RowJoining, joining_of
 from inferplane.dataplane.server.calls import Call, Codec, Computing, Headers
 from inferplane.dataplane.server.deadlines import Deadlines
 from inferplane.dataplane.server.metrics import ModelMetrics
@@ -78,9 +79,12 @@ class Line:
         self._loop = loop
         self._execution = execution
         self._watcher = watcher
-        self._computing = Computing(hooks, joining, monotonic)
         self._decodes = _is_passive(hooks.model)
         self._silent = not hooks.prepares and not hooks.finishes
+        forms = None
+        if isinstance(joining, RowJoining) and self._decodes and self._silent and hooks.model.takes_arrays:
+            forms = JoiningForms(joining.model, inexact=joining.inexact)
+        self._computing = Computing(hooks, joining, monotonic, forms)
         self._queue: Queue[Call] = Queue(bounds)
         self._deadlines = Deadlines(loop, self._expire)
         self._pace = Pace()

@@ -10,11 +10,12 @@ from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.model.parts import as_bytes
 from inferplane.dataplane.server import answers
 from inferplane.dataplane.server.answers import Answer, with_headers
-from inferplane.dataplane.server.calls import Codec, Headers
-from inferplane.inference import cloudevents, codecs, v1, v2
+from inferplane.dataplane.server.calls import Codec, Headers, Joint
+from inferplane.inference import cloudevents, codecs, forms, joint_answers, v1, v2
 from inferplane.inference.binary import Buffer
 from inferplane.inference.datatypes import Datatype
 from inferplane.inference.errors import InferenceError, InvalidInput, Unimplemented, UnsupportedMedia
+from inferplane.inference.forms import Filled
 from inferplane.inference.tensors import InferRequest, InferResponse, TensorMetadata
 
 # Content types that hold JSON. `curl -d` labels its body a form; nobody sends a model one.
@@ -159,5 +160,16 @@ def _encoded(body: bytes | list[Buffer]) -> Answer:
     return Answer(200, tuple(body), _FOR_BINARY.encode(), (length,))
 
 
-V1 = Codec("v1", _read_v1, _write_v1, answers.of_error)
-V2 = Codec("v2", _read_v2, _write_v2, answers.of_v2_error)
+def _join_v1(result: object, filled: Sequence[Filled]) -> list[bytes] | None:
+    return joint_answers.v1(result, [one.rows for one in filled])
+
+
+def _join_v2(result: object, filled: Sequence[Filled]) -> list[bytes] | None:
+    if not isinstance(result, InferResponse):
+        return None
+    ids = [one.id or new_id().encode("ascii") for one in filled]
+    return joint_answers.v2(result, [one.rows for one in filled], ids)
+
+
+V1 = Codec("v1", _read_v1, _write_v1, answers.of_error, Joint(lambda body, known: forms.v1(body), _join_v1))
+V2 = Codec("v2", _read_v2, _write_v2, answers.of_v2_error, Joint(lambda body, known: known.read(body), _join_v2))

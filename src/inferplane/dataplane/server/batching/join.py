@@ -44,20 +44,20 @@ class RowJoining:
     """For a `RowModel`. With `inexact` also for one whose answers may differ in the last bits."""
 
     def __init__(self, model: RowModel, *, inexact: bool) -> None:
-        self._model = model
-        self._inexact = inexact
+        self.model = model
+        self.inexact = inexact
 
     def part(self, prepared: object) -> Part:
         # Asked each time: a model may have loaded another file since.
-        model = self._model
+        model = self.model
         rows = model.rows(prepared)
-        return part_of(rows) if model.joins_requests and (self._inexact or model.is_exact) else Part(None, 1, rows)
+        return part_of(rows) if model.joins_requests and (self.inexact or model.is_exact) else Part(None, 1, rows)
 
     def alone(self, prepared: object, part: Part, headers: Headers) -> object:
-        return self._model.result(prepared, self._model.predict_rows(part.values))
+        return self.model.result(prepared, self.model.predict_rows(part.values))
 
     def together(self, prepared: Sequence[object], parts: Sequence[Part], headers: Headers) -> list[object]:
-        model = self._model
+        model = self.model
         predicted = model.predict_rows(_stacked([part.values for part in parts]))
         pieces = split(predicted, [part.rows for part in parts])
         return [model.result(payload, piece) for payload, piece in zip(prepared, pieces, strict=True)]

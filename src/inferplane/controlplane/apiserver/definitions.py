@@ -5,6 +5,7 @@
 
 from inferplane.client.kubernetes.api import Resource
 from inferplane.controlplane.apiserver import objects
+from inferplane.controlplane.apiserver.cel.rules import Rules
 from inferplane.controlplane.apiserver.kinds import CUSTOM_VERBS, Definition, Kind, PrinterColumn, ScalePaths
 from inferplane.controlplane.apiserver.registry import Registry
 from inferplane.kernel.json import Json, JsonObject, list_at, number_at, object_at, text_at
@@ -111,6 +112,7 @@ def _definition(obj: JsonObject, version: JsonObject, revision: int, only: bool)
     return Definition(
         name=objects.name(obj),
         schema=schemas.custom(object_at(version, "schema", "openAPIV3Schema")),
+        rules=Rules.of(object_at(version, "schema", "openAPIV3Schema")),
         columns=tuple(_column(one) for one in list_at(version, "additionalPrinterColumns") if isinstance(one, dict)),
         selectable=tuple(text_at(one, "jsonPath").lstrip(".") for one in selectable),
         scale=paths if scale else None,

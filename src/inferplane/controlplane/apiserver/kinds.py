@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from inferplane.client.kubernetes.api import Resource
+from inferplane.controlplane.apiserver.cel.rules import Rules
 from inferplane.resources.schemas import Schema
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -43,6 +44,7 @@ class Definition:
     since: int = 0
     only_version: bool = True
     terminating: bool = False
+    rules: Rules | None = None
 
 
 @dataclass(frozen=True, slots=True)

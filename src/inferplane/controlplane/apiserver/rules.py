@@ -9,6 +9,16 @@ from inferplane.kernel.json import JsonObject
 from inferplane.resources import schemas
 from inferplane.resources.schemas import FieldError, Schema
 
+_MISSHAPEN = frozenset(
+    ["FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"]
+)
+_UNCHECKED = FieldError(
+    "<nil>",
+    "FieldValueInvalid",
+    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing "
+    "errors to complete validation",
+)
+
 
 def schema_of(kind: Kind) -> Schema:
     if kind.definition is not None:
@@ -38,14 +48,27 @@ def defaulted(kind: Kind, obj: JsonObject) -> JsonObject:
 
 def creation_errors(kind: Kind, obj: JsonObject) -> list[FieldError]:
     found = builtin.validate_create(kind.storage, to_storage(kind, obj))
-    return found + schemas.validate(schema_of(kind), obj) if kind.custom else found
+    if kind.custom:
+        found = _with_rules(kind, found + schemas.validate(schema_of(kind), obj), obj, None)
+    return found
 
 
 def update_errors(kind: Kind, old: JsonObject, new: JsonObject, subresource: str = "") -> list[FieldError]:
     found = builtin.validate_update(kind.storage, to_storage(kind, old), to_storage(kind, new))
     if not kind.custom:
         return found
-    return found + (_status_errors(kind, new) if subresource == "status" else schemas.validate(schema_of(kind), new))
+    found += _status_errors(kind, new) if subresource == "status" else schemas.validate(schema_of(kind), new)
+    return _with_rules(kind, found, new, old)
+
+
+def _with_rules(kind: Kind, found: list[FieldError], new: JsonObject, old: JsonObject | None) -> list[FieldError]:
+    """And what the kind's own rules say, which are only asked about an object of the right shape."""
+    validations = kind.definition.rules if kind.definition is not None else None
+    if validations is None:
+        return found
+    if any(one.reason in _MISSHAPEN for one in found):
+        return [*found, _UNCHECKED]
+    return found + validations.violations(new, old)
 
 
 def _status_errors(kind: Kind, obj: JsonObject) -> list[FieldError]:

@@ -12,11 +12,12 @@ import uvloop
 from starlette.applications import Starlette
 
 from inferplane import __version__
-from inferplane.assembly.model_server_grpc import GrpcFlags, GrpcPort, listen
+from inferplane.assembly.model_server_grpc import GrpcFlags, calls, listen
 from inferplane.assembly.worker_channel import Message, WorkerEnd
 from inferplane.assembly.workers import Place
 from inferplane.dataplane.model.repository import ModelRepository
 from inferplane.dataplane.server.dispatch import Dispatch
+from inferplane.dataplane.server.grpc.observing import Observer
 from inferplane.dataplane.server.http.access_log import AccessLog
 from inferplane.dataplane.server.http.app import build
 from inferplane.dataplane.server.http.asgi import AsgiApp
@@ -89,24 +90,28 @@ async def listening(
     server = HttpServer(routes, app, probes, ends.limits, ends.access_log, ends.spans)
     dispatch.everywhere = worker = None if place is None else WorkerEnd(place.channel, repository, stop)
     tls = None if ends.grpc.tls is None else ends.grpc.tls.context()
-    calls: GrpcPort | None = None
+    grpc = calls(ends.grpc, ends.limits, dispatch, probes, _observer(ends), worker=place is not None)
+    server.http2 = grpc.over_http.connection
     try:
         http = await _bound(server, ends, place, tls)
-        calls = await listen(ends.grpc, dispatch, probes, ends.host, worker=place is not None, spans=ends.spans)
+        port = await listen(grpc.port, ends.grpc, ends.host)
         await load()
         if place is not None and worker is not None:
             server.share(place.listening, place.connections, place.number, tls)
             worker.say(Message(event="ready"))
-        yield Ports(http, None if calls is None else calls.number)
+        yield Ports(http, port)
         log.info("stopping requests_answered=%d", server.answered)
-        await asyncio.gather(server.drain(), *([] if calls is None else [calls.drain(ends.limits)]))
+        await asyncio.gather(server.drain(), grpc.drain(ends.limits))
     finally:
-        if calls is not None:
-            await calls.close()
+        await grpc.close()
         if worker is not None:
             worker.close()
         server.close()
         dispatch.close()
+
+
+def _observer(ends: Ends) -> Observer | None:
+    return Observer(ends.spans, ends.access_log) if ends.spans is not None or ends.access_log is not None else None
 
 
 def _metrics(place: Place | None) -> Metrics:

@@ -1,21 +1,17 @@
-"""A model server's gRPC port as its settings want it: a door, or with TLS a server at once."""
+"""A model server's gRPC as its settings want it: the port, and calls that come over the HTTP port."""
 
 import asyncio
 import logging
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
-from inferplane.assembly.tracing import traced
 from inferplane.dataplane.server.dispatch import Dispatch
-from inferplane.dataplane.server.grpc.door import Behind, Door
+from inferplane.dataplane.server.grpc.observing import Observer
+from inferplane.dataplane.server.grpc.port import GrpcServer, PortOptions, Tls
 from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.listener import CannotListen
 from inferplane.dataplane.server.http.probes import Probes
-
-if TYPE_CHECKING:
-    from inferplane.dataplane.server.tracing import Spans
 
 log = logging.getLogger("inferplane.server")
 
@@ -58,45 +54,54 @@ class GrpcFlags:
     tls: TlsFiles | None = None
 
 
-class Port(Protocol):
-    async def drain(self, grace: float) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
-class GrpcPort:
-    """`number` is the port in use."""
+class Calls:
+    """Who answers gRPC: on a port of its own, and over HTTP/2 on the HTTP port, where a proxy brings unary calls and
+    streams alike."""
 
-    number: int
-    port: Port
+    port: GrpcServer
+    over_http: GrpcServer
 
     async def drain(self, limits: Limits) -> None:
-        """As the HTTP port: for a while it still takes calls, then those under way get their grace."""
+        """As the HTTP port: for a while they still take calls, then those under way get their grace."""
         await asyncio.sleep(limits.lame_duck)
-        await self.port.drain(limits.grace)
+        await asyncio.gather(self.port.drain(limits.grace), self.over_http.drain(limits.grace))
 
     async def close(self) -> None:
         """At once."""
-        await self.port.drain(0)
+        await asyncio.gather(self.port.drain(0), self.over_http.drain(0))
 
 
-async def listen(
-    given: GrpcFlags, dispatch: Dispatch, probes: Probes, host: str, *, worker: bool, spans: "Spans | None" = None
-) -> GrpcPort | None:
-    """The listening gRPC port, None when there is none. A `worker` shares it with others."""
+STREAMS_OF_A_WORKER = 32
+"""Calls at once on one connection to the HTTP port that workers share: a gateway then opens several."""
+
+
+def calls(
+    given: GrpcFlags, limits: Limits, dispatch: Dispatch, probes: Probes, observer: Observer | None, *, worker: bool
+) -> Calls:
+    """A `worker` shares the ports with others."""
+    tls = given.tls
+    own = PortOptions(
+        given.max_send,
+        given.max_receive,
+        given.compress,
+        Tls(tls.certificate, tls.key, tls.ca) if tls else None,
+        shared=worker,
+    )
+    streams = STREAMS_OF_A_WORKER if worker else own.limits.streams
+    over_http = PortOptions(-1, limits.body, given.compress, limits=replace(own.limits, streams=streams))
+    return Calls(GrpcServer(dispatch, probes, own, observer), GrpcServer(dispatch, probes, over_http, observer))
+
+
+async def listen(server: GrpcServer, given: GrpcFlags, host: str) -> int | None:
+    """The number of the port that it listens on now, None when it has none."""
     if not given.enabled:
         return None
-
-    async def made() -> Behind:
-        return _server(given, dispatch, probes, spans, shared=worker or given.tls is None)
-
-    # A door tells its first client to come again without TLS.
-    port = Door(made, shared=worker) if given.tls is None else await made()
     try:
-        number = await port.listen(host, PORT if given.port is None else given.port)
+        return await server.listen(host, PORT if given.port is None else given.port)
     except CannotListen as error:
         done_without(given, error)
         return None
-    return GrpcPort(number, port)
 
 
 def done_without(given: GrpcFlags, error: CannotListen) -> None:
@@ -104,20 +109,3 @@ def done_without(given: GrpcFlags, error: CannotListen) -> None:
     if given.port is not None:
         raise error
     log.warning("no gRPC port: %s", error)
-
-
-def _server(given: GrpcFlags, dispatch: Dispatch, probes: Probes, spans: "Spans | None", *, shared: bool) -> Behind:
-    # Not at the top: grpc and protobuf take 0.1 s to import, and few servers ever need them.
-    from inferplane.dataplane.server.grpc.port import GrpcServer, PortOptions, Tls
-    from inferplane.dataplane.server.grpc.service import Service
-
-    tls = given.tls
-    options = PortOptions(
-        given.max_send,
-        given.max_receive,
-        given.compress,
-        Tls(tls.certificate, tls.key, tls.ca) if tls else None,
-        shared=shared,  # with a door, or with other workers
-        interceptors=traced(spans),
-    )
-    return GrpcServer(Service(dispatch, probes), dispatch, options)

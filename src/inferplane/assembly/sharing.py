@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from inferplane.assembly.model_server_grpc import PORT, GrpcFlags, done_without
 from inferplane.assembly.worker_channel import Message
 from inferplane.assembly.workers import Place, Workers
-from inferplane.dataplane.server.grpc.door import reserved
+from inferplane.dataplane.server.grpc.reserving import reserved
 from inferplane.dataplane.server.http.listener import CannotListen, listening_socket
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
 
-    from inferplane.dataplane.server.grpc.tracing import TracedCalls
     from inferplane.dataplane.server.tracing import Spans
 
 log = logging.getLogger("inferplane.server")
@@ -77,15 +76,6 @@ async def tracing(flag: bool | None, environ: Mapping[str, str], name: str) -> A
         yield Spans(tracer(provider, __version__))
     finally:
         await _shut_down(provider)
-
-
-def traced(spans: "Spans | None") -> "tuple[TracedCalls, ...]":
-    """The interceptors of the gRPC port."""
-    if spans is None:
-        return ()
-    from inferplane.dataplane.server.grpc.tracing import TracedCalls
-
-    return (TracedCalls(spans),)
 
 
 def _provider(environ: Mapping[str, str], name: str) -> "TracerProvider":

@@ -12,7 +12,6 @@ from google.protobuf.message import Message
 from inferplane import InferInput, InferOutput, InferRequest, InferResponse, Model, ModelRepository
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.grpc.port import GrpcServer, PortOptions
-from inferplane.dataplane.server.grpc.service import Service
 from inferplane.dataplane.server.http.app import build
 from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.listener import HttpServer
@@ -70,12 +69,15 @@ async def serving(
     http = HttpServer(
         HotRoutes(dispatch, probes), build(dispatch, probes, "1.2.3"), probes, limits or Limits(lame_duck=0.01)
     )
-    server = GrpcServer(Service(dispatch, probes), dispatch, options or PortOptions())
+    server = GrpcServer(dispatch, probes, options)
+    over_http = GrpcServer(dispatch, probes, PortOptions(-1, http.limits.body))
+    http.http2 = over_http.connection
     http_port, grpc_port = await http.listen(host, 0, tls), await server.listen(host, 0)
     try:
         yield Serving(http_port, grpc_port, repository, server, probes)
     finally:
         await server.drain(0)
+        await over_http.drain(0)
         http.close()
         dispatch.close()
 

@@ -1,16 +1,18 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from inferplane.assembly import model_server_grpc
-from inferplane.assembly.model_server_grpc import GrpcFlags, GrpcPort, TlsFiles, listen
+from inferplane.assembly.model_server_grpc import GrpcFlags, TlsFiles, calls, listen
 from inferplane.assembly.model_server_options import UsageError, parse
 from inferplane.dataplane.model.repository import ModelRepository
 from inferplane.dataplane.server.dispatch import Dispatch
+from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.listener import CannotListen
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.metrics import Metrics
@@ -58,14 +60,20 @@ def taken() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-async def listening(given: GrpcFlags) -> GrpcPort | None:
+@asynccontextmanager
+async def listening(given: GrpcFlags) -> AsyncIterator[int | None]:
     dispatch = Dispatch(ModelRepository(), Metrics())
-    return await listen(given, dispatch, Probes(dispatch), "127.0.0.1", worker=False)
+    made = calls(given, Limits(), dispatch, Probes(dispatch), None, worker=False)
+    try:
+        yield await listen(made.port, given, "127.0.0.1")
+    finally:
+        await made.close()
 
 
 async def test_a_taken_port_is_an_error_when_it_was_asked_for(taken: int) -> None:
     with pytest.raises(CannotListen, match="--grpc_port"):
-        await listening(GrpcFlags(port=taken))
+        async with listening(GrpcFlags(port=taken)):
+            pass
 
 
 async def test_the_default_port_is_done_without_when_it_is_taken(
@@ -73,15 +81,20 @@ async def test_the_default_port_is_done_without_when_it_is_taken(
 ) -> None:
     monkeypatch.setattr(model_server_grpc, "PORT", taken)
     with caplog.at_level(logging.WARNING, logger="inferplane.server"):
-        assert await listening(GrpcFlags()) is None
+        async with listening(GrpcFlags()) as port:
+            assert port is None
     assert "no gRPC port" in caplog.text
 
 
 async def test_a_server_told_to_listen_nowhere_listens_nowhere() -> None:
-    assert await listening(GrpcFlags(enabled=False)) is None
+    async with listening(GrpcFlags(enabled=False)) as port:
+        assert port is None
 
 
 async def test_an_open_port_closes_again() -> None:
-    port = await listening(GrpcFlags(port=0))
-    assert port is not None
-    await asyncio.wait_for(port.close(), 5)
+    async with listening(GrpcFlags(port=0)) as port:
+        assert port is not None
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)

@@ -25,9 +25,8 @@ from inferplane import InferInput, Model, ModelRepository, PredictorConfig
 from inferplane.assembly.tracing import CannotTrace, wanted
 from inferplane.dataplane.model import forwarding
 from inferplane.dataplane.server.dispatch import Dispatch
-from inferplane.dataplane.server.grpc.port import GrpcServer, PortOptions
-from inferplane.dataplane.server.grpc.service import Service
-from inferplane.dataplane.server.grpc.tracing import TracedCalls
+from inferplane.dataplane.server.grpc.observing import Observer
+from inferplane.dataplane.server.grpc.port import GrpcServer
 from inferplane.dataplane.server.http.app import build
 from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.listener import HttpServer
@@ -127,7 +126,7 @@ async def traced(*models: Model) -> AsyncIterator[Traced]:
     dispatch = Dispatch(repository, Metrics(), watcher=spans)
     probes = Probes(dispatch)
     http = HttpServer(HotRoutes(dispatch, probes), build(dispatch, probes, "1"), probes, Limits(), spans=spans)
-    server = GrpcServer(Service(dispatch, probes), dispatch, PortOptions(interceptors=(TracedCalls(spans),)))
+    server = GrpcServer(dispatch, probes, observer=Observer(spans))
     ports = await http.listen("127.0.0.1", 0), await server.listen("127.0.0.1", 0)
     try:
         yield Traced(exporter, *ports)

@@ -4,6 +4,7 @@ SERVICE = "inference.GRPCInferenceService"
 PREFIX = f"/{SERVICE}/"
 HEALTH_SERVICE = "grpc.health.v1.Health"
 HEALTH_CHECK = f"/{HEALTH_SERVICE}/Check"
+HEALTH_WATCH = f"/{HEALTH_SERVICE}/Watch"
 STREAM = f"{PREFIX}ModelStreamInfer"
 
 

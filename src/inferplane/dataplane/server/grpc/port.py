@@ -1,31 +1,33 @@
-"""The gRPC port: grpc.aio around the calls of `service`, with streams, health and reflection.
+"""The gRPC server: a port of its own, and what HTTP/2 comes to the HTTP port.
 
-Messages cross as bytes: the calls parse and write them themselves. A client that cancels, or whose deadline passes,
-cancels the call here too, and a request that still waits for its turn is dropped.
+Nothing of protobuf is imported, and no thread runs, until the first call; a port that nobody calls costs a socket.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from time import perf_counter
+from typing import cast
 
-import grpc
-from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # published without types
-from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]  # published without types
-
-from inferplane.dataplane.server.answers import Answer, Handler, Outcome
+from inferplane.dataplane.server.calls import Headers
 from inferplane.dataplane.server.dispatch import Dispatch
-from inferplane.dataplane.server.grpc.paths import HEALTH_SERVICE, SERVICE
-from inferplane.dataplane.server.grpc.protocol import joined
-from inferplane.dataplane.server.grpc.service import Service
-from inferplane.dataplane.server.grpc.status import Refusal, of_failure
-from inferplane.dataplane.server.grpc.streaming import Stream
-from inferplane.dataplane.server.http.listener import CannotListen
-from inferplane.inference.grpc.grpc_predict_v2_pb2 import POOL
+from inferplane.dataplane.server.grpc import head as heads
+from inferplane.dataplane.server.grpc.calls import Method, methods
+from inferplane.dataplane.server.grpc.exchange import Exchange, StreamingExchange, UnaryExchange
+from inferplane.dataplane.server.grpc.head import CallHead
+from inferplane.dataplane.server.grpc.http2 import frames
+from inferplane.dataplane.server.grpc.http2.connection import Connection
+from inferplane.dataplane.server.grpc.http2.frames import ErrorCode, Setting
+from inferplane.dataplane.server.grpc.http2.hpack import Field
+from inferplane.dataplane.server.grpc.http2.streams import Limits
+from inferplane.dataplane.server.grpc.observing import Observer
+from inferplane.dataplane.server.grpc.reserving import bound, cannot_listen
+from inferplane.dataplane.server.http.listener import BACKLOG
+from inferplane.dataplane.server.http.probes import Probes
 
-HEALTH_PERIOD = 1.0
-"""Seconds between two looks at the models' health for those who watch it."""
+_SWEEP = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,18 @@ class Tls:
     key: Path
     ca: Path | None = None
 
+    def context(self) -> ssl.SSLContext:
+        made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.ca)
+        made.load_cert_chain(self.certificate, self.key)
+        made.set_alpn_protocols(["h2"])
+        if self.ca is not None:
+            made.verify_mode = ssl.CERT_REQUIRED
+        return made
+
 
 @dataclass(frozen=True, slots=True)
 class PortOptions:
-    """Sizes in bytes, times in seconds. Defaults of the sizes are KServe's."""
+    """Sizes in bytes, -1 for no limit. Defaults are KServe's."""
 
     max_send: int = 8 * 1024 * 1024
     max_receive: int = 8 * 1024 * 1024
@@ -48,182 +58,119 @@ class PortOptions:
     tls: Tls | None = None
     shared: bool = False
     """Whether other processes listen on the same port."""
-    keep_alive: float = 7200.0
-    """Of silence, before a client is asked whether it is there."""
-    ping_interval: float = 10.0
-    """The shortest time between two such questions of a client."""
-    interceptors: tuple[grpc.aio.ServerInterceptor, ...] = ()
-
-
-class Context(Protocol):
-    """What this module uses of grpc.aio.ServicerContext."""
-
-    def invocation_metadata(self) -> tuple[tuple[str, str], ...]: ...
-    def time_remaining(self) -> float | None: ...
-    def set_trailing_metadata(self, metadata: tuple[tuple[str, str], ...]) -> None: ...
-    async def abort(self, code: grpc.StatusCode, details: str) -> None: ...
-
-
-Call: TypeAlias = Callable[[bytes, Context], Awaitable[bytes]]
-
-_STATUS: Mapping[int, grpc.StatusCode] = {status.value[0]: status for status in grpc.StatusCode}
+    limits: Limits = field(default_factory=Limits)
 
 
 class GrpcServer:
-    """Serves one `Service` on one address. Made and used on one event loop."""
+    """Answers calls of the models of a dispatch. Made and used on one event loop."""
 
-    def __init__(self, service: Service, dispatch: Dispatch, options: PortOptions) -> None:
-        self._service = service
+    def __init__(
+        self, dispatch: Dispatch, probes: Probes, options: PortOptions | None = None, observer: Observer | None = None
+    ) -> None:
+        self.options = options or PortOptions()
+        self.limits = self.options.limits
+        self.loop = asyncio.get_running_loop()
+        self.greeting = _greeting(self.limits)
+        self.observer = observer
+        self.observed = observer is not None
+        self.most, self.most_sent = (
+            limit if limit >= 0 else frames.LARGEST_WINDOW
+            for limit in (self.options.max_receive, self.options.max_send)
+        )
         self._dispatch = dispatch
-        self._options = options
-        self._server = self._made()
-        self._private: grpc.aio.Server | None = None
+        self._probes = probes
+        self._methods: Mapping[str, Method] = {}
+        self._connections: set[Connection] = set()
+        self._listener: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
 
-    def _made(self, *more: tuple[str, int]) -> grpc.aio.Server:
-        options = self._options
-        server = grpc.aio.server(
-            interceptors=options.interceptors,
-            options=[*_channel_options(options), *more],
-            compression=_compression(options),
-        )
-        server.add_generic_rpc_handlers((self._inference(), self._health()))
-        reflection.enable_server_reflection(
-            (SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server, pool=_described()
-        )
-        return server
+    # The port.
 
     async def listen(self, host: str, port: int) -> int:
-        """Starts to accept; port 0 is the system's choice. Returns the port."""
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        """Starts to accept; port 0 is the system's choice. Returns the port. CannotListen."""
         try:
-            bound = self._bound(self._server, address)
-        except RuntimeError as error:
-            raise CannotListen(
-                f"cannot listen for gRPC on {address}: {error}",
-                fix="stop what holds the port, or choose another with --grpc_port",
-            ) from error
-        await self._server.start()
-        return bound
+            tls = None if self.options.tls is None else self.options.tls.context()
+            listening = bound(host, port, shared=self.options.shared)
+            self._listener = await self.loop.create_server(self.connection, sock=listening, backlog=BACKLOG, ssl=tls)
+        except OSError as error:  # an SSLError is one
+            raise cannot_listen(host, port, error) from error
+        return int(listening.getsockname()[1])
 
-    async def listen_privately(self, address: str, age: float) -> None:
-        """Serves the Unix socket at `address` too (abstract after a zero byte), until `close_private`.
-
-        After `age` seconds its clients are asked to connect again; calls under way take the time that they need.
-        """
-        self._private = self._made(("grpc.max_connection_age_ms", int(age * 1000)))
-        self._bound(self._private, f"unix-abstract:{address[1:]}" if address[0] == "\0" else f"unix:{address}")
-        await self._private.start()
-
-    async def close_private(self) -> None:
-        if self._private is not None:
-            await self._private.stop(0)
-
-    def _bound(self, server: grpc.aio.Server, address: str) -> int:
-        tls = self._options.tls
-        if tls is None:
-            return int(server.add_insecure_port(address))
-        return int(server.add_secure_port(address, _credentials(tls)))
+    def connection(self) -> Connection:
+        """A protocol for one client."""
+        return Connection(self)
 
     async def drain(self, grace: float) -> None:
         """Takes no more calls and waits for those under way, `grace` seconds at most."""
-        await asyncio.gather(*(one.stop(grace) for one in (self._server, self._private) if one is not None))
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self._connections):
+            connection.leave()
+        try:
+            async with asyncio.timeout(grace):
+                while self._connections:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            pass  # the grace is over
+        for connection in list(self._connections):
+            connection.give_up(ErrorCode.NO_ERROR)
+            connection.transport.abort()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
 
-    def _inference(self) -> grpc.GenericRpcHandler:
-        calls = {name: grpc.unary_unary_rpc_method_handler(_unary(method)) for name, method in self._methods()}
-        calls["ModelInfer"] = grpc.unary_unary_rpc_method_handler(self._infer)
-        calls["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
-        return grpc.method_handlers_generic_handler(SERVICE, calls)
+    # What connections ask.
 
-    def _methods(self) -> list[tuple[str, Handler]]:
-        return list(self._service.methods.items())
+    def read_head(self, fields: list[Field]) -> CallHead:
+        return heads.read(fields, self._method)
 
-    def _health(self) -> grpc.GenericRpcHandler:
-        return grpc.method_handlers_generic_handler(
-            HEALTH_SERVICE,
-            {
-                "Check": grpc.unary_unary_rpc_method_handler(_unary(self._service.health)),
-                "Watch": grpc.unary_stream_rpc_method_handler(self._watch),
-            },
-        )
+    def open(self, connection: object, id: int, head: object) -> Exchange:
+        head, connection = cast(CallHead, head), cast(Connection, connection)
+        if not head.at_once:
+            return UnaryExchange(self, connection, id, head)
+        known = head.method is not None and head.coding in heads.CODINGS
+        return (StreamingExchange if known else Exchange)(self, connection, id, head)
 
-    async def _infer(self, body: bytes, context: Context) -> bytes:
-        return await _told(self._service.infer(body, _headers(context), context.time_remaining()), context)
+    def joined(self, connection: object) -> None:
+        self._connections.add(cast(Connection, connection))
+        if self._sweeper is None:
+            self._sweeper = self.loop.call_later(_SWEEP, self._sweep)
 
-    async def _stream(self, incoming: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
-        async for message in Stream(self._dispatch, _headers(context)).messages(incoming):
-            yield message
+    def lost(self, connection: object) -> None:
+        self._connections.discard(cast(Connection, connection))
+        if not self._connections:
+            self._idle.set()
 
-    async def _watch(self, body: bytes, context: Context) -> AsyncIterator[bytes]:
-        """Tells the health now and whenever it changes. Of a service not known here it says so, and goes on."""
-        told = b""
-        while True:
-            answer = await self._service.health(body, {})
-            state = UNKNOWN_SERVICE if isinstance(answer, Refusal) else joined(answer)
-            if state != told:
-                yield state
-                told = state
-            await asyncio.sleep(HEALTH_PERIOD)
+    def began(self, call: Exchange, headers: Headers, body: bytes) -> None:
+        """A call whose request is there, where that is observed."""
+        if self.observer is not None:
+            call.noted = self.observer.began(call.head, headers, body, call.peer, perf_counter())
 
+    def ended(self, call: Exchange, code: str, size: int = 0) -> None:
+        if self.observer is not None and call.noted is not None:
+            self.observer.ended(call.noted, code, size, perf_counter())
+            call.noted = None
 
-UNKNOWN_SERVICE: bytes = health_pb2.HealthCheckResponse(
-    status=health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
-).SerializeToString()
+    def _method(self, path: str) -> Method | None:
+        if not self._methods:
+            self._methods = methods(self._dispatch, self._probes)
+        return self._methods.get(path)
 
-
-def _unary(method: Handler) -> Call:
-    async def call(body: bytes, context: Context) -> bytes:
-        return await _told(method(body, _headers(context)), context)
-
-    return call
-
-
-async def _told(outcome: Outcome, context: Context) -> bytes:
-    answer = outcome if isinstance(outcome, Answer) else await outcome
-    if isinstance(answer, Refusal):
-        await _abort(context, answer)
-    if answer.headers:
-        context.set_trailing_metadata(tuple((key.decode(), value.decode("latin-1")) for key, value in answer.headers))
-    try:
-        return joined(answer)
-    except Exception as error:
-        await _abort(context, of_failure(error))
-        raise
+    def _sweep(self) -> None:
+        """One timer for all connections, as long as there are any."""
+        now = self.loop.time()
+        for connection in list(self._connections):
+            connection.sweep(now)
+        self._sweeper = self.loop.call_later(_SWEEP, self._sweep) if self._connections else None
 
 
-async def _abort(context: Context, refusal: Refusal) -> None:
-    """Does not return."""
-    await context.abort(_STATUS[refusal.code], refusal.message)
-
-
-def _headers(context: Context) -> dict[str, str]:
-    """gRPC's metadata; names are lower-case there. Binary values are bytes, as KServe hands them to hooks."""
-    return dict(context.invocation_metadata())
-
-
-def _channel_options(options: PortOptions) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_send_message_length", options.max_send),
-        ("grpc.max_receive_message_length", options.max_receive),
-        ("grpc.so_reuseport", int(options.shared)),
-        ("grpc.keepalive_time_ms", int(options.keep_alive * 1000)),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", int(options.ping_interval * 1000)),
-    ]
-
-
-def _compression(options: PortOptions) -> grpc.Compression:
-    return grpc.Compression.Gzip if options.compress else grpc.Compression.NoCompression
-
-
-def _credentials(tls: Tls) -> grpc.ServerCredentials:
-    return grpc.ssl_server_credentials(
-        [(tls.key.read_bytes(), tls.certificate.read_bytes())],
-        root_certificates=tls.ca.read_bytes() if tls.ca else None,
-        require_client_auth=tls.ca is not None,
+def _greeting(limits: Limits) -> bytes:
+    return frames.settings(
+        {
+            Setting.MAX_CONCURRENT_STREAMS: limits.streams,
+            Setting.INITIAL_WINDOW_SIZE: limits.window,
+            Setting.MAX_FRAME_SIZE: limits.frame,
+            Setting.MAX_HEADER_LIST_SIZE: limits.head,
+        }
     )
-
-
-def _described() -> object:
-    """The descriptors that reflection hands out: ours and the health service's."""
-    POOL.AddSerializedFile(health_pb2.DESCRIPTOR.serialized_pb)
-    return POOL

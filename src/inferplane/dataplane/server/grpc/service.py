@@ -19,6 +19,7 @@ from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.grpc import status, versions
 from inferplane.dataplane.server.grpc.paths import SERVICE
 from inferplane.dataplane.server.grpc.protocol import GRPC
+from inferplane.dataplane.server.grpc.timeout import seconds
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.inference.errors import Malformed
 from inferplane.inference.grpc import grpc_predict_v2_pb2 as pb
@@ -52,7 +53,7 @@ class Service:
     def infer(self, body: bytes, headers: Headers, timeout: float | None = None) -> Outcome:
         """ModelInfer. The body is decoded when the model's turn has come; here it is only asked for the model.
 
-        `timeout` in seconds; without one the header `grpc-timeout` counts, which the gateway hands on.
+        `timeout` in seconds; without one the header `grpc-timeout` counts, which a bridge over HTTP/1.1 hands on.
         """
         if timeout is None and (told := headers.get("grpc-timeout")):
             timeout = seconds(told)
@@ -129,6 +130,16 @@ class Service:
         return pb.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True)
 
 
+def health_state(answer: Answer) -> bytes:
+    """What a watcher is told: the answer of `health`, or that the service is not known."""
+    if isinstance(answer.body, bytes) and not isinstance(answer, status.Refusal):
+        return answer.body
+    unknown: bytes = health_pb2.HealthCheckResponse(
+        status=health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+    ).SerializeToString()
+    return unknown
+
+
 def _handler(kind: type[T], call: Unary[T]) -> Handler:
     async def handle(body: bytes, headers: Headers) -> Answer:
         try:
@@ -145,15 +156,6 @@ def _parsed(kind: type[T], body: bytes) -> T:
         return kind.FromString(body)
     except DecodeError as error:
         raise Malformed(f"expected a serialised {kind.DESCRIPTOR.full_name}: {error}") from error
-
-
-_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
-
-
-def seconds(timeout: str) -> float | None:
-    """A `grpc-timeout`, such as 100m; None for what is none."""
-    digits, unit = timeout[:-1], _UNITS.get(timeout[-1:])
-    return int(digits) * unit if unit and digits.isascii() and digits.isdigit() and len(digits) <= 8 else None
 
 
 def requested_model(body: bytes) -> str:

@@ -61,6 +61,24 @@ _OF_HTTP: dict[int, Code] = {
 }
 
 
+def http_status(code: Code) -> int:
+    """What HTTP would say, for logs."""
+    return _TO_HTTP.get(code, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+_CLIENT_CLOSED_REQUEST = 499
+_TO_HTTP: dict[Code, int] = {
+    Code.OK: HTTPStatus.OK,
+    Code.CANCELLED: _CLIENT_CLOSED_REQUEST,
+    Code.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
+    Code.DEADLINE_EXCEEDED: HTTPStatus.GATEWAY_TIMEOUT,
+    Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    Code.RESOURCE_EXHAUSTED: HTTPStatus.TOO_MANY_REQUESTS,
+    Code.UNIMPLEMENTED: HTTPStatus.NOT_IMPLEMENTED,
+    Code.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
 class Refusal(Answer, frozen=True, kw_only=True):
     """An answer without a message; its headers say the code and why, for the gateway to make trailers of."""
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("inferplane.server")
 
+_HTTP2 = b"PRI"
+"""How HTTP/2's preface begins; no method of HTTP/1.1 does (RFC 9113, 3.4)."""
+
 
 class Parser(Protocol):
     def feed_data(self, data: bytes) -> None: ...
@@ -117,6 +120,9 @@ class Connection(asyncio.Protocol):
                 request.id = self._server.new_id()
                 self._enqueue(request)
                 return
+            if data[:3] == _HTTP2 and self._server.http2 is not None:
+                self._change_to_http2(self._server.http2(), data)
+                return
         self._complete = cast(Incoming | None, None)
         try:
             self._parser.feed_data(data)
@@ -131,6 +137,13 @@ class Connection(asyncio.Protocol):
             self._still_reading(self._reading, len(data))
         elif between and self._complete is not None:
             self._server.known_heads.remember(data, self._complete)
+
+    def _change_to_http2(self, protocol: asyncio.Protocol, data: bytes) -> None:
+        """The connection is the other protocol's from here on, with what has been read of it."""
+        self._server.lost(self, None)
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+        protocol.data_received(data)
 
     def _decline_upgrade(self, rest: bytes) -> None:
         """We know no other protocol. The parser has stopped after the head and now reads that without the offer."""

@@ -5,6 +5,7 @@ import itertools
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from email.utils import formatdate
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -67,6 +68,8 @@ class HttpServer:
         self.limits = limits
         self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
+        self.http2: Callable[[], asyncio.Protocol] | None = None
+        """Makes the protocol of a client that begins with HTTP/2's preface."""
         self.known_heads = KnownHeads()
         self.draining = False
         self.answered = 0

@@ -4,7 +4,8 @@ import pytest
 
 from inferplane.dataplane.server.grpc.lane import TooLarge, unzipped
 from inferplane.dataplane.server.grpc.paths import is_call
-from inferplane.dataplane.server.grpc.service import requested_model, seconds
+from inferplane.dataplane.server.grpc.service import requested_model
+from inferplane.dataplane.server.grpc.timeout import seconds
 from inferplane.dataplane.server.grpc.versions import UnknownVersion, check
 from inferplane.inference.errors import Malformed
 from inferplane.inference.grpc.grpc_predict_v2_pb2 import ModelInferRequest

@@ -11,7 +11,7 @@ from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
 from inferplane.resources import strategic
 from inferplane.resources.serving.inferenceservice import InferenceService, ModelSpec, PredictorSpec, passthrough
-from inferplane.resources.serving.runtime import ServingRuntime
+from inferplane.resources.serving.runtime import RuntimePodSpec, ServingRuntime
 from inferplane.resources.serving.templates import rendered_tree
 
 _POD_PARTS = frozenset(
@@ -40,7 +40,7 @@ def pod_of_model(isvc: InferenceService, runtime: ServingRuntime) -> JsonObject:
         containers.append(merged_container(base, overlay))
     containers += [*theirs.values(), *ours.values()]
     overlay = {key: value for key, value in passthrough(predictor, PredictorSpec).items() if key != "containers"}
-    pod = strategic.merged(_runtime_pod(runtime), without_empty(overlay), strategic.POD_SPEC)
+    pod = strategic.merged(pod_parts(runtime.spec), without_empty(overlay), strategic.POD_SPEC)
     return pod | {"containers": [_finished(isvc, one) for one in containers]}
 
 
@@ -86,8 +86,9 @@ def without_empty(overlay: JsonObject) -> JsonObject:
     return {key: value for key, value in overlay.items() if value not in ("", [], None)}
 
 
-def _runtime_pod(runtime: ServingRuntime) -> JsonObject:
-    spec: JsonObject = msgspec.to_builtins(runtime.spec)
+def pod_parts(theirs: RuntimePodSpec) -> JsonObject:
+    """What a runtime brings to a pod beside containers."""
+    spec: JsonObject = msgspec.to_builtins(theirs)
     return {key: value for key, value in spec.items() if key in _POD_PARTS}
 
 

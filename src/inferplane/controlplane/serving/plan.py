@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from inferplane.client.kubernetes import kinds
-from inferplane.controlplane.serving import canaries, components, names, render, selection, storage
+from inferplane.controlplane.serving import canaries, components, names, render, selection, storage, workers
 from inferplane.controlplane.serving.canaries import Share
 from inferplane.controlplane.serving.components import Component
 from inferplane.controlplane.serving.merging import InvalidPredictor
 from inferplane.controlplane.serving.render import Desired
 from inferplane.controlplane.serving.routes import InvalidHost, Way, Ways
+from inferplane.controlplane.serving.workers import InvalidGpuAllocation
 from inferplane.kernel.json import JsonObject, list_at
 from inferplane.resources.serving import validation
 from inferplane.resources.serving.config import MODE_ALIASES, Config, ConfigError
@@ -52,10 +53,11 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A component and its objects."""
+    """A component and its objects. `workers` names the Deployment of the other nodes of a model that spans several."""
 
     component: Component
     objects: tuple[Desired, ...]
+    workers: str = ""
 
     @property
     def service(self) -> JsonObject:
@@ -191,7 +193,8 @@ def _runtime_of(predictor: PredictorSpec, runtimes: Runtimes) -> ServingRuntime 
     """None for containers of the user's own."""
     if predictor.model is None:
         return None
-    return selection.choose(predictor.model, runtimes.namespaced, runtimes.cluster)
+    spans = predictor.worker_spec is not None
+    return selection.choose(predictor.model, runtimes.namespaced, runtimes.cluster, multi_node=spans)
 
 
 def _with_parts(todo: Plan, spec: InferenceServiceSpec) -> Plan:
@@ -200,14 +203,28 @@ def _with_parts(todo: Plan, spec: InferenceServiceSpec) -> Plan:
     left = canaries.stable_replicas(spec.predictor.min_replicas, _ready(todo))
     stable = msgspec.structs.replace(spec.predictor, min_replicas=left)
     try:
-        made = [
-            components.predictor(todo.isvc, stable, todo.runtime, todo.config),
+        others = (
             components.transformer(todo.isvc, spec, todo.config),
             components.explainer(todo.isvc, spec, todo.config),
-        ]
+        )
+        predictor = components.predictor(todo.isvc, stable, todo.runtime, todo.config)
+        parts = [_predictor_part(todo, predictor), *(_part(todo, one) for one in others if one is not None)]
     except (InvalidPredictor, TemplateError) as error:
         return invalid(todo, str(error))
-    return replace(todo, parts=tuple(_part(todo, one) for one in made if one is not None))
+    except InvalidGpuAllocation as error:
+        return replace(todo, blocked=Blocked("InvalidGPUAllocation", str(error)))
+    return replace(todo, parts=tuple(parts))
+
+
+def _predictor_part(todo: Plan, component: Component) -> Part:
+    if not isinstance(component.spec, PredictorSpec) or component.spec.worker_spec is None:
+        return _part(todo, component)
+    if todo.runtime is None:
+        raise InvalidPredictor("spec.predictor.workerSpec needs a model, whose runtime has workers")
+    span = workers.spanning(todo.isvc, component, todo.runtime, todo.config)
+    rest = tuple(render.workers(todo.isvc, span, todo.config))
+    head = _part(todo, span.head)
+    return replace(head, objects=(*head.objects, *rest), workers=span.workers.name)
 
 
 def _part(todo: Plan, component: Component) -> Part:

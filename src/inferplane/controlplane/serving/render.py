@@ -10,6 +10,7 @@ from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Resource
 from inferplane.controlplane.serving import names, routes
 from inferplane.controlplane.serving.components import Component, allowed, owner, without
+from inferplane.controlplane.serving.workers import GENERATION, ROLE, Spanning
 from inferplane.kernel.json import Json, JsonObject, list_at, number_at, object_at, text_at
 from inferplane.resources.serving.config import Config
 from inferplane.resources.serving.inferenceservice import ComponentExtension, InferenceService
@@ -52,6 +53,27 @@ def component(isvc: InferenceService, one: Component, config: Config) -> list[De
 
 
 def ingress(isvc: InferenceService, ways: routes.Ways, config: Config) -> list[Desired]:
+def workers(isvc: InferenceService, span: Spanning, config: Config) -> list[Desired]:
+    """Of a model that spans nodes: the workers' Deployment, and the Services by which its nodes find each other."""
+    metadata = _metadata(isvc, span.workers)
+    return [
+        *(_headless(isvc, span, *one) for one in span.headless),
+        Desired(kinds.DEPLOYMENT, _deployment(isvc, metadata, span.workers, config)),
+    ]
+
+
+def _headless(isvc: InferenceService, span: Spanning, name: str, role: str, selected: str) -> Desired:
+    metadata = _metadata(isvc, span.head)
+    labels = object_at(metadata, "labels")
+    spec: JsonObject = {
+        "selector": {"app": names.app_label(selected), GENERATION: labels[GENERATION]},
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+    }
+    metadata |= {"name": name, "labels": labels | {"app": names.app_label(selected), ROLE: role}}
+    return Desired(kinds.SERVICE, {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+
+
     """The HTTPRoutes to the rendered components, none when the service is internal.
 
     Raises ConfigError, TemplateError and InvalidHost.

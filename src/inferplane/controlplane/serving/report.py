@@ -19,7 +19,7 @@ from inferplane.controlplane.serving.conditions import (
     failed,
     settled,
 )
-from inferplane.controlplane.serving.plan import INGRESS, NOT_SUPPORTED_YET, Blocked, Canary, Plan
+from inferplane.controlplane.serving.plan import INGRESS, Blocked, Canary, Plan
 from inferplane.kernel.json import JsonObject, list_at, number_at, text_at
 from inferplane.resources.apps import Deployment
 from inferplane.resources.core import Pod
@@ -100,7 +100,11 @@ def _component(plan: Plan, seen: Observed, kind: str) -> Verdict:
     if part is None:
         return as_before(plan, READY_OF[kind])
     name = part.component.name
-    return status.component_ready(seen.deployments.get(name), seen.pods.get(name, ()))
+    head = status.component_ready(seen.deployments.get(name), seen.pods.get(name, ()))
+    if not part.workers:
+        return head
+    workers = status.component_ready(seen.deployments.get(part.workers), seen.pods.get(part.workers, ()))
+    return status.of_all_nodes(head, workers)
 
 
 def as_before(plan: Plan, type: str) -> Verdict:

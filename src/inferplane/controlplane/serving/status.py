@@ -39,6 +39,18 @@ def component_ready(deployment: Deployment | None, pods: Sequence[Pod]) -> Verdi
     return Verdict(found.status, found.reason, words) if words else found
 
 
+def of_all_nodes(head: Verdict, workers: Verdict) -> Verdict:
+    """Of a model that spans nodes. The worse of the two decides; each says what it has to say under its own name."""
+    order = (ConditionStatus.FALSE, ConditionStatus.UNKNOWN, ConditionStatus.TRUE)
+    status = min(head.status, workers.status, key=order.index)
+    parts = {"predictor-container": head, "worker-container": workers}
+    if head.reason == workers.reason:
+        reason = head.reason
+    else:
+        reason = ", ".join(f"{name}: {one.reason}" for name, one in parts.items() if one.reason)
+    return Verdict(status, reason, ", ".join(f"{name}: {one.message}" for name, one in parts.items() if one.message))
+
+
 def _deployment_ready(conditions: Sequence[Condition]) -> Verdict:
     """Later rules override earlier ones (KServe's order)."""
     found = FALSE

@@ -52,7 +52,6 @@ def component(isvc: InferenceService, one: Component, config: Config) -> list[De
     ]
 
 
-def ingress(isvc: InferenceService, ways: routes.Ways, config: Config) -> list[Desired]:
 def workers(isvc: InferenceService, span: Spanning, config: Config) -> list[Desired]:
     """Of a model that spans nodes: the workers' Deployment, and the Services by which its nodes find each other."""
     metadata = _metadata(isvc, span.workers)
@@ -74,6 +73,7 @@ def _headless(isvc: InferenceService, span: Spanning, name: str, role: str, sele
     return Desired(kinds.SERVICE, {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 
 
+def ingress(isvc: InferenceService, ways: routes.Ways, config: Config) -> list[Desired]:
     """The HTTPRoutes to the rendered components, none when the service is internal.
 
     Raises ConfigError, TemplateError and InvalidHost.

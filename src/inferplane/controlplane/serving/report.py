@@ -19,7 +19,7 @@ from inferplane.controlplane.serving.conditions import (
     failed,
     settled,
 )
-from inferplane.controlplane.serving.plan import INGRESS, Blocked, Canary, Plan
+from inferplane.controlplane.serving.plan import INGRESS, NOT_SUPPORTED_YET, Blocked, Canary, Plan
 from inferplane.kernel.json import JsonObject, list_at, number_at, text_at
 from inferplane.resources.apps import Deployment
 from inferplane.resources.core import Pod

@@ -19,6 +19,7 @@ import uvloop
 
 from inferplane import __version__
 from inferplane.assembly import addons, logs, readiness
+from inferplane.assembly.autoscaling import autoscaling
 from inferplane.assembly.home import Home
 from inferplane.client.kubernetes.http import HttpApi
 from inferplane.client.kubernetes.kubeconfig import read_kubeconfig
@@ -96,7 +97,14 @@ async def _controllers(api: HttpApi, clock: Clock, home: Home) -> None:
     informers = Informers(api, clock)
     recorder = Recorder(api, COMPONENT, clock)
     controllers = [
-        *workload_controllers(informers, api, clock, recorder, ca=(home.pki / "ca.crt").read_text()),
+        *workload_controllers(
+            informers,
+            api,
+            clock,
+            recorder,
+            ca=(home.pki / "ca.crt").read_text(),
+            autoscaling=autoscaling(os.environ),
+        ),
         *serving_controllers(informers.api, informers, recorder, clock),
     ]
     async with asyncio.TaskGroup() as tasks:

@@ -22,6 +22,7 @@ import uvloop
 
 from inferplane import __version__
 from inferplane.assembly import logs, readiness
+from inferplane.assembly.autoscaling import metrics_resolution
 from inferplane.assembly.home import Home, home_from
 from inferplane.client.kubernetes.http import HttpApi
 from inferplane.client.kubernetes.kubeconfig import read_kubeconfig
@@ -68,7 +69,15 @@ async def _run(options: Options) -> None:
         # The control plane starts beside us and writes it first.
         await clock.sleep(_KUBECONFIG_EVERY)
     async with HttpApi(read_kubeconfig(options.kubeconfig), user_agent=f"inferplane-node/{__version__}") as api:
-        agent = Agent(api, clock, _places(options.home), options.name, _machine_info(), path=_path())
+        agent = Agent(
+            api,
+            clock,
+            _places(options.home),
+            options.name,
+            _machine_info(),
+            path=_path(),
+            metrics_resolution=metrics_resolution(os.environ),
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, agent.stop)

@@ -8,7 +8,7 @@ Objects have their defaults when they are read: the API server fills them in, `b
 from enum import StrEnum
 from typing import Literal
 
-from inferplane.resources.meta import Condition, LabelSelector, ObjectMeta, View
+from inferplane.resources.meta import Condition, ObjectMeta, View
 from inferplane.resources.serving.fields import JsonObject, Quantity
 
 # --- HorizontalPodAutoscaler ------------------------------------------------------------------------------------------
@@ -112,13 +112,6 @@ class HorizontalPodAutoscaler(View, frozen=True, kw_only=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: AutoscalerSpec = AutoscalerSpec()
     status: AutoscalerStatus = AutoscalerStatus()
-
-
-class Scalable(View, frozen=True, kw_only=True):
-    """What Deployments and ReplicaSets have in common for one who scales them."""
-
-    replicas: int = 1
-    selector: LabelSelector = LabelSelector()
 
 
 # --- metrics.k8s.io ---------------------------------------------------------------------------------------------------

@@ -187,18 +187,6 @@ async def test_a_mode_that_the_server_cannot_have_is_refused_by_name(mode: str, 
     assert "set it to Standard" in str(found["message"])
 
 
-async def test_autoscaling_that_is_not_there_yet_is_said_without_holding_up_the_service() -> None:
-    async with serving() as world:
-        await world.applied(isvc(predictor={"minReplicas": 2, "maxReplicas": 5}))
-        await world.available()
-        await world.accepted()
-        replicas = object_at(world.peek(DEPLOYMENT, NAME), "spec")["replicas"]
-        found, conditions = world.condition("AutoscalerReady"), world.conditions()
-    assert (replicas, conditions["Ready"]) == (2, "True")
-    assert (found["status"], found["reason"], found["severity"]) == ("False", "NotSupportedYet", "Info")
-    assert str(found["message"]).startswith("spec.predictor.maxReplicas: ")
-
-
 async def test_a_spec_that_becomes_invalid_leaves_the_running_version_alone() -> None:
     async with serving() as world:
         await world.applied(isvc())

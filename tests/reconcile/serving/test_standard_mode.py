@@ -239,7 +239,8 @@ async def test_r28_only_the_service_of_the_changed_runtime_changes() -> None:
         world.api.writes.clear()
         await world.add(SERVING_RUNTIME, runtime("other", labels={"team": "a"}))
         written = [(one.resource.kind, one.name) for one in world.api.writes]
-    assert written == [("Deployment", "uses-other-predictor"), ("Service", "uses-other-predictor")]
+    kinds = ["Deployment", "Service", "HorizontalPodAutoscaler"]
+    assert written == [(kind, "uses-other-predictor") for kind in kinds]
 
 
 async def test_r29_without_ingress_creation_there_are_no_routes_and_the_ingress_counts_as_ready() -> None:

@@ -19,7 +19,6 @@ EXPLAINER_READY = "ExplainerReady"
 CANARY_PREDICTOR_READY = "CanaryPredictorReady"
 INGRESS_READY = "IngressReady"
 STOPPED = "Stopped"
-AUTOSCALER_READY = "AutoscalerReady"
 
 READY_OF = {
     names.PREDICTOR: PREDICTOR_READY,

@@ -61,6 +61,7 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
     controller.watch(caches.isvcs, lambda one: [key_of_meta(one.metadata)])
     controller.watch(caches.services, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
     controller.watch(caches.deployments, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
+    controller.watch(caches.autoscalers, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
     controller.watch(caches.routes, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
     controller.watch(caches.pods, keys_of_pod)
     controller.watch(caches.runtimes, of_runtime)

@@ -39,6 +39,7 @@ from inferplane.controlplane.serving.report import Observed, report
 from inferplane.kernel.clock import Clock, timestamp
 from inferplane.kernel.json import JsonObject
 from inferplane.resources.apps import Deployment
+from inferplane.resources.autoscaling import HorizontalPodAutoscaler
 from inferplane.resources.core import ConfigMap, Pod, Service
 from inferplane.resources.gateway import Gateway, HTTPRoute
 from inferplane.resources.meta import Condition, ObjectMeta, condition
@@ -63,6 +64,7 @@ class Caches:
 
     services: Cache[Service]
     deployments: Cache[Deployment]
+    autoscalers: Cache[HorizontalPodAutoscaler]
     routes: Cache[HTTPRoute]
     pods: Cache[Pod]
     gateways: Cache[Gateway]
@@ -76,6 +78,7 @@ class Caches:
         caches = cls(
             services=informers.cache(kinds.SERVICE, Service),
             deployments=informers.cache(kinds.DEPLOYMENT, Deployment),
+            autoscalers=informers.cache(kinds.HORIZONTAL_POD_AUTOSCALER, HorizontalPodAutoscaler),
             routes=informers.cache(kinds.HTTP_ROUTE, HTTPRoute),
             pods=informers.cache(kinds.POD, Pod),
             gateways=informers.cache(kinds.GATEWAY, Gateway),
@@ -86,6 +89,7 @@ class Caches:
         )
         caches.services.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
         caches.deployments.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
+        caches.autoscalers.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
         caches.routes.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
         caches.pods.add_index(_BY_APP, lambda one: [_app(one.metadata.namespace, one.metadata.labels.get("app", ""))])
         caches.pods.add_index(
@@ -95,12 +99,14 @@ class Caches:
 
     def live(self, resource: Resource, key: Key) -> ObjectMeta | None:
         """Metadata of an object of a kind that we write."""
-        found: Service | Deployment | HTTPRoute | None
+        found: Service | Deployment | HorizontalPodAutoscaler | HTTPRoute | None
         match resource:
             case kinds.SERVICE:
                 found = self.services.get(key)
             case kinds.DEPLOYMENT:
                 found = self.deployments.get(key)
+            case kinds.HORIZONTAL_POD_AUTOSCALER:
+                found = self.autoscalers.get(key)
             case kinds.HTTP_ROUTE:
                 found = self.routes.get(key)
             case _:
@@ -111,6 +117,7 @@ class Caches:
         return [
             *((kinds.SERVICE, one.metadata) for one in self.services.matching(_BY_OWNER, uid)),
             *((kinds.DEPLOYMENT, one.metadata) for one in self.deployments.matching(_BY_OWNER, uid)),
+            *((kinds.HORIZONTAL_POD_AUTOSCALER, one.metadata) for one in self.autoscalers.matching(_BY_OWNER, uid)),
             *((kinds.HTTP_ROUTE, one.metadata) for one in self.routes.matching(_BY_OWNER, uid)),
         ]
 

@@ -110,10 +110,6 @@ class Plan:
         """The component of the service itself; none while nothing could be planned."""
         return next((one for one in self.parts if one.component.kind == kind), None)
 
-    @property
-    def not_scaled(self) -> list[str]:
-        return validation.not_scaled(self.isvc, self.spec) if self.spec and not self.blocked else []
-
 
 @dataclass(frozen=True, slots=True)
 class Runtimes:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Resource
-from inferplane.controlplane.serving import names, routes
+from inferplane.controlplane.serving import autoscalers, names, routes
 from inferplane.controlplane.serving.components import Component, allowed, owner, without
 from inferplane.controlplane.serving.workers import GENERATION, ROLE, Spanning
 from inferplane.kernel.json import Json, JsonObject, list_at, number_at, object_at, text_at
 from inferplane.resources.serving.config import Config
-from inferplane.resources.serving.inferenceservice import ComponentExtension, InferenceService
+from inferplane.resources.serving.inferenceservice import InferenceService
 
 _POD_DEFAULTS: JsonObject = {
     "dnsPolicy": "ClusterFirst",
@@ -49,6 +49,7 @@ def component(isvc: InferenceService, one: Component, config: Config) -> list[De
         # First what takes longest to become ready.
         Desired(kinds.DEPLOYMENT, _deployment(isvc, metadata, one, config)),
         Desired(kinds.SERVICE, _service(metadata, one.pod, config)),
+        *(Desired(kind, body) for kind, body in autoscalers.objects(isvc, metadata, one.spec, config)),
     ]
 
 
@@ -112,22 +113,10 @@ def _deployment(isvc: InferenceService, metadata: JsonObject, one: Component, co
         "revisionHistoryLimit": 10,
         "progressDeadlineSeconds": 600,
     }
-    replicas = _replicas(isvc, one.spec)
+    replicas = autoscalers.fixed_replicas(isvc, one.spec)
     if replicas is not None:
         spec["replicas"] = replicas
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
-
-
-def _replicas(isvc: InferenceService, component: ComponentExtension) -> int | None:
-    """None leaves the number to whoever scales the Deployment."""
-    match isvc.metadata.annotations.get(names.AUTOSCALER_CLASS, "hpa"):
-        case "none":
-            return component.min_replicas
-        case "hpa" if component.min_replicas is not None:
-            # Until there is a HorizontalPodAutoscaler, which would hold this number at rest (0 counts as 1 there).
-            return max(1, component.min_replicas)
-        case _:
-            return None
 
 
 def _strategy(config: Config) -> JsonObject:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from inferplane.controlplane.serving import names, routes, status
 from inferplane.controlplane.serving import pods as podwords
 from inferplane.controlplane.serving.conditions import (
-    AUTOSCALER_READY,
     CANARY_PREDICTOR_READY,
     FALSE,
     INGRESS_READY,
@@ -19,7 +18,7 @@ from inferplane.controlplane.serving.conditions import (
     failed,
     settled,
 )
-from inferplane.controlplane.serving.plan import INGRESS, NOT_SUPPORTED_YET, Blocked, Canary, Plan
+from inferplane.controlplane.serving.plan import INGRESS, Blocked, Canary, Plan
 from inferplane.kernel.json import JsonObject, list_at, number_at, text_at
 from inferplane.resources.apps import Deployment
 from inferplane.resources.core import Pod
@@ -81,9 +80,6 @@ def _verdicts(plan: Plan, seen: Observed) -> dict[str, Verdict]:
     verdicts[STOPPED] = FALSE
     if plan.canaries:
         verdicts[CANARY_PREDICTOR_READY] = _canaries(plan, seen)
-    if plan.not_scaled:
-        words = f"{', '.join(plan.not_scaled)}: autoscaling is not supported yet; minReplicas replicas run"
-        verdicts[AUTOSCALER_READY] = failed(NOT_SUPPORTED_YET, words)
     return verdicts
 
 

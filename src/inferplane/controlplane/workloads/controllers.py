@@ -5,6 +5,8 @@ from inferplane.client.kubernetes.discovery import Discovery
 from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.workloads.autoscaling.controller import AutoscalerController
+from inferplane.controlplane.workloads.autoscaling.decide import Settings
 from inferplane.controlplane.workloads.census import Census
 from inferplane.controlplane.workloads.deployments.controller import DeploymentController
 from inferplane.controlplane.workloads.endpoints.controller import EndpointSliceController
@@ -16,7 +18,13 @@ from inferplane.kernel.clock import Clock
 
 
 def controllers(
-    informers: Informers, discovery: Discovery, clock: Clock, recorder: Recorder, *, ca: str
+    informers: Informers,
+    discovery: Discovery,
+    clock: Clock,
+    recorder: Recorder,
+    *,
+    ca: str,
+    autoscaling: Settings | None = None,
 ) -> list[Controller]:
     """Run them when the informers are synced. `ca` is the API server's CA (PEM), put into each namespace.
 
@@ -31,6 +39,7 @@ def controllers(
         GarbageCollector(api, census, clock).controller,
         DeploymentController(api, informers, clock, recorder).controller,
         ReplicaSetController(api, informers, clock, recorder).controller,
+        AutoscalerController(api, informers, clock, recorder, autoscaling).controller,
         Scheduler(api, informers, clock, recorder).controller,
         EndpointSliceController(api, informers, clock).controller,
     ]

@@ -61,12 +61,16 @@ class Says:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """`pods` are those that the target selects, `used` the metrics of each pod that has any, by name."""
+    """`pods` are those that the target selects, `used` the metrics of each pod that has any, by name.
+
+    `problem`: why nobody has any.
+    """
 
     replicas: int
     pods: Sequence[Pod] = ()
     used: Mapping[str, PodMetrics] = field(default_factory=dict)
     has_selector: bool = True
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +225,9 @@ def _propose(spec: MetricSpec, seen: Observed, tolerance: Tolerance, patience: P
     samples = _samples(seen.used, source)
     try:
         if not samples:
-            raise CannotCompute(f"unable to get metrics for resource {source.name}: {_no_metrics(source)}")
+            raise CannotCompute(
+                f"unable to get metrics for resource {source.name}: {seen.problem or _no_metrics(source)}"
+            )
         groups = usage.grouped(seen.pods, samples, source.name, patience, now)
         proposal = usage.propose(seen.replicas, seen.pods, samples, groups, _goal(source, seen.pods), tolerance)
     except CannotCompute as error:

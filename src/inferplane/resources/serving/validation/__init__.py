@@ -14,9 +14,9 @@ from inferplane.resources.serving.inferenceservice import InferenceService, Infe
 from inferplane.resources.serving.validation import canary, containers, metadata, scaling, storage, workers
 from inferplane.resources.serving.validation.metadata import AUTOSCALER_CLASS
 from inferplane.resources.serving.validation.parts import named_components
-from inferplane.resources.serving.validation.support import not_scaled, unsupported
+from inferplane.resources.serving.validation.support import unsupported
 
-__all__ = ["AUTOSCALER_CLASS", "not_scaled", "problems", "unsupported"]
+__all__ = ["AUTOSCALER_CLASS", "problems", "unsupported"]
 
 
 def problems(isvc: InferenceService, spec: InferenceServiceSpec, gpu_types: Iterable[str] = ()) -> list[str]:

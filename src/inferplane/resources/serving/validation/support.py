@@ -25,18 +25,3 @@ def unsupported(isvc: InferenceService, spec: InferenceServiceSpec, mode: str) -
         ("spec.predictor.model.confidential", model.confidential if model else None),
     )
     return found + [f"{path} is not supported yet" for path, value in asked if value is not None]
-
-
-def not_scaled(isvc: InferenceService, spec: InferenceServiceSpec) -> list[str]:
-    """Autoscaling fields that have no effect yet: the service runs at `minReplicas` meanwhile."""
-    if isvc.metadata.annotations.get(AUTOSCALER_CLASS) in ("none", "external"):
-        return []
-    component = spec.predictor
-    least = 1 if component.min_replicas is None else max(1, component.min_replicas)
-    asked = {
-        "maxReplicas": (component.max_replicas or 0) > least,
-        "scaleTarget": component.scale_target is not None,
-        "scaleMetric": component.scale_metric is not None,
-        "autoScaling": component.auto_scaling is not None,
-    }
-    return [f"spec.predictor.{name}" for name, is_set in asked.items() if is_set]

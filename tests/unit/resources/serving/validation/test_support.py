@@ -8,7 +8,7 @@ from inferplane.resources.meta import ObjectMeta
 from inferplane.resources.serving.config import Config
 from inferplane.resources.serving.defaulting import defaulted
 from inferplane.resources.serving.inferenceservice import InferenceService, InferenceServiceSpec
-from inferplane.resources.serving.validation import not_scaled, unsupported
+from inferplane.resources.serving.validation import unsupported
 
 SKLEARN: JsonObject = {"sklearn": {"storageUri": "s3://b"}}
 
@@ -41,19 +41,3 @@ def test_what_is_not_there_yet_is_named(spec: JsonObject, path: str) -> None:
     assert unsupported(isvc, msgspec.convert(isvc.spec, InferenceServiceSpec), "Standard") == [
         f"{path} is not supported yet"
     ]
-
-
-@pytest.mark.parametrize(
-    ("fields", "names"),
-    [
-        ({"minReplicas": 2, "maxReplicas": 2}, []),
-        ({"maxReplicas": 1}, []),
-        ({"maxReplicas": 3, "scaleTarget": 5}, ["spec.predictor.maxReplicas", "spec.predictor.scaleTarget"]),
-        ({"scaleMetric": "cpu", "autoScaling": {}}, ["spec.predictor.scaleMetric", "spec.predictor.autoScaling"]),
-    ],
-)
-def test_autoscaling_that_has_no_effect_is_named(fields: JsonObject, names: list[str]) -> None:
-    isvc = service(SKLEARN | fields)
-    assert not_scaled(isvc, msgspec.convert(isvc.spec, InferenceServiceSpec)) == names
-    left_to_others = service(SKLEARN | fields, autoscalerClass="external")
-    assert not_scaled(left_to_others, msgspec.convert(isvc.spec, InferenceServiceSpec)) == []

@@ -45,21 +45,13 @@ Rank: TypeAlias = tuple[int, int, bool, int, int, str, str, int, int]
 # Gateway API: a Service port that says so is spoken to in HTTP/2 without TLS.
 H2C = "kubernetes.io/h2c"
 
-BRIDGE = "inferplane.dev/grpc-bridge"
-"""Annotation of a Service, "true" where its HTTP port takes unary gRPC calls as Envoy's reverse bridge sends them.
+GRPC_ON_HTTP = "inferplane.dev/grpc-bridge"
+"""Annotation of a Service, "true" where its HTTP port takes gRPC calls too, over HTTP/2 without TLS.
 
-Such calls are three times as fast as those to a gRPC port in Python (docs/grpc.md). A hint for this gateway only: the
-routes are the same for one that does not know it.
+A hint for this gateway only: the routes are the same for one that does not know it (docs/grpc.md).
 """
-STREAMS = (
-    "/inference.GRPCInferenceService/ModelStreamInfer",
-    "/grpc.health.v1.Health/Watch",
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-)
-"""Calls that no bridge can take: they stay on the gRPC port."""
 
-_WAYS = len(STREAMS) + 2
+_WAYS = 2
 """Routes that one match becomes, at most."""
 
 _GRPC = ValueMatch("content-type", "application/grpc.*", regex=True)
@@ -143,7 +135,7 @@ class _Compilation:
         self.clusters: dict[str, Cluster] = {}
         self.live: dict[str, None] = {}
         self.unresolved: Problem | None = None
-        self._bridged: dict[str, Cluster] = {}
+        self._grpc: dict[str, Cluster] = {}
 
     def routes(self) -> Iterator[RankedRoute]:
         meta = self._route.metadata
@@ -162,30 +154,25 @@ class _Compilation:
                     yield RankedRoute((*rank, *age, index, _WAYS * position + order), route)
 
     def _ways(self, match: Match, action: Action) -> Iterator[tuple[Match, Action]]:
-        """A route to a gRPC port gives way, for the unary calls, to one over the bridge if there is one."""
-        bridged = self._over_bridge(action) if isinstance(action, Forward) and not action.path else None
-        if bridged is None:
-            yield match, action
-            return
-        for call in STREAMS:
-            if _takes(match, call):
-                yield replace(match, path=call, kind=PathKind.EXACT), action
-        if any(header.name == _GRPC.name for header in match.headers):
-            yield match, bridged
-        else:
-            yield replace(match, headers=(*match.headers, _GRPC)), bridged
-            yield match, action
+        """A route to an HTTP port that takes gRPC too becomes two, as Envoy speaks one protocol to a cluster."""
+        calls = self._for_grpc(action) if isinstance(action, Forward) else None
+        if calls is not None:
+            named = any(header.name == _GRPC.name for header in match.headers)
+            yield match if named else replace(match, headers=(*match.headers, _GRPC)), calls
+            if named:
+                return
+        yield match, action
 
-    def _over_bridge(self, action: Forward) -> Forward | None:
-        """The action with each target's gRPC port replaced by the HTTP port that takes its calls, if all have one."""
-        if action.bridge or not all(target.cluster in self._bridged for target in action.targets):
+    def _for_grpc(self, action: Forward) -> Forward | None:
+        """The action for gRPC calls, where all of its targets take them over HTTP/2 on their HTTP port."""
+        if not all(target.cluster in self._grpc for target in action.targets):
             return None
         targets: list[Target] = []
         for target in action.targets:
-            cluster = self._bridged[target.cluster]
+            cluster = self._grpc[target.cluster]
             self.clusters[cluster.name] = cluster
             targets.append(replace(target, cluster=cluster.name))
-        return replace(action, targets=tuple(targets), bridge=True)
+        return replace(action, targets=tuple(targets))
 
     def _forward(self, rule: HTTPRouteRule, filters: "_Filters", where: str) -> Forward | Answer:
         targets = tuple(
@@ -200,11 +187,7 @@ class _Compilation:
         )
         if timeout and try_timeout > timeout:
             raise _Unsupported(Reason.UNSUPPORTED_VALUE, f"{where}.timeouts: backendRequest is longer than request")
-        bridge = all(
-            target.cluster in self._bridged and self._bridged[target.cluster].name == target.cluster
-            for target in targets
-        )
-        return Forward(targets, timeout, try_timeout, filters.host, filters.path, bridge)
+        return Forward(targets, timeout, try_timeout, filters.host, filters.path)
 
     def _target(self, ref: HTTPBackendRef, where: str) -> Target:
         edits = _Filters.read(ref.filters, where)
@@ -241,33 +224,16 @@ class _Compilation:
             return Problem(
                 Reason.BACKEND_NOT_FOUND, f"{where}: Service {namespace}/{ref.name} has no port {ref.port}; has {have}"
             )
-        cluster = _cluster(service, port)
-        if service.metadata.annotations.get(BRIDGE) == "true" and (http := _http_port(service, port)):
-            self._bridged[cluster.name] = _cluster(service, http)
+        cluster = _cluster(service, port, http2=port.app_protocol == H2C)
+        if not cluster.http2 and service.metadata.annotations.get(GRPC_ON_HTTP) == "true":
+            self._grpc[cluster.name] = _cluster(service, port, http2=True)
         return cluster
 
 
-def _cluster(service: Service, port: ServicePort) -> Cluster:
-    meta, http2 = service.metadata, port.app_protocol == H2C
+def _cluster(service: Service, port: ServicePort, *, http2: bool) -> Cluster:
+    meta = service.metadata
     name = cluster_name(meta.namespace, meta.name, port.port, http2)
     return Cluster(name, meta.namespace, meta.name, port.port, http2)
-
-
-def _http_port(service: Service, port: ServicePort) -> ServicePort | None:
-    """The port itself, or for a gRPC port the Service's first one that is none."""
-    if port.app_protocol != H2C:
-        return port
-    return next((one for one in service.spec.ports if one.app_protocol != H2C), None)
-
-
-def _takes(match: Match, path: str) -> bool:
-    """Whether requests for `path` fit the path of the match."""
-    match match.kind:
-        case PathKind.EXACT:
-            return path == match.path
-        case PathKind.REGEX:
-            return re.fullmatch(match.path, path) is not None
-    return match.path == "/" or path == match.path or path.startswith(f"{match.path}/")
 
 
 def _port(service: Service, number: int | None) -> ServicePort | None:

@@ -6,13 +6,10 @@ from typing import TypeAlias
 
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
-from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import address_pb2, base_pb2, config_source_pb2, substitution_format_string_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2
-from envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3 import config_pb2 as bridge_pb2
-from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
@@ -111,10 +108,12 @@ def _connection_manager(value: Listener) -> hcm_pb2.HttpConnectionManager:
     manager = hcm_pb2.HttpConnectionManager(
         codec_type=hcm_pb2.HttpConnectionManager.CodecType.AUTO,
         stat_prefix=value.name,
-        http_filters=[*_bridge(), router],
+        http_filters=[router],
         strip_any_host_port=True,
         use_remote_address=wrappers_pb2.BoolValue(value=True),
         normalize_path=wrappers_pb2.BoolValue(value=True),
+        # Model servers number requests themselves, and know a head again that has no id in it.
+        generate_request_id=wrappers_pb2.BoolValue(value=False),
         server_header_transformation=hcm_pb2.HttpConnectionManager.PASS_THROUGH,
         stream_idle_timeout=_duration(STREAM_IDLE_TIMEOUT),
         request_headers_timeout=_duration(HEADERS_TIMEOUT),
@@ -128,46 +127,6 @@ def _connection_manager(value: Listener) -> hcm_pb2.HttpConnectionManager:
         # Its clusters may come a moment later, and go a moment earlier.
         manager.route_config.validate_clusters.value = False
     return manager
-
-
-_BRIDGE = "envoy.filters.http.grpc_http1_reverse_bridge"
-_STATUS_OF_BRIDGE = "envoy.filters.http.header_mutation"
-
-
-def _bridge() -> list[hcm_pb2.HttpFilter]:
-    """gRPC calls become HTTP/1.1 requests whose body is the message. Off but for the routes that turn it on.
-
-    The bridge makes the trailer `grpc-status` from the HTTP status, by a table that has no NOT_FOUND and no
-    INVALID_ARGUMENT. The filter before it, which answers reach later, puts there what the answer's header of that name
-    says: the model server's, or Envoy's own when no replica answered. For both to pass, the content type stays.
-    """
-    says = mutation_rules_pb2.HeaderMutation
-    mutations = header_mutation_pb2.Mutations(
-        response_trailers_mutations=[
-            says(append=_header_from_answer("grpc-status", _OVERWRITE)),
-            says(append=_header_from_answer("grpc-message", _SET)),
-        ]
-    )
-    bridge = bridge_pb2.FilterConfig(content_type="application/grpc", withhold_grpc_frames=True)
-    return [
-        hcm_pb2.HttpFilter(
-            name=_STATUS_OF_BRIDGE,
-            disabled=True,
-            typed_config=_any(header_mutation_pb2.HeaderMutation(mutations=mutations)),
-        ),
-        hcm_pb2.HttpFilter(name=_BRIDGE, disabled=True, typed_config=_any(bridge)),
-    ]
-
-
-def _header_from_answer(name: str, action: int) -> base_pb2.HeaderValueOption:
-    header = base_pb2.HeaderValue(key=name, value=f"%RESP({name})%")
-    return base_pb2.HeaderValueOption(header=header, append_action=action)
-
-
-def _bridged(route: route_components_pb2.Route) -> None:
-    enabled = _any(route_components_pb2.FilterConfig(config=any_pb2.Any()))
-    for name in (_STATUS_OF_BRIDGE, _BRIDGE):
-        route.typed_per_filter_config[name].CopyFrom(enabled)
 
 
 _SERVICE = f"%METADATA(CLUSTER:{METADATA}:service)%"
@@ -239,8 +198,6 @@ def _route(value: Route) -> route_components_pb2.Route:
     match value.action:
         case Forward():
             route.route.CopyFrom(_forward(value.action, value.match))
-            if value.action.bridge:
-                _bridged(route)
         case Redirect():
             route.redirect.CopyFrom(_redirect(value.action, value.match))
         case Answer(status, message):
@@ -339,7 +296,6 @@ def _redirect(value: Redirect, match: Match) -> route_components_pb2.RedirectAct
     return action
 
 
-_OVERWRITE = base_pb2.HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS
 _SET = base_pb2.HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
 _ADD = base_pb2.HeaderValueOption.HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
 

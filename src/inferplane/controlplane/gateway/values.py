@@ -60,17 +60,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """`timeout` and `try_timeout` in seconds; 0 is none.
-
-    With `bridge`, gRPC requests become HTTP/1.1 ones on the way: the targets take a call as the POST of a message.
-    """
+    """`timeout` and `try_timeout` in seconds; 0 is none."""
 
     targets: tuple[Target, ...]
     timeout: float = 0.0
     try_timeout: float = 0.0
     host: str = ""
     path: PathRewrite | None = None
-    bridge: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from inferplane.resources.core import Service
 
 HTTP: JsonObject = {"name": "http", "port": 80}
 GRPC: JsonObject = {"name": "grpc", "port": 9000, "appProtocol": "kubernetes.io/h2c"}
-BRIDGE = {"inferplane.dev/grpc-bridge": "true"}
+ON_HTTP = {"inferplane.dev/grpc-bridge": "true"}
 
 
 def service(*ports: JsonObject, annotations: dict[str, str] | None = None, **spec: str) -> Service:
@@ -60,11 +60,9 @@ def test_behind_a_headless_service_the_containers_port_leads_there_too() -> None
     assert leads(planned(service(port, clusterIP="None"))) == {10080: ("ml/iris:80",), 8888: ("ml/iris:80",)}
 
 
-def test_grpc_calls_take_the_bridge_where_the_service_has_one() -> None:
-    found = planned(service(HTTP, GRPC, annotations=BRIDGE))
-    actions = [one.action for one in routes(found.listeners["service-127.9.0.5:9000"])]
-    bridged = [one.targets[0].cluster for one in actions if isinstance(one, Forward) and one.bridge]
-    assert bridged == ["ml/iris:80"]
+def test_grpc_calls_come_to_the_http_port_where_the_service_takes_them_there() -> None:
+    found = planned(service(HTTP, annotations=ON_HTTP))
+    assert leads(found) == {10080: ("ml/iris:80/h2c", "ml/iris:80")}
 
 
 def test_an_external_name_and_a_service_that_nobody_asked_for_have_no_listener() -> None:

@@ -1,11 +1,12 @@
-"""gRPC through the gateway: a real Envoy turns unary calls into HTTP/1.1 requests, and the answers back."""
+"""gRPC through the gateway: a real Envoy speaks HTTP/2 to the server's HTTP port, unary calls and streams alike."""
 
 import asyncio
 
+import aiohttp
 import grpc
 import numpy as np
 import pytest
-from tests.contract.grpc.gateway import behind_envoy, channel
+from tests.contract.grpc.gateway import HOST, behind_envoy, channel
 from tests.contract.grpc.serving import Echo, call, infer, message, serving
 
 from inferplane import InferenceError, InferInput
@@ -92,40 +93,33 @@ async def test_large_and_compressed_messages_come_through() -> None:
     assert plain.raw_output_contents[0] == zipped.raw_output_contents[0] == large.view().tobytes()
 
 
-async def test_streams_take_the_grpc_port_and_unary_calls_the_bridge() -> None:
-    model = Echo()
-    async with (
-        serving(model) as server,
-        behind_envoy(server.http, server.grpc) as platform,
-        channel(platform) as client,
-    ):
-        stream = client.stream_stream(
-            "/inference.GRPCInferenceService/ModelStreamInfer",
-            pb.ModelInferRequest.SerializeToString,
-            pb.ModelStreamInferResponse.FromString,
-        )(iter([message("echo", [FOUR], "streamed")]))
-        answers = [answer.infer_response.id async for answer in stream]
-        await infer(client, message("echo", [FOUR]))
-    assert answers == ["streamed"]
-    # Envoy numbers HTTP/1.1 requests of its own; only those came over the bridge.
-    assert ["transfer-encoding" in headers or "content-length" in headers for headers in model.seen_headers] == [
-        False,
-        True,
-    ]
-
-
-async def test_a_stream_that_no_port_takes_is_refused_at_once() -> None:
+async def test_streams_take_the_same_way_and_go_on_for_as_long_as_both_want() -> None:
     async with serving(Echo()) as server, behind_envoy(server.http) as platform, channel(platform) as client:
         stream = client.stream_stream(
             "/inference.GRPCInferenceService/ModelStreamInfer",
             pb.ModelInferRequest.SerializeToString,
             pb.ModelStreamInferResponse.FromString,
         )()
-        await stream.write(message("echo", [FOUR]))
-        async with asyncio.timeout(10):
-            await stream.read()  # gRPC tells the status after the last message, here an empty one
-            assert await stream.code() is grpc.StatusCode.UNIMPLEMENTED
-        assert "streams need the gRPC port" in await stream.details()
+        for number in range(100):
+            await stream.write(message("echo", [FOUR], str(number)))
+            answer = await stream.read()
+            assert isinstance(answer, pb.ModelStreamInferResponse)
+            assert answer.infer_response.id == str(number)
+        await stream.done_writing()
+        assert await stream.read() is grpc.aio.EOF
+
+
+async def test_rest_and_grpc_share_the_port() -> None:
+    async with (
+        serving(Echo()) as server,
+        behind_envoy(server.http) as platform,
+        channel(platform) as client,
+        aiohttp.ClientSession() as rest,
+    ):
+        for _ in range(3):
+            assert (await infer(client, message("echo", [FOUR], "a"))).id == "a"
+            async with rest.get(f"http://127.0.0.1:{platform.port}/v2/models/echo", headers={"Host": HOST}) as answer:
+                assert (await answer.json())["name"] == "echo"
 
 
 async def test_a_message_past_the_limit_is_refused() -> None:
@@ -141,12 +135,10 @@ async def test_a_message_past_the_limit_is_refused() -> None:
     assert "50000 bytes" in text
 
 
-async def test_a_server_that_does_not_know_the_bridge_is_spoken_to_in_grpc() -> None:
-    model = Echo()
+async def test_a_grpc_port_that_is_declared_is_the_one_that_is_called() -> None:
     async with (
-        serving(model) as server,
+        serving(Echo()) as server,
         behind_envoy(server.http, server.grpc, bridge=False) as platform,
         channel(platform) as client,
     ):
-        await infer(client, message("echo", [FOUR]))
-    assert "transfer-encoding" not in model.seen_headers[0]
+        assert (await infer(client, message("echo", [FOUR], "a"))).id == "a"

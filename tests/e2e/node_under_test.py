@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 from tests.fakes.api import MemoryApi
 
+from inferplane.assembly import installer
 from inferplane.assembly.home import Home
 from inferplane.assembly.node import _machine_info, _path, _places
 from inferplane.client.kubernetes import kinds
@@ -31,7 +32,15 @@ class Machine:
         self.api = MemoryApi(SystemClock())
 
     def agent(self) -> Agent:
-        return Agent(self.api, SystemClock(), _places(self.home), NODE, _machine_info(), path=_path())
+        return Agent(
+            self.api,
+            SystemClock(),
+            _places(self.home),
+            NODE,
+            _machine_info(),
+            path=_path(),
+            installer=installer.found(os.environ),
+        )
 
     @asynccontextmanager
     async def node(self) -> AsyncIterator[Agent]:

@@ -54,6 +54,10 @@ class Home:
         return self.root / "cache"
 
     @property
+    def environments(self) -> Path:
+        return self.root / "environments"
+
+    @property
     def run(self) -> Path:
         """For sockets. Outside the home when the home's path is too long for a socket's address."""
         inside = self.root / "run"

@@ -21,7 +21,7 @@ from pathlib import Path
 import uvloop
 
 from inferplane import __version__
-from inferplane.assembly import logs, readiness
+from inferplane.assembly import installer, logs, readiness
 from inferplane.assembly.autoscaling import metrics_resolution
 from inferplane.assembly.home import Home, home_from
 from inferplane.client.kubernetes.http import HttpApi
@@ -77,6 +77,7 @@ async def _run(options: Options) -> None:
             _machine_info(),
             path=_path(),
             metrics_resolution=metrics_resolution(os.environ),
+            installer=installer.found(os.environ),
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -101,6 +102,7 @@ def _places(home: Home) -> Places:
         logs=home.logs,
         socket=home.node_socket,
         network_file=home.root / "network.json",
+        environments=home.environments,
     )
 
 

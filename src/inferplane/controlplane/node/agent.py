@@ -15,6 +15,8 @@ from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.node import addresses, images, procfs
 from inferplane.controlplane.node.care import Tools
+from inferplane.controlplane.node.environments.builder import Builder
+from inferplane.controlplane.node.environments.shared import Environments
 from inferplane.controlplane.node.events import COMPONENT, PodEvents
 from inferplane.controlplane.node.keepers import KeeperFailed, Keepers, KeeperSpec
 from inferplane.controlplane.node.launcher import Launcher
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 _NOTE_LOGS_EVERY = 1.0
 # How often use of CPU and memory is sampled, in seconds (metrics-server's default).
 METRICS_RESOLUTION = 15.0
+_TIDY_EVERY = 600.0
 # How long the last statuses may take to be written when the node ends; the API server may be gone already.
 _LAST_WORDS = 2.0
 
@@ -51,6 +54,15 @@ class Places:
     logs: Path
     socket: Path
     network_file: Path
+    environments: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """`uv`'s binary (None: there is none) and the environment variables that it gets."""
+
+    uv: Path | None
+    variables: Mapping[str, str]
 
 
 class Agent:
@@ -65,6 +77,7 @@ class Agent:
         machine_info: Mapping[str, str],
         *,
         path: str,
+        installer: Installer,
         metrics_resolution: float = METRICS_RESOLUTION,
     ) -> None:
         self._clock = clock
@@ -75,6 +88,8 @@ class Agent:
         self._keepers = Keepers(places.run, places.logs, {"PATH": path, "LANG": "C.UTF-8"}, self._run_changed)
         self._path = path
         self._metrics_resolution = metrics_resolution
+        builder = Builder(places.environments, installer.uv, installer.variables, clock)
+        self._environments = Environments(builder, clock)
         self._informers = Informers(api, clock)
         self._images = self._informers.cache(kinds.PROCESS_IMAGE, ProcessImage)
         self._bound = self._informers.cache(kinds.POD, Pod, fields=f"spec.nodeName={name}")
@@ -119,6 +134,7 @@ class Agent:
             services=self._services,
             path=self._path,
             node=self._machine.resources(),
+            environments=self._environments,
         )
         tools = Tools(self._keepers, launcher, events, session, self._clock)
         writer = StatusWriter(self._api, self._clock)
@@ -129,6 +145,7 @@ class Agent:
     ) -> None:
         # The keepers first: what lives must be known before anything is decided.
         await self._keepers.adopt()
+        self._environments.begin()
         tasks.append(group.create_task(self._warm([images.PLAIN])))
         registration = Registration(self._api, self._clock, self._machine)
         async with asyncio.TaskGroup() as together:
@@ -143,15 +160,18 @@ class Agent:
         sampler = Sampler(pods.running, procfs, self._clock, self._metrics_resolution, self._machine.name)
         tasks.append(group.create_task(sampler.run()))
         tasks.append(group.create_task(self._serve(pods, sampler)))
+        tasks.append(group.create_task(self._tidy()))
         ready.set()
 
     async def _end(self, pods: Pods, events: PodEvents) -> None:
         if not self._with_processes:
             pods.close()
+            await self._environments.close()
             await self._keepers.leave()
         else:
             await pods.stop()
             pods.close()
+            await self._environments.close()
             # Again, for a node that is told to end before it has taken up what a former one left.
             await self._keepers.adopt()
             await self._keepers.close()
@@ -194,6 +214,15 @@ class Agent:
         while True:
             await self._clock.sleep(_NOTE_LOGS_EVERY)
             journal.note(pods.living_logs(), self._clock.now().timestamp())
+
+    async def _tidy(self) -> None:
+        """Environments and their keepers go when nothing has used them for long."""
+        await self._environments.builder.remove_unfinished()
+        while True:
+            in_use = {images.environment_of(name) for name in self._keepers.busy} - {""}
+            await self._environments.tidy(in_use)
+            self._keepers.retire_unused()
+            await self._clock.sleep(_TIDY_EVERY)
 
     async def _serve(self, pods: Pods, sampler: Sampler) -> None:
         runner = web.AppRunner(application(pods, sampler, self._clock), access_log=None)

@@ -18,10 +18,12 @@ from inferplane.controlplane.node import keepers, logs, runs
 from inferplane.controlplane.node.decide import NODE_SHUTDOWN, Start
 from inferplane.controlplane.node.directories import PodDirectory
 from inferplane.controlplane.node.environment import ConfigError
+from inferplane.controlplane.node.environments.choose import InvalidRequirements
+from inferplane.controlplane.node.environments.shared import EnvironmentFailed
 from inferplane.controlplane.node.events import PodEvents
 from inferplane.controlplane.node.images import ImageNotRunnable, install_hint, recipe
 from inferplane.controlplane.node.keepers import KeeperFailed, Keepers
-from inferplane.controlplane.node.launcher import Launcher, Setting
+from inferplane.controlplane.node.launcher import LIBRARY_VERSION, Launcher, Setting
 from inferplane.controlplane.node.observed import ABSENT, Health, Problem, Seen
 from inferplane.controlplane.node.probes import Kind, Prober
 from inferplane.controlplane.node.status import Place
@@ -87,7 +89,7 @@ class Care:
             self.run_changed()
 
     def start(self, action: Start) -> None:
-        self.seen = replace(self.seen, launching=True, problem=None)
+        self.seen = replace(self.seen, launching=True, progress="", problem=None)
         name = f"launch {self.pod.metadata.namespace}/{self.pod.metadata.name}/{self.container.name}"
         self._launching = asyncio.create_task(self._launch(action), name=name)
 
@@ -106,6 +108,10 @@ class Care:
             how = recipe(self.container, self.tools.launcher.images.list())
             hint = install_hint(how, error.message) if missing else error.message
             self._refuse("RuntimeNotInstalled" if missing else "RuntimeBroken", hint, "Failed", _TRY_IMPORT_AGAIN)
+        except EnvironmentFailed as error:
+            self._refuse("EnvironmentNotBuilt", _with_ways_out(error), "Failed", error.retry_after)
+        except InvalidRequirements as error:
+            self._refuse("EnvironmentNotBuilt", str(error), "Failed")
         except MountError as error:
             self._refuse("FailedMount", str(error), "FailedMount")
         except ConfigError as error:
@@ -122,6 +128,7 @@ class Care:
     async def _request(self, action: Start) -> None:
         tools, attempt = self.tools, action.attempt
         setting = await tools.launcher.prepare(self.pod, self.container, self.directory, self.place, attempt)
+        setting = await tools.launcher.house(self.pod, setting, self._note_progress)
         await tools.keepers.ready(setting.recipe.keeper)
         where = self.directory.container(self.container.name)
         runs.forget(where, attempt - 2)
@@ -131,8 +138,15 @@ class Care:
         self._say("Pulled", f'Container image "{self.container.image}" needs no pulling: it runs as a process')
         self._say("Created", f"Created container: {self.container.name}")
 
+    def _note_progress(self, words: str) -> None:
+        if not self.seen.progress:
+            self._say("Pulling", words)
+        self.seen = replace(self.seen, progress=words)
+        self.changed()
+
     def _refuse(self, reason: str, message: str, event: str, again: float = _TRY_AGAIN) -> None:
-        self.seen = replace(self.seen, launching=False, problem=Problem(reason, message, self.tools.now() + again))
+        problem = Problem(reason, message, self.tools.now() + again)
+        self.seen = replace(self.seen, launching=False, progress="", problem=problem)
         self.tools.events.warning(self.pod, event, message, self.container.name)
         self.changed()
 
@@ -264,3 +278,11 @@ class Care:
 
     def _say(self, reason: str, message: str) -> None:
         self.tools.events.normal(self.pod, reason, message, self.container.name)
+
+
+def _with_ways_out(error: EnvironmentFailed) -> str:
+    """The message of a container whose environment could not be built: what is missing, and what to do."""
+    ways = [error.fix] if error.fix else []
+    if error.wanted.recorded:
+        ways.append(f"or serve it with the version that is there: annotation {LIBRARY_VERSION}: installed")
+    return f"{error.message}: {', '.join(ways)}" if ways else error.message

@@ -5,12 +5,14 @@ A container engine is the third way of the design and is not supported yet; the 
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from inferplane.controlplane.node.keepers import KeeperSpec
+from inferplane.controlplane.node.environments.choose import Environment, Wish
+from inferplane.controlplane.node.keepers import IN_ENVIRONMENT, KeeperSpec
 from inferplane.kernel.errors import InferplaneError
 from inferplane.resources.core import Container, EnvVar
-from inferplane.resources.process_image import ProcessImage, find
+from inferplane.resources.process_image import ProcessImage, find, version_of
 
 PLAIN = KeeperSpec("plain")
 
@@ -21,14 +23,17 @@ class ImageNotRunnable(InferplaneError):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """`argv` holds arguments for an `entrypoint`, else the command, before expansion. `env` is the image's own."""
+    """`argv` holds arguments for an `entrypoint`, else the command, before expansion. `env` is the image's own.
+
+    `wish` is what the process needs of its Python environment, None for a command of the container's own.
+    """
 
     keeper: KeeperSpec
     argv: tuple[str, ...]
     entrypoint: str = ""
     env: tuple[EnvVar, ...] = ()
     announces: bool = False
-    requirements: tuple[str, ...] = ()
+    wish: Wish | None = None
 
 
 def recipe(container: Container, images: Sequence[ProcessImage]) -> Recipe:
@@ -50,8 +55,34 @@ def recipe(container: Container, images: Sequence[ProcessImage]) -> Recipe:
         entrypoint=spec.entrypoint,
         env=tuple(spec.env),
         announces=spec.announces_readiness,
-        requirements=tuple(spec.requirements),
+        wish=wish(image, container.image),
     )
+
+
+def wish(image: ProcessImage, name: str) -> Wish:
+    """`name` is the container's image, whose tag may choose the library's version."""
+    spec = image.spec
+    return Wish(
+        requirements=tuple(spec.requirements),
+        library=spec.library,
+        companions=tuple(spec.companions),
+        version=version_of(name) if spec.library else "",
+        ours=bool(spec.entrypoint),
+    )
+
+
+def housed(spec: KeeperSpec, environment: Environment, directory: Path) -> KeeperSpec:
+    """The keeper of the same name's modules in an environment of its own."""
+    if not environment.ours:
+        return spec  # what is executed finds its interpreter by itself
+    digest = hashlib.sha256("\n".join(spec.preload).encode()).hexdigest()[:8]
+    name = f"{IN_ENVIRONMENT}{environment.digest}-{digest}"
+    return replace(spec, name=name, python=str(directory / "bin" / "python"))
+
+
+def environment_of(keeper: str) -> str:
+    """The digest of the environment that a keeper of that name runs in; "" for the platform's own."""
+    return keeper.removeprefix(IN_ENVIRONMENT).partition("-")[0] if keeper.startswith(IN_ENVIRONMENT) else ""
 
 
 def zygote(image: ProcessImage) -> KeeperSpec:
@@ -74,7 +105,7 @@ def ahead(images: Sequence[ProcessImage]) -> list[KeeperSpec]:
 
 def install_hint(recipe: Recipe, error: str) -> str:
     """The message of a container whose libraries could not be imported."""
-    if not recipe.requirements:
+    if recipe.wish is None or not recipe.wish.requirements:
         return error
-    packages = " ".join(f"'{one}'" for one in recipe.requirements)
+    packages = " ".join(f"'{one}'" for one in recipe.wish.requirements)
     return f"{error}; install what the image needs: pip install {packages}"

@@ -41,6 +41,8 @@ from inferplane.kernel.errors import InferplaneError
 log = logging.getLogger(__name__)
 
 _SOCKET_PREFIX = "keeper-"
+IN_ENVIRONMENT = "env-"
+"""What the names of keepers begin with that run in an environment of their own; its digest follows."""
 _UNKNOWN_EXIT = 137
 # For runs that nobody has asked to end when their keeper must. Seconds.
 _LAST_GRACE = 10.0
@@ -58,10 +60,14 @@ class KeeperFailed(InferplaneError):
 
 @dataclass(frozen=True, slots=True)
 class KeeperSpec:
-    """`name` is unique among keepers that differ in anything. `preload` as in `inferplane.assembly.keeper`."""
+    """`name` is unique among keepers that differ in anything. `preload` as in `inferplane.assembly.keeper`.
+
+    `python` is the interpreter of an environment of its own; "": the platform's.
+    """
 
     name: str
     preload: tuple[str, ...] = ()
+    python: str = ""
 
 
 @dataclass(slots=True)
@@ -88,6 +94,7 @@ class Keepers:
     _spawned: dict[str, int] = field(default_factory=dict)
     _living: dict[RunId, str] = field(default_factory=dict)
     _orphans: dict[RunId, tuple[procfs.Identity, int]] = field(default_factory=dict)
+    _unused: set[str] = field(default_factory=set)
 
     async def adopt(self) -> None:
         """Connects to every keeper that a former node left running; removes the sockets of those that ended."""
@@ -137,10 +144,22 @@ class Keepers:
 
     def retire(self, wanted: Sequence[KeeperSpec]) -> None:
         """Ends keepers that have no run and that no new run will use, such as those of a former image table."""
-        keep = {spec.name for spec in wanted} | set(self._living.values())
+        keep = {spec.name for spec in wanted} | self.busy
         for name, connection in self._connections.items():
-            if name not in keep:
+            if name not in keep and not name.startswith(IN_ENVIRONMENT):
                 connection.send(Close())
+
+    @property
+    def busy(self) -> set[str]:
+        """Names of keepers with living runs."""
+        return set(self._living.values())
+
+    def retire_unused(self) -> None:
+        """Ends those of environments that had no run at the last call and have none now: each holds its libraries."""
+        unused = {name for name in self._connections if name.startswith(IN_ENVIRONMENT)} - self.busy
+        for name in unused & self._unused:
+            self._connections[name].send(Close())
+        self._unused = unused - self._unused
 
     async def close(self) -> None:
         """Ends all keepers. Runs should have ended by now; those that have not are ended, too."""
@@ -188,7 +207,7 @@ class Keepers:
 
     async def _spawn(self, spec: KeeperSpec) -> _Connection:
         reading, writing = os.pipe()
-        command = [sys.executable, "-m", "inferplane.assembly.keeper"]
+        command = [spec.python or sys.executable, "-m", "inferplane.assembly.keeper"]
         command += ["--socket", str(self._socket(spec.name)), "--name", spec.name]
         command += [word for module in spec.preload for word in ("--preload", module)]
         environment = {**_ONE_THREAD, **self.environment, "INFERPLANE_READY_FD": str(writing)}

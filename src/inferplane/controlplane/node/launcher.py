@@ -1,15 +1,19 @@
 """From a container's spec to what a keeper needs to start it: recipe, environment, arguments, volumes, mounts."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inferplane.controlplane.machinery.cache import Cache
 from inferplane.controlplane.node.directories import PodDirectory
 from inferplane.controlplane.node.environment import Sources, environment, expand, references, relocate
+from inferplane.controlplane.node.environments.choose import Wish
+from inferplane.controlplane.node.environments.shared import Environments
 from inferplane.controlplane.node.hosts import Hosts, mentions, neighbours
-from inferplane.controlplane.node.images import Recipe, recipe
+from inferplane.controlplane.node.images import Recipe, housed, recipe
 from inferplane.controlplane.node.lookups import Lookups
+from inferplane.controlplane.node.model_versions import READERS, model_directory, recorded
 from inferplane.controlplane.node.probes import Target
 from inferplane.controlplane.node.protocol import Launch
 from inferplane.controlplane.node.services import ServiceAddresses
@@ -20,6 +24,9 @@ from inferplane.resources.process_image import ProcessImage
 
 _DEFAULT_PORT = 8080
 TERMINATION_LOG = "INFERPLANE_TERMINATION_LOG"
+LIBRARY_VERSION = "inferplane.dev/library-version"
+"""Annotation of a pod (and so of an InferenceService): `recorded`, the default, serves a model with the library version
+that it was saved with; `installed` with the one that the platform has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class Launcher:
     services: ServiceAddresses
     path: str
     node: Mapping[str, str]
+    environments: Environments
 
     async def prepare(
         self, pod: Pod, container: Container, directory: PodDirectory, place: Place, attempt: int
@@ -70,6 +78,33 @@ class Launcher:
         hosts = await self._hosts(pod, container, [*how.argv, *variables.values()], place)
         variables = {name: hosts.place(value) for name, value in variables.items()}
         return Setting(how, variables, places, root, hosts)
+
+    async def house(self, pod: Pod, setting: Setting, tell: Callable[[str], None]) -> Setting:
+        """The setting with a keeper in the environment that the container needs, built now if need be.
+
+        `tell` is given words of progress. Raises EnvironmentFailed, InvalidRequirements.
+        """
+        wish = setting.recipe.wish
+        if wish is None:
+            return setting
+        wish = await self._with_recorded(pod, wish, setting)
+        wanted = await self.environments.choose(wish)
+        if wanted is None:
+            return setting
+        await self.environments.ready(wanted, tell)
+        directory = self.environments.builder.path(wanted)
+        how = replace(setting.recipe, keeper=housed(setting.recipe.keeper, wanted, directory))
+        variables = dict(setting.environment)
+        if variables["PATH"] == self.path:  # else it is the container's own choice
+            variables["PATH"] = f"{directory / 'bin'}:{self.path}"
+        return replace(setting, recipe=how, environment=variables)
+
+    async def _with_recorded(self, pod: Pod, wish: Wish, setting: Setting) -> Wish:
+        asked = wish.version or pod.metadata.annotations.get(LIBRARY_VERSION) == "installed"
+        directory = model_directory(setting.place(word) for word in setting.recipe.argv)
+        if asked or wish.library not in READERS or directory is None:
+            return wish
+        return replace(wish, recorded=await asyncio.to_thread(recorded, wish.library, directory))
 
     def launch(self, pod: Pod, container: Container, directory: PodDirectory, setting: Setting, attempt: int) -> Launch:
         """Everything but `failures`."""

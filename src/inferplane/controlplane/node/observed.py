@@ -30,13 +30,14 @@ class Health:
 class Seen:
     """One container. `run` is the latest one (living or ended), `previous` the one before it.
 
-    `launching`: a start is under way. `terminated_at`: when SIGTERM was sent to the run, `killed` whether SIGKILL was;
-    0.0 and False for a run that nobody stops.
+    `launching`: a start is under way; `progress` says how far it has come where that takes long. `terminated_at`: when
+    SIGTERM was sent to the run, `killed` whether SIGKILL was; 0.0 and False for a run that nobody stops.
     """
 
     run: Run | None = None
     previous: Run | None = None
     launching: bool = False
+    progress: str = ""
     health: Health = Health()
     problem: Problem | None = None
     terminated_at: float = 0.0

@@ -137,7 +137,7 @@ def _state(pod: Pod, container: Container, containers: Containers, decision: Dec
     init = any(one.name == container.name for one in pod.spec.init_containers)
     if not init and not initialized(pod, containers):
         return _waiting("PodInitializing", "")
-    return _waiting("ContainerCreating", "")
+    return _waiting("ContainerCreating", seen.progress)
 
 
 def _last_state(pod: Pod, container: Container, seen: Seen, decision: Decision) -> Run | None:

@@ -3,7 +3,6 @@
 A batch that fails is computed again one by one, so that one bad request fails alone.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from inferplane.dataplane.model.upstream import translated
 from inferplane.dataplane.server.answers import Answer, with_headers
 from inferplane.dataplane.server.batching.forms import JoiningForms
 from inferplane.dataplane.server.batching.join import Joining, Part
+from inferplane.dataplane.server.reply import Reply
 from inferplane.inference.errors import DeadlineExceeded, InferenceFailure
 from inferplane.inference.forms import Filled, V2Forms
 from inferplane.inference.tensors import InferRequest
@@ -72,7 +72,7 @@ class Call:
         codec: Codec,
         body: bytes,
         headers: Headers,
-        reply: asyncio.Future[Answer],
+        reply: Reply,
         since: float,
         deadline: float | None,
     ) -> None:

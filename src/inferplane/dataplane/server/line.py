@@ -31,6 +31,7 @@ from inferplane.dataplane.server.calls import Call, Codec, Computing, Headers
 from inferplane.dataplane.server.deadlines import Deadlines
 from inferplane.dataplane.server.metrics import ModelMetrics
 from inferplane.dataplane.server.pace import Pace
+from inferplane.dataplane.server.reply import Reply
 from inferplane.dataplane.server.settings import Execution
 from inferplane.inference.errors import DeadlineExceeded, Overloaded
 
@@ -103,11 +104,11 @@ class Line:
         verb: InferenceVerb = InferenceVerb.PREDICT,
         timeout: float | None = None,
     ) -> Outcome:
-        """The answer, now or later. `timeout` in seconds. Cancelling the future gives up the call."""
+        """The answer, now or later. `timeout` in seconds. Cancelling the reply gives up the call."""
         if not self._has_room():
             return self._refused(codec)
         now = monotonic()  # the loop's clock, which uvloop rounds to its milliseconds
-        reply: asyncio.Future[Answer] = self._loop.create_future()
+        reply = Reply()
         call = Call(codec, body, headers, reply, now, None if timeout is None else now + timeout)
         if verb is InferenceVerb.EXPLAIN:
             call.verb = verb

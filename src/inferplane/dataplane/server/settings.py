@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.server.batching.decide import Bounds
 
-MAX_BATCH_SIZE = 64
+MAX_BATCH_SIZE = 256
 MAX_QUEUE = 1000
 
 

@@ -13,6 +13,7 @@ from inferplane.dataplane.model.rows import RowModel
 from inferplane.dataplane.server.answers import Answer, Outcome
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.metrics import Metrics
+from inferplane.dataplane.server.reply import Reply
 from inferplane.inference import v1
 from inferplane.inference.tensors import Array, output
 
@@ -196,7 +197,8 @@ async def test_a_subclass_with_its_own_predict_is_called_by_it() -> None:
 async def test_a_call_whose_client_left_before_its_turn_is_not_computed() -> None:
     model = Doubling()
     dispatch = serving(model)
-    gone = asyncio.ensure_future(dispatch.predict("m", b'{"instances":[[1]]}', {}))  # type: ignore[arg-type]  # a future here
+    gone = dispatch.predict("m", b'{"instances":[[1]]}', {})
+    assert isinstance(gone, Reply)
     gone.cancel()
     assert await v1_answer(dispatch, b'{"instances":[[2]]}') == (200, {"predictions": [4.0]})
     assert model.seen == [1]

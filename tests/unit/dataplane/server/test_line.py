@@ -15,6 +15,7 @@ from inferplane.dataplane.model.rows import RowModel
 from inferplane.dataplane.server.answers import Answer, Outcome
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.metrics import Metrics
+from inferplane.dataplane.server.reply import Reply
 from inferplane.dataplane.server.settings import Execution
 from inferplane.inference.tensors import Array
 
@@ -89,7 +90,7 @@ async def test_those_who_left_the_queue_make_room_and_are_not_computed() -> None
         await model.has_entered()
         gone = [dispatch.predict("m", b'{"instances":["gone"]}', {}) for _ in range(2)]
         for outcome in gone:
-            assert isinstance(outcome, asyncio.Future)
+            assert isinstance(outcome, Reply)
             outcome.cancel()
         staying = ask(dispatch)
         model.release.set()

@@ -108,9 +108,12 @@ class Queue(Generic[C]):
         return first if name is None or full else first + self.bounds.latency
 
     def _taken(self, name: Hashable | None, kind: _Kind[C]) -> list[C]:
+        calls = kind.calls
+        if name is not None and kind.rows <= self.bounds.rows and kind.size <= self.bounds.bytes:
+            self._forget(name, kind)
+            return [call for call in calls if not call.left]
         rows = size = 0
         taken: list[C] = []
-        calls = kind.calls
         while calls:
             call = calls[0]
             over = rows + call.rows > self.bounds.rows or size + call.size > self.bounds.bytes

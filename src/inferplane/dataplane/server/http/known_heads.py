@@ -5,13 +5,16 @@ ones are kept: HTTP/1.1, a Content-Length, the connection goes on, no id or trac
 one different).
 """
 
-from copy import copy
+from collections.abc import Callable
 
 from inferplane.dataplane.server.http.wire import Incoming
 
 _END = b"\r\n\r\n"
 _LONGEST = 2048
 _KEPT = 256
+
+# `copy.copy` takes a detour of 0.7 µs to it; msgspec's stub leaves it out.
+_copied: Callable[[Incoming], Incoming] = Incoming.__copy__  # type: ignore[attr-defined]
 
 
 class KnownHeads:
@@ -26,7 +29,7 @@ class KnownHeads:
         known = self._requests.get(data[:end])
         if known is None or len(data) != end + known.length:
             return None
-        request = copy(known)
+        request = _copied(known)
         request.body = data[end:]
         return request
 

@@ -20,6 +20,7 @@ from inferplane.dataplane.server.http import compression, heads, large_body, ref
 from inferplane.dataplane.server.http.asgi import Exchange
 from inferplane.dataplane.server.http.large_body import LargeBody
 from inferplane.dataplane.server.http.wire import Incoming
+from inferplane.dataplane.server.reply import Reply
 
 if TYPE_CHECKING:
     from inferplane.dataplane.server.http.listener import HttpServer
@@ -61,7 +62,7 @@ class Connection(asyncio.Protocol):
         self._current: Incoming | None = None
         self._task: asyncio.Task[None] | None = None
         self._exchange: Exchange | None = None
-        self._expected: asyncio.Future[Answer] | None = None
+        self._expected: Reply | None = None
         self._waiting: deque[Incoming] = deque()
         self._unread = False
         self._drained: asyncio.Event | None = None
@@ -322,9 +323,9 @@ class Connection(asyncio.Protocol):
         elif outcome is None:
             self._exchange = Exchange(self._server.app, request, self)
             self._start(self._exchange.run())
-        elif isinstance(outcome, asyncio.Future):
+        elif type(outcome) is Reply:
             self._expected = outcome
-            outcome.add_done_callback(self._arrived)
+            outcome.then(self._arrived)
         else:
             self._start(self._settle(outcome))
 
@@ -341,14 +342,12 @@ class Connection(asyncio.Protocol):
             log.exception("handler failed target=%s", request.target.decode("latin-1"))
             return INTERNAL
 
-    def _arrived(self, outcome: asyncio.Future[Answer]) -> None:
+    def _arrived(self, answer: Answer) -> None:
         self._expected = None
-        if outcome.cancelled():
-            return
-        if outcome.exception() is None and type(body := outcome.result().body) is bytes:
-            self._finish(outcome.result(), body)
+        if type(answer.body) is bytes or type(answer.body) is tuple:
+            self._finish(answer, answer.body)
         else:
-            self._start(self._settle(outcome))
+            self._start(self._settle(answer))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         self._task = self._loop.create_task(work)

@@ -44,4 +44,4 @@ imports:
 	.venv/bin/lint-imports
 
 clean:
-	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-peers .venv-emulators .mypy_cache .ruff_cache .pytest_cache .hypothesis

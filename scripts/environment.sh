@@ -7,7 +7,10 @@ want=${1:-run}
 venv=.venv
 stamp=$venv/.inferplane-$want
 sum=$(cat pyproject.toml constraints.txt scripts/environment.sh | cksum)
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$sum" ]; then exit 0; fi
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$sum" ]; then
+  [ "$want" != dev ] || sh scripts/emulators.sh
+  exit 0
+fi
 
 start=$(date +%s)
 if [ ! -x $venv/bin/python ]; then
@@ -30,7 +33,7 @@ fi
 # Compiled now, or the first start would compile scikit-learn while the user waits.
 set -- --quiet --compile-bytecode --python $venv/bin/python --constraint constraints.txt
 if [ "$want" = dev ]; then
-  set -- "$@" --editable '.[sklearn,pandas,xgboost,lightgbm,onnx,otel]' --group dev
+  set -- "$@" --editable '.[sklearn,pandas,xgboost,lightgbm,onnx,otel,storage]' --group dev
 else
   set -- "$@" --editable '.[sklearn]'
 fi
@@ -41,3 +44,4 @@ echo "$sum" >"$stamp"
 count=$(ls -d $venv/lib/python3*/site-packages/*.dist-info | wc -l)
 version=$($venv/bin/python -c 'import platform; print(platform.python_version())')
 printf '● environment            %s, Python %s, %s packages   %s s\n' "$venv" "$version" "$count" "$(($(date +%s) - start))"
+[ "$want" != dev ] || sh scripts/emulators.sh

@@ -1,15 +1,17 @@
-"""Models that are on this machine already: `file://` URIs and plain paths. Nothing is copied; entries are linked."""
+"""Models that are on this machine already: `file://` URIs and plain paths. Nothing is copied; entries are linked.
 
+A single file that is an archive is unpacked, by way of the cache as if it came from a store (`LocalArchive`).
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from inferplane.kernel.errors import InferplaneError
+from inferplane.dataplane.storage.errors import StorageError
+from inferplane.dataplane.storage.remote import Digest, Entry
+from inferplane.dataplane.storage.uris import archive_of
 
-SUPPORTED = ("file://", "a path on this machine")
-
-
-class StorageError(InferplaneError):
-    """A storage URI that leads to no model."""
+_CHUNK = 1 << 20
 
 
 def fetch(uri: str, destination: Path | None = None) -> Path:
@@ -27,12 +29,46 @@ def fetch(uri: str, destination: Path | None = None) -> Path:
     return destination
 
 
+def is_archive(uri: str) -> bool:
+    """Is it one file that is to be unpacked? Raises StorageError when there is nothing."""
+    path = _located(uri)
+    return path.is_file() and bool(archive_of(path.name))
+
+
+class LocalArchive:
+    """A `Remote` of one file."""
+
+    ranges = True
+
+    def __init__(self, uri: str) -> None:
+        self._path = _located(uri).resolve()
+
+    @property
+    def name(self) -> str:
+        return f"file://{self._path.parent}"
+
+    def entries(self) -> list[Entry]:
+        status = self._path.stat()
+        # What a file system says when a file was written or replaced.
+        version = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+        return [Entry(self._path.name, self._path.name, status.st_size, version)]
+
+    def digest(self, entry: Entry) -> Digest | None:
+        return None
+
+    def read(self, entry: Entry, start: int, stop: int | None) -> Iterator[bytes]:
+        with self._path.open("rb") as content:
+            content.seek(start)
+            left = (entry.size or 0) - start if stop is None else stop - start
+            while left > 0 and (block := content.read(min(_CHUNK, left))):
+                left -= len(block)
+                yield block
+
+
 def _located(uri: str) -> Path:
-    scheme = urlsplit(uri).scheme
-    if scheme not in ("", "file"):
-        raise StorageError(f"Cannot recognize storage type for {uri}: supported are {' and '.join(SUPPORTED)}")
-    path = Path(unquote(urlsplit(uri).path) if scheme == "file" else uri)
-    if scheme == "file" and urlsplit(uri).netloc not in ("", "localhost"):
+    is_uri = uri.startswith("file://")
+    path = Path(unquote(urlsplit(uri).path) if is_uri else uri)
+    if is_uri and urlsplit(uri).netloc not in ("", "localhost"):
         raise StorageError(f"Cannot locate source uri {uri}: file URIs name no host", fix="write file:///the/path")
     if not path.exists():
         raise StorageError(f"Cannot locate source uri {uri}", fix=f"there is no {path} on this machine")

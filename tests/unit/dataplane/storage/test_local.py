@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from inferplane.dataplane.storage.local import StorageError, fetch
+from inferplane.dataplane.storage.errors import StorageError
+from inferplane.dataplane.storage.local import fetch
 
 
 def model_at(directory: Path) -> Path:
@@ -61,11 +62,3 @@ def test_what_is_not_there_cannot_be_located(uri: str) -> None:
 def test_a_file_uri_with_a_host_is_refused() -> None:
     with pytest.raises(StorageError, match=r"file URIs name no host: write file:///the/path"):
         fetch("file://models/iris")
-
-
-def test_an_unknown_scheme_lists_what_is_supported() -> None:
-    with pytest.raises(StorageError) as caught:
-        fetch("s3://bucket/model")
-    assert str(caught.value) == (
-        "Cannot recognize storage type for s3://bucket/model: supported are file:// and a path on this machine"
-    )

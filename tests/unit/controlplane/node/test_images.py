@@ -1,7 +1,20 @@
+from pathlib import Path
+
 import msgspec
 import pytest
 
-from inferplane.controlplane.node.images import PLAIN, ImageNotRunnable, ahead, install_hint, recipe, zygote, zygotes
+from inferplane.controlplane.node.environments.choose import Environment
+from inferplane.controlplane.node.images import (
+    PLAIN,
+    ImageNotRunnable,
+    ahead,
+    environment_of,
+    housed,
+    install_hint,
+    recipe,
+    zygote,
+    zygotes,
+)
 from inferplane.resources.core import Container
 from inferplane.resources.process_image import ProcessImage, process_images
 
@@ -53,3 +66,29 @@ def test_a_missing_library_says_what_to_install() -> None:
     said = install_hint(recipe(SKLEARN, IMAGES), "ModuleNotFoundError: No module named 'sklearn'")
     assert said.startswith("ModuleNotFoundError: No module named 'sklearn'; ")
     assert said.endswith("pip install 'inferplane[sklearn]'")
+
+
+def test_a_version_tag_chooses_the_version_of_the_images_library_and_a_release_of_kserve_does_not() -> None:
+    images = {f"kserve/sklearnserver:{tag}": tag for tag in ("1.4.2", "v1.4.2", "1.4.2-gpu", "v0.15", "latest")}
+    wishes = [recipe(Container(name="c", image=image), IMAGES).wish for image in images]
+    assert [one.version for one in wishes if one is not None] == ["1.4.2", "1.4.2", "1.4.2", "", ""]
+    assert {one.library for one in wishes if one is not None} == {"scikit-learn"}
+
+
+def test_a_container_with_a_command_of_its_own_has_no_wish() -> None:
+    assert recipe(Container(name="c", image=SKLEARN.image, command=["x"]), IMAGES).wish is None
+
+
+def test_each_environment_has_a_zygote_of_its_own() -> None:
+    spec = recipe(SKLEARN, IMAGES).keeper
+    one, other = (Environment((f"scikit-learn=={v}",), (), "3.11", ours=True) for v in ("1.4.*", "1.6.*"))
+    keepers = [housed(spec, environment, Path("/e") / environment.digest) for environment in (one, other)]
+    assert len({spec.name, *(keeper.name for keeper in keepers)}) == 3
+    assert keepers[0].python == f"/e/{one.digest}/bin/python"
+    assert keepers[0].preload == spec.preload
+    assert [environment_of(keeper.name) for keeper in (*keepers, spec)] == [one.digest, other.digest, ""]
+
+
+def test_what_is_executed_in_an_environment_needs_no_keeper_of_its_own() -> None:
+    foreign = Environment(("mlserver",), (), "3.11", ours=False)
+    assert housed(PLAIN, foreign, Path("/e")) == PLAIN

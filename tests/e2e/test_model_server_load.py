@@ -4,12 +4,14 @@ The load comes from a process of its own. Figures are printed; bounds leave room
 """
 
 import json
+import math
+import os
 import subprocess
 import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -28,19 +30,24 @@ GENERATOR = Path(__file__).with_name("open_loop.py")
 
 TWO_MODELS = """
 import sys, time
+import numpy as np
 from inferplane import Model, ModelServer
 
 class Quick(Model):
     def predict(self, payload, headers=None):
         return {"predictions": payload["instances"]}
 
+MATRIX = np.ones((500, 500))
+
 class Slow(Model):
     def predict(self, payload, headers=None):
-        end = time.monotonic() + payload["instances"][0]
-        if payload["instances"][1] == "waits":
-            time.sleep(max(0, end - time.monotonic()))
+        seconds, how = payload["instances"]
+        end = time.monotonic() + seconds
+        if how == "waits":
+            time.sleep(seconds)
         while time.monotonic() < end:
-            pass
+            if how == "computes in numpy":
+                MATRIX @ MATRIX
         return {"predictions": []}
 
 models = [Quick("quick"), Slow("slow")]
@@ -64,10 +71,12 @@ def p99(latencies: list[float]) -> float:
     return quantiles(latencies, n=100)[98]
 
 
-@contextmanager
+@pytest.fixture(scope="module")
 def two_models() -> Iterator[int]:
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", TWO_MODELS, str(port)], stderr=subprocess.DEVNULL)
+    # numpy's threads would take every core from the server and from the load.
+    alone = {**os.environ, "POD_IP": "127.0.0.1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([sys.executable, "-c", TWO_MODELS, str(port)], stderr=subprocess.DEVNULL, env=alone)
     try:
         waited = threading.Event()
         while True:
@@ -77,32 +86,69 @@ def two_models() -> Iterator[int]:
                 break
             except OSError:
                 waited.wait(0.05)
+        load(port, *QUICK, 50, 1, 4)
         yield port
     finally:
         process.kill()
         process.wait()
 
 
-@pytest.mark.parametrize("how", ["waits", "computes"])
-def test_a_long_predict_hurts_neither_other_models_nor_health_checks(how: str) -> None:
-    with two_models() as port:
-        quick = ("/v1/models/quick:predict", '{"instances":[1]}', 50, 4, 4)
-        load(port, *quick[:3], 1, 4)
-        idle = load(port, *quick)
-        slow = threading.Thread(target=post, args=(port, "/v1/models/slow:predict", {"instances": [9.0, how]}))
-        slow.start()
-        beside = load(port, *quick)
-        health = load(port, "/v2/health/live", "", 50, 3, 2)
-        assert slow.is_alive()
-        slow.join(TIMEOUT)
-    print(
-        f"{how}: p99 idle {p99(idle['200']):.1f} ms, beside a long predict {p99(beside['200']):.1f} ms, "
-        f"of health checks {p99(health['200']):.1f} ms"
-    )
+QUICK = ("/v1/models/quick:predict", '{"instances":[1]}')
+HEALTH = ("/v2/health/live", "")
+ROUNDS = 6
+LONG = 5.0
+"""Seconds."""
+
+
+@dataclass
+class Round:
+    """Latencies in ms, of another model and of health checks, before and beside a long predict."""
+
+    idle: list[float]
+    beside: list[float]
+    health: list[float]
+
+    def __str__(self) -> str:
+        kinds = (("idle", self.idle), ("beside", self.beside), ("health", self.health))
+        return "; ".join(f"{kind}: p50 {median(found):.2f} p99 {p99(found):.2f} ms" for kind, found in kinds)
+
+    @property
+    def is_fair(self) -> bool:
+        """What the server promises, and room for the system's scheduler.
+
+        A thread that wakes up while all cores are taken, and the long predict takes one of two, waits for slices of
+        3 ms, some of them in a row: that is what the room is for; an idle p99 knows nothing of it. With the
+        interpreter changing hands every 5 ms, as Python has it, the median is 5 ms more; a predict on the loop shows
+        everywhere, as seconds.
+        """
+        return (
+            p99(self.beside) <= 2 * p99(self.idle) + 100
+            and median(self.beside) <= 2 * median(self.idle) + 4
+            and median(self.health) <= 20
+            and p99(self.health) <= 120
+        )
+
+
+def beside_a_long_predict(port: int, how: str) -> Round:
+    idle = load(port, *QUICK, 50, 2, 4)
+    slow = threading.Thread(target=post, args=(port, "/v1/models/slow:predict", {"instances": [LONG, how]}))
+    slow.start()
+    beside = load(port, *QUICK, 50, 2, 4)
+    health = load(port, *HEALTH, 50, 1, 2)
+    in_time = slow.is_alive()
+    slow.join(TIMEOUT)
     assert idle.keys() == beside.keys() == health.keys() == {"200"}
-    # Medians: on a busy machine the tail is the scheduler's. Without care for the interpreter's lock it is 9 ms.
-    assert median(beside["200"]) < 2 * median(idle["200"]) + 4
-    assert median(health["200"]) < 20
+    return Round(idle["200"], beside["200"] if in_time else [math.inf] * 2, health["200"])
+
+
+@pytest.mark.parametrize("how", ["waits", "computes in numpy", "computes in Python"])
+def test_a_long_predict_hurts_neither_other_models_nor_health_checks(two_models: int, how: str) -> None:
+    # What else the machine does only ever adds to a latency: one fair round shows that the server takes no more.
+    rounds: list[Round] = []
+    while not (rounds and rounds[-1].is_fair) and len(rounds) < ROUNDS:
+        rounds.append(beside_a_long_predict(two_models, how))
+        print(f"{how}: {rounds[-1]}")
+    assert rounds[-1].is_fair, "\n".join(map(str, rounds))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inferplane import __version__
@@ -39,6 +40,7 @@ from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.memory import keep_freed
 from inferplane.dataplane.server.metrics import Metrics
 from inferplane.dataplane.storage.local import fetch
+from inferplane.dataplane.storage.uris import LOCAL, store_of
 from inferplane.kernel.errors import InferplaneError
 
 if TYPE_CHECKING:
@@ -120,7 +122,15 @@ def _models(options: Options) -> list[Model]:
         nthread=options.nthread,
         providers=options.providers,
     )
-    return models(options.format, options.model_name, fetch(options.model_dir), runtime_options)
+    return models(options.format, options.model_name, _directory(options.model_dir), runtime_options)
+
+
+def _directory(uri: str) -> Path:
+    if store_of(uri) == LOCAL:
+        return fetch(uri)
+    from inferplane.assembly.models import fetched  # of no use to a server whose model is here
+
+    return fetched(uri, os.environ, log.info)
 
 
 async def _serve(options: Options, served: Sequence[Model], place: Place | None) -> None:

@@ -24,6 +24,7 @@ from inferplane import __version__
 from inferplane.assembly import installer, logs, readiness
 from inferplane.assembly.autoscaling import metrics_resolution
 from inferplane.assembly.home import Home, home_from
+from inferplane.assembly.models import cache_variables
 from inferplane.client.kubernetes.http import HttpApi
 from inferplane.client.kubernetes.kubeconfig import read_kubeconfig
 from inferplane.controlplane.node.agent import Agent, Places
@@ -78,6 +79,7 @@ async def _run(options: Options) -> None:
             path=_path(),
             metrics_resolution=metrics_resolution(os.environ),
             installer=installer.found(os.environ),
+            ours=cache_variables(options.home, os.environ),
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

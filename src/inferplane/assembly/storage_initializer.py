@@ -1,4 +1,8 @@
-"""The init container that brings models: pairs of storage URI and directory → files in those directories."""
+"""The init container that brings models: pairs of storage URI and directory → files in those directories.
+
+How far it is goes to the log, a line every two seconds, and into the termination message, where the node reads it (and
+where it stays if the process is killed); the last message says what was fetched, or what went wrong.
+"""
 
 import os
 import sys
@@ -6,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inferplane.assembly.announcement import leave_message
-from inferplane.dataplane.storage.local import fetch
+from inferplane.assembly.models import fetch
+from inferplane.dataplane.storage.errors import scrubbed
 from inferplane.kernel.errors import InferplaneError
 
-USAGE = "usage: storage_initializer SOURCE DESTINATION [SOURCE DESTINATION …]"
+USAGE = "usage: inferplane storage-initializer SOURCE DESTINATION [SOURCE DESTINATION …]"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,17 +22,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if not arguments or len(arguments) % 2:
         return _failed(f"{USAGE}: got {len(arguments)} arguments")
+    done = []
     try:
         for source, destination in zip(arguments[::2], arguments[1::2], strict=True):
-            fetch(source, Path(destination))
-            print(f"storage-initializer: {source} is at {destination}", flush=True)
+            done.append(fetch(source, Path(destination), os.environ, _say))
+            print(f"storage-initializer: {done[-1]}", flush=True)
     except (InferplaneError, OSError) as error:
         return _failed(str(error))
+    leave_message(os.environ, "\n".join(done))
     return 0
 
 
+def warm() -> None:
+    """Has the zygote import what most fetches need. Starts no thread."""
+    from inferplane.dataplane.storage import http, s3  # noqa: F401
+
+
+def _say(words: str) -> None:
+    print(f"storage-initializer: {words}", flush=True)
+    leave_message(os.environ, words)
+
+
 def _failed(message: str) -> int:
-    line = " ".join(message.split())
+    line = scrubbed(message)
     print(f"storage-initializer: {line}", file=sys.stderr, flush=True)
     leave_message(os.environ, line)
     return 1

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("why", "Say in words why a service is not ready, and what to do."),
     "kubeconfig": ("status", "Print the path of the kubeconfig, for kubectl and other clients."),
     "serve": ("serve", "Run one model server, without a platform."),
+    "storage-initializer": ("storage_initializer", "Fetch models from storage URIs into directories."),
     "tour": ("tour", "Start everything, deploy the first example and send it requests."),
     "version": ("version", "Print the version."),
 }
@@ -56,7 +57,7 @@ class Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"inferplane.cli.commands.{COMMANDS[cmd_name][0]}")
-        command = getattr(module, cmd_name)
+        command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

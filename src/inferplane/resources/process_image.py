@@ -102,7 +102,7 @@ def process_images() -> list[JsonObject]:
             "kserve-storage-initializer",
             images=["kserve/storage-initializer", "inferplane/storage-initializer"],
             entrypoint="inferplane.assembly.storage_initializer:main",
-            preload=["inferplane.assembly.storage_initializer"],
+            preload=["inferplane.assembly.storage_initializer", "inferplane.assembly.storage_initializer:warm"],
         ),
     ]
 

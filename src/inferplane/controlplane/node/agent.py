@@ -79,7 +79,9 @@ class Agent:
         path: str,
         installer: Installer,
         metrics_resolution: float = METRICS_RESOLUTION,
+        ours: Mapping[str, str] | None = None,
     ) -> None:
+        """`ours` are variables for containers that run our own code."""
         self._clock = clock
         self._places = places
         self._api = api
@@ -87,6 +89,7 @@ class Agent:
         self._machine = _machine(name, self._addresses.host, machine_info)
         self._keepers = Keepers(places.run, places.logs, {"PATH": path, "LANG": "C.UTF-8"}, self._run_changed)
         self._path = path
+        self._ours = ours or {}
         self._metrics_resolution = metrics_resolution
         builder = Builder(places.environments, installer.uv, installer.variables, clock)
         self._environments = Environments(builder, clock)
@@ -135,6 +138,7 @@ class Agent:
             path=self._path,
             node=self._machine.resources(),
             environments=self._environments,
+            ours=self._ours,
         )
         tools = Tools(self._keepers, launcher, events, session, self._clock)
         writer = StatusWriter(self._api, self._clock)
@@ -214,6 +218,7 @@ class Agent:
         while True:
             await self._clock.sleep(_NOTE_LOGS_EVERY)
             journal.note(pods.living_logs(), self._clock.now().timestamp())
+            pods.note_said()
 
     async def _tidy(self) -> None:
         """Environments and their keepers go when nothing has used them for long."""

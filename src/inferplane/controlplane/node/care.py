@@ -197,6 +197,14 @@ class Care:
             runs.write(self.directory.container(self.container.name), run)
         self.seen = replace(self.seen, run=run, launching=False, health=Health())
 
+    def note_said(self) -> None:
+        """A running container's termination log, as a word on how far it has come (the storage initializer's)."""
+        if self.seen.running and self.seen.run is not None:
+            said = self._message(self.seen.run.attempt, failed=False)
+            if said != self.seen.progress:
+                self.seen = replace(self.seen, progress=said)
+                self.changed()
+
     def _message(self, attempt: int, *, failed: bool) -> str:
         """The termination log, else (after a failure) the last lines of the log."""
         path = self.directory.termination_log(self.container.name, attempt)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from inferplane.controlplane.machinery.cache import Cache
@@ -48,7 +48,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """`path` is the PATH of containers; `node` the node's allocatable resources, for the downward API."""
+    """`path` is the PATH of containers; `node` the node's allocatable resources, for the downward API.
+
+    `ours` are variables for what runs our own code: where models are cached, for one.
+    """
 
     images: Cache[ProcessImage]
     lookups: Lookups
@@ -57,6 +60,7 @@ class Launcher:
     path: str
     node: Mapping[str, str]
     environments: Environments
+    ours: Mapping[str, str] = field(default_factory=dict)
 
     async def prepare(
         self, pod: Pod, container: Container, directory: PodDirectory, place: Place, attempt: int
@@ -69,6 +73,8 @@ class Launcher:
         root = directory.prepare(container.name)
         termination = directory.termination_log(container.name, attempt)
         base = self._base(pod, container, place, root) | {TERMINATION_LOG: str(termination)}
+        if how.entrypoint:
+            base |= self.ours
         for variable in how.env:
             base[variable.name] = expand(variable.value, base)
         variables = environment(pod, container, sources, base)

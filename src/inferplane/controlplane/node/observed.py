@@ -30,8 +30,9 @@ class Health:
 class Seen:
     """One container. `run` is the latest one (living or ended), `previous` the one before it.
 
-    `launching`: a start is under way; `progress` says how far it has come where that takes long. `terminated_at`: when
-    SIGTERM was sent to the run, `killed` whether SIGKILL was; 0.0 and False for a run that nobody stops.
+    `launching`: a start is under way; `progress` says how far it (or an init container that runs) has come where that
+    takes long. `terminated_at`: when SIGTERM was sent to the run, `killed` whether SIGKILL was; 0.0 and False for a run
+    that nobody stops.
     """
 
     run: Run | None = None

@@ -132,6 +132,13 @@ class Pods:
                 if care.seen.running and care.seen.run is not None:
                     yield runs.log_path(house.directory.container(care.container.name), care.seen.run.attempt)
 
+    def note_said(self) -> None:
+        """Looks how far init containers have come."""
+        for house in self._houses.values():
+            for container in house.pod.spec.init_containers:
+                if (care := house.cares.get(container.name)) is not None:
+                    care.note_said()
+
     def running(self) -> list[Running]:
         """Every container that runs now."""
         return [

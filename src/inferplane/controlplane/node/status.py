@@ -189,6 +189,8 @@ def _conditions(pod: Pod, containers: Containers, before: JsonObject, now: float
     not_done = [one.name for one in pod.spec.init_containers if not passed(one, containers.get(one.name, ABSENT))]
     gates = [one.condition_type for one in pod.spec.readiness_gates if not _gate_open(pod, one.condition_type)]
     waiting = f"containers with incomplete status: [{' '.join(not_done)}]"
+    if not_done and (said := containers.get(not_done[0], ABSENT).progress):
+        waiting += f": {said}"
     is_ready = not unready and done and not finished
     rows = [
         ("Initialized", done, "ContainersNotInitialized", waiting),

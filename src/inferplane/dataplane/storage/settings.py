@@ -71,6 +71,11 @@ def number(environ: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
+def connections(environ: Mapping[str, str]) -> int:
+    """How many at once, for any store; the name is KServe's."""
+    return number(environ, "S3_MAX_FILE_CONCURRENCY", 8)
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
     """How servers prove who they are: `verify` at all, and a file of authorities beside the system's."""

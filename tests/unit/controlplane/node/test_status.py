@@ -47,6 +47,13 @@ def first(status: JsonObject, which: str = "containerStatuses") -> JsonObject:
     return one
 
 
+def test_how_far_an_init_container_has_come_is_part_of_the_condition() -> None:
+    status = rendered({"fetch": Seen(run=run(), progress="fetching s3://b/m: 41 % of 2.9 GiB")})
+    assert conditions(status)["Initialized"]["message"] == (
+        "containers with incomplete status: [fetch]: fetching s3://b/m: 41 % of 2.9 GiB"
+    )
+
+
 def test_a_new_pod_is_pending_with_its_containers_waiting_for_the_init_container() -> None:
     status = rendered({})
     assert (status["phase"], status["podIP"], status["startTime"]) == ("Pending", "127.7.0.9", "2026-01-01T00:00:00Z")

@@ -156,6 +156,9 @@ async def test_without_metrics_the_number_stays_and_it_is_told_once() -> None:
     async with running() as platform:
         await platform.applied(DEPLOYMENT, requesting(2))
         await platform.applied(HPA, hpa())
+        await passed(platform)
+        assert "FailedGetResourceMetric" not in [reason for reason, _ in platform.events()]
+        await platform.started()
         for _ in range(4):
             await passed(platform)
         told = [reason for reason, _ in platform.events() if reason.startswith("Failed")]

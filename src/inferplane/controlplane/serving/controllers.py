@@ -19,6 +19,7 @@ from inferplane.controlplane.serving.knative import watched
 from inferplane.controlplane.serving.knative.watched import Knative
 from inferplane.controlplane.serving.optional import Definition
 from inferplane.kernel.clock import Clock
+from inferplane.resources.autoscaling import HorizontalPodAutoscaler
 from inferplane.resources.core import ConfigMap
 from inferplane.resources.gateway import Gateway
 from inferplane.resources.meta import ObjectMeta
@@ -41,6 +42,13 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
     reconciler = InferenceServices(api, caches, knative, recorder, clock)
     controller = Controller("inferenceservice", reconciler.reconcile, clock=clock)
 
+    def autoscaler_changed(old: HorizontalPodAutoscaler | None, new: HorizontalPodAutoscaler | None) -> None:
+        # Its status is written every few seconds under load, and is no business of ours.
+        if old is None or new is None or old.spec != new.spec or _written(old.metadata) != _written(new.metadata):
+            for one in (old, new):
+                for key in controller_key(one.metadata, kinds.INFERENCE_SERVICE) if one else ():
+                    controller.enqueue(key)
+
     def all_services(namespace: str = "") -> Iterable[Key]:
         return [key_of_meta(one.metadata) for one in caches.isvcs.list(namespace)]
 
@@ -61,7 +69,7 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
     controller.watch(caches.isvcs, lambda one: [key_of_meta(one.metadata)])
     controller.watch(caches.services, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
     controller.watch(caches.deployments, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
-    controller.watch(caches.autoscalers, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
+    caches.autoscalers.on_change(autoscaler_changed)
     controller.watch(caches.routes, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
     controller.watch(caches.pods, keys_of_pod)
     controller.watch(caches.runtimes, of_runtime)
@@ -70,3 +78,8 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
     controller.watch(caches.gateways, of_gateway)
     controller.watch(knative.definitions, of_definition)
     return controller
+
+
+def _written(meta: ObjectMeta) -> tuple[dict[str, str], dict[str, str], bool]:
+    """What others may write into the metadata of an object of ours."""
+    return meta.labels, meta.annotations, meta.deleting

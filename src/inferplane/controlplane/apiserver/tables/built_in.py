@@ -271,28 +271,27 @@ def _autoscaler(obj: JsonObject, now: datetime) -> list[Json]:
 
 
 def _targets(obj: JsonObject) -> str:
-    """`cpu: 12%/80%` for each metric; what is not measured yet is `<unknown>`."""
+    """`cpu: 12%/80%` for each metric; what is not measured yet is `<unknown>` (printers, formatHPAMetrics)."""
     measured = _objects(list_at(obj, "status", "currentMetrics"))
-    shown = []
-    for number, metric in enumerate(_objects(list_at(obj, "spec", "metrics"))):
-        part = object_at(metric, text_at(metric, "type")[:1].lower() + text_at(metric, "type")[1:])
-        current = object_at(measured[number], *_metric_path(metric), "current") if number < len(measured) else {}
-        label = f"{text_at(part, 'name')}: " if metric.get("type") == "Resource" else ""
-        shown.append(f"{label}{_metric_value(current)}/{_metric_value(object_at(part, 'target'))}")
-    return _joined(shown, 2)
+    metrics = _objects(list_at(obj, "spec", "metrics"))
+    shown = [
+        _target(metric, measured[number] if number < len(measured) else {}) for number, metric in enumerate(metrics)
+    ]
+    more = f" + {len(shown) - 2} more..." if len(shown) > 2 else ""
+    return ", ".join(shown[:2]) + more if shown else NONE
 
 
-def _metric_path(metric: JsonObject) -> tuple[str]:
+def _target(metric: JsonObject, measured: JsonObject) -> str:
     kind = text_at(metric, "type")
-    return (kind[:1].lower() + kind[1:],)
-
-
-def _metric_value(value: JsonObject) -> str:
-    if value.get("averageUtilization") is not None:
-        return f"{value['averageUtilization']}%"
-    if value.get("averageValue") is not None:
-        return f"{value['averageValue']} (avg)"
-    return str(value.get("value") or "<unknown>")
+    field = kind[:1].lower() + kind[1:]
+    part, current = object_at(metric, field), object_at(measured, field, "current")
+    target = object_at(part, "target")
+    way = next((one for one in ("averageValue", "averageUtilization", "value") if target.get(one) is not None), "value")
+    percent = "%" if way == "averageUtilization" else ""
+    now = f"{current[way]}{percent}" if current.get(way) is not None else "<unknown>"
+    label = f"{text_at(part, 'name')}: " if kind in ("Resource", "ContainerResource") else ""
+    average = " (avg)" if way == "averageValue" and kind in ("External", "Object") else ""
+    return f"{label}{now}/{target.get(way)}{percent}{average}"
 
 
 def _node_use(obj: JsonObject, now: datetime) -> list[Json]:

@@ -58,6 +58,7 @@ class AutoscalerController:
         # Two lists in a period: a figure is at most half a period older than its sample.
         self._metrics = Metrics(api, clock, self._settings.sync_period / 2)
         self._histories: dict[str, History] = {}
+        self._told: dict[str, tuple[tuple[str, str], ...]] = {}
         self.controller = Controller("horizontalpodautoscaler", self.reconcile, clock=clock)
         self._autoscalers.on_change(self._changed)
 
@@ -66,6 +67,7 @@ class AutoscalerController:
         if new is None:
             if old is not None:
                 self._histories.pop(old.metadata.uid, None)
+                self._told.pop(old.metadata.uid, None)
         elif old is None or old.spec != new.spec or old.metadata.uid != new.metadata.uid:
             self.controller.enqueue(key_of_meta(new.metadata))
 
@@ -141,7 +143,9 @@ class AutoscalerController:
         if is_new and not scaled and not observed.used:
             # Its pods are as young as it is: that there are no figures yet is no news.
             return
-        self._warn(hpa, verdict)
+        if any(one.ready for one in observed.pods):
+            # Before, there is nothing to measure, and the pods themselves say why.
+            self._warn(hpa, verdict)
         await self._write(hpa, status.following(hpa.status, verdict, target.replicas, now, scaled=scaled))
 
     async def _rescale(self, hpa: HorizontalPodAutoscaler, target: _Target, verdict: Verdict) -> None:
@@ -170,8 +174,9 @@ class AutoscalerController:
 
     def _warn(self, hpa: HorizontalPodAutoscaler, verdict: Verdict) -> None:
         """Once for each change of what is wrong, not at every sync."""
-        if status.says_the_same(hpa.status, verdict):
+        if self._told.get(hpa.metadata.uid, ()) == verdict.warnings:
             return
+        self._told[hpa.metadata.uid] = verdict.warnings
         for reason, message in verdict.warnings:
             self._tell(hpa, "Warning", reason, message)
 

@@ -11,7 +11,7 @@ from inferplane.resources.autoscaling import AutoscalerStatus, MetricStatus, Met
 from inferplane.resources.meta import Condition, ConditionStatus, condition
 from inferplane.resources.schemas.quantities import amount
 
-__all__ = ["AutoscalerStatus", "following", "is_news", "not_scaled", "says_the_same", "unreachable"]
+__all__ = ["AutoscalerStatus", "following", "is_news", "not_scaled", "unreachable"]
 
 _ORDER = (ABLE, ACTIVE, LIMITED)
 
@@ -65,12 +65,6 @@ def _dated(conditions: Mapping[str, Says], before: AutoscalerStatus, now: dateti
         for type_ in sorted(conditions, key=lambda one: _ORDER.index(one) if one in _ORDER else len(_ORDER))
         for says in [conditions[type_]]
     ]
-
-
-def says_the_same(before: AutoscalerStatus, verdict: Verdict) -> bool:
-    """About whether a number could be computed."""
-    old, new = condition(before.conditions, ACTIVE), verdict.conditions.get(ACTIVE)
-    return old is not None and new is not None and (old.reason, old.message) == (new.reason, new.message)
 
 
 def is_news(before: AutoscalerStatus, after: AutoscalerStatus) -> bool:

@@ -111,3 +111,34 @@ def test_what_goes_along_in_a_row_is_the_client_s_choice() -> None:
 
     partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": {"name": "x"}}
     assert [carried(include) for include in ("None", "Object", "Metadata")] == [None, obj, partial]
+
+
+def test_an_autoscaler_shows_each_metric_beside_its_target() -> None:
+    def shown(specs: list[Json], statuses: list[Json]) -> Json:
+        spec: JsonObject = {"maxReplicas": 3, "metrics": specs}
+        return row("autoscaling/horizontalpodautoscalers", {"spec": spec, "status": {"currentMetrics": statuses}})[2]
+
+    def metric(name: str, kind: str = "Resource", **target: Json) -> Json:
+        return {"type": kind, kind[:1].lower() + kind[1:]: {"name": name, "target": target}}
+
+    def measured(**current: Json) -> Json:
+        return {"type": "Resource", "resource": {"name": "any", "current": current}}
+
+    percent, average = metric("cpu", averageUtilization=80), metric("memory", averageValue="10Gi")
+    external = metric("", "External", averageValue="5")
+    both: list[Json] = [measured(averageUtilization=12, averageValue="12m"), measured(averageValue="3Gi")]
+    assert [
+        shown([], []),
+        shown([percent], []),
+        shown([percent], [{"type": ""}]),
+        shown([percent, average], both),
+        shown([percent, average, external], both),
+        shown([external], []),
+    ] == [
+        "<none>",
+        "cpu: <unknown>/80%",
+        "cpu: <unknown>/80%",
+        "cpu: 12%/80%, memory: 3Gi/10Gi",
+        "cpu: 12%/80%, memory: 3Gi/10Gi + 1 more...",
+        "<unknown>/5 (avg)",
+    ]

@@ -192,3 +192,21 @@ def test_a_service_that_is_made_anew_is_reached_by_those_who_know_its_address(pl
         return ask(platform, "chain", "/v1/models/chain:predict", V1) == (200, {"predictions": [30, 70]})
 
     eventually(answers, 60)
+
+
+def test_with_the_gateway_api_switched_off_the_way_in_is_an_ingress(platform: Whole) -> None:
+    wanted = {"enableGatewayApi": False, "ingressDomain": "localhost", "ingressClassName": "istio"}
+    patch = {"data": {"ingress": json.dumps(wanted)}}
+    platform.kubectl("patch", "configmap", "-n", "kserve", "inferenceservice-config", "-p", json.dumps(patch))
+    found = "{.status.loadBalancer.ingress[0].ip}"
+
+    def is_served() -> bool:
+        return platform.kubectl("get", "ingress", "chain", "--ignore-not-found", "-o", f"jsonpath={found}") != ""
+
+    eventually(is_served, 60)
+    platform.kubectl("wait", "--for=condition=Ready", "isvc/chain", "--timeout=60s")
+    assert platform.kubectl("get", "httproute", "-o", "name") == ""
+    assert ask(platform, "chain", "/v1/models/chain:predict", V1) == (200, {"predictions": [30, 70]})
+    assert ask(platform, "chain-predictor", "/v1/models/chain:predict", V1) == (200, {"predictions": [3, 7]})
+    explained = ask(platform, "chain", "/v1/models/chain:explain", {"instances": [[5, 6]]})
+    assert explained == (200, {"explanations": [5, 6]})

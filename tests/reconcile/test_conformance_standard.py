@@ -12,7 +12,15 @@ from tests.reconcile.serving import test_standard_mode
 from tests.reconcile.serving.world import World, config, isvc, runtime, serving
 
 from inferplane.client.kubernetes.api import Resource
-from inferplane.client.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, POD, SERVICE, SERVING_RUNTIME
+from inferplane.client.kubernetes.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    INGRESS,
+    POD,
+    SERVICE,
+    SERVING_RUNTIME,
+)
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
 
 SCENARIOS = {
@@ -42,6 +50,7 @@ SCENARIOS = {
     "R41": "imagePullSecrets follow the spec",
     "R42": "ReplicaFailure",
     "R43": "two pods of one age",
+    "R38": "Gateway API off: an Ingress",
     "M1": "two nodes: Deployments, environment, GPUs, Services",
     "M2": "pipelineParallelSize 5",
     "M3": "tensorParallelSize 16",
@@ -249,6 +258,73 @@ async def test_r33_r34_r35_paths(components: dict[str, JsonObject], expected: li
     assert found == expected
     assert object_at(route, "spec")["hostnames"] == ["example.com"]
     assert status["url"] == "http://raw-foo-default.example.com"
+
+
+@pytest.mark.parametrize(
+    ("components", "expected"),
+    [
+        ({}, [("raw-foo", ["/ predictor"]), ("raw-foo-predictor", ["/ predictor"])]),
+        (
+            {"transformer": TRANSFORMER},
+            [
+                ("raw-foo", ["/ transformer"]),
+                ("raw-foo-transformer", ["/ transformer"]),
+                ("raw-foo-predictor", ["/ predictor"]),
+            ],
+        ),
+        (
+            {"explainer": EXPLAINER},
+            [
+                ("raw-foo", ["/v1/models/raw-foo:explain explainer", "/ predictor"]),
+                ("raw-foo-explainer", ["/ explainer"]),
+                ("raw-foo-predictor", ["/ predictor"]),
+            ],
+        ),
+    ],
+)
+async def test_r38_an_ingress(components: dict[str, JsonObject], expected: list[tuple[str, list[str]]]) -> None:
+    off = '{"enableGatewayApi": false, "ingressDomain": "example.com", "pathTemplate": ""}'
+    async with serving(config_map=config(ingress=off)) as world:
+        await world.applied(with_components(isvc(), **components))
+        waiting = world.condition("IngressReady")
+        for kind in ("predictor", *components):
+            await world.available(f"{ISVC}-{kind}")
+        not_yet = world.condition("IngressReady")
+        ingress = world.peek(INGRESS, ISVC)
+        await world.says(INGRESS, ISVC, {"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}})
+        conditions, status = world.conditions(), world.status()
+        assert not list(world.api.objects(HTTP_ROUTE))
+    rules = [
+        (text_at(rule, "host").removesuffix("-default.example.com"), [path_of(one) for one in dicts(paths)])
+        for rule in dicts(list_at(ingress, "spec", "rules"))
+        if (paths := list_at(rule, "http", "paths"))
+    ]
+    assert rules == expected
+    assert object_at(ingress, "spec")["ingressClassName"] == "istio"
+    assert object_at(ingress, "metadata", "annotations") == {
+        "serving.kserve.io/deploymentMode": "Standard",
+        "modelFormat": "tensorflow",
+    }
+    assert (waiting["status"], not_yet["reason"]) == ("False", "IngressNotServed")
+    assert (conditions["IngressReady"], conditions["Ready"]) == ("True", "True")
+    assert status["url"] == "http://raw-foo-default.example.com"
+
+
+def path_of(path: JsonObject) -> str:
+    assert object_at(path, "backend", "service", "port") == {"number": 80}
+    assert path["pathType"] == ("Exact" if "explain" in text_at(path, "path") else "Prefix")
+    service = text_at(path, "backend", "service", "name")
+    return f"{text_at(path, 'path')} {service.removeprefix(f'{ISVC}-')}"
+
+
+async def test_a_switch_from_routes_to_an_ingress_and_back_leaves_nothing_behind() -> None:
+    off = '{"enableGatewayApi": false, "ingressDomain": "example.com"}'
+    async with serving() as world:
+        await world.applied(isvc())
+        await world.add(CONFIG_MAP, config(ingress=off))
+        assert (world.exists(INGRESS, ISVC), world.exists(HTTP_ROUTE, ISVC)) == (True, False)
+        await world.add(CONFIG_MAP, config())
+        assert (world.exists(INGRESS, ISVC), world.exists(HTTP_ROUTE, ISVC)) == (False, True)
 
 
 async def test_r41_pull_secrets_follow_the_spec() -> None:

@@ -219,16 +219,6 @@ async def test_a_slip_in_the_configuration_takes_no_running_service_down() -> No
     assert events.count("Warning InvalidConfiguration") == 1
 
 
-async def test_ingress_objects_are_refused_by_the_key_that_asks_for_them() -> None:
-    off = '{"ingressDomain": "example.com", "enableGatewayApi": false}'
-    async with serving(config_map=config(ingress=off)) as world:
-        await world.applied(isvc())
-        await world.available()
-        conditions, found = world.conditions(), world.condition("IngressReady")
-    assert (conditions["PredictorReady"], conditions["Ready"]) == ("True", "False")
-    assert "ingress.enableGatewayApi" in str(found["message"])
-
-
 @pytest.mark.parametrize(
     "error",
     [

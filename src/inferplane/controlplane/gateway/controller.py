@@ -14,8 +14,16 @@ from typing import TypeVar
 import msgspec
 
 from inferplane.client.kubernetes.api import Api, NotFound, Resource
-from inferplane.client.kubernetes.kinds import ENDPOINT_SLICE, GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, NAMESPACE, SERVICE
-from inferplane.controlplane.gateway import status
+from inferplane.client.kubernetes.kinds import (
+    ENDPOINT_SLICE,
+    GATEWAY,
+    GATEWAY_CLASS,
+    HTTP_ROUTE,
+    INGRESS,
+    NAMESPACE,
+    SERVICE,
+)
+from inferplane.controlplane.gateway import ingresses, status
 from inferplane.controlplane.gateway.delta import Kind
 from inferplane.controlplane.gateway.plan import (
     LOOPBACK,
@@ -26,6 +34,7 @@ from inferplane.controlplane.gateway.plan import (
     World,
     assignment,
     listener_name,
+    ours_among,
 )
 from inferplane.controlplane.gateway.services import address_of
 from inferplane.controlplane.gateway.status import Progress, State
@@ -40,6 +49,7 @@ from inferplane.resources import gateway as api
 from inferplane.resources.core import Namespace, Service
 from inferplane.resources.discovery import EndpointSlice
 from inferplane.resources.meta import ConditionStatus, ObjectMeta, condition
+from inferplane.resources.networking import Ingress
 
 log = logging.getLogger(__name__)
 
@@ -78,16 +88,19 @@ class GatewayController:
             Controller("gateway-classes", self._reconcile_class, clock=clock, workers=1),
             Controller("gateways", self._reconcile_gateway, clock=clock, workers=1),
             Controller("routes", self._reconcile_route, clock=clock),
+            Controller("ingresses", self._reconcile_ingress, clock=clock),
         ]
-        classes, gateways, routes = self.controllers
+        classes, gateways, routes, of_ingresses = self.controllers
         classes.watch(self._classes, lambda one: [_key(one.metadata)])
         gateways.watch(self._gateways, lambda one: [_key(one.metadata)])
         routes.watch(self._routes, lambda one: [_key(one.metadata)])
+        of_ingresses.watch(self._ingresses, lambda one: [_key(one.metadata)])
 
     def _watch(self, informers: Informers) -> None:
         self._classes = informers.cache(GATEWAY_CLASS, api.GatewayClass)
         self._gateways = informers.cache(GATEWAY, api.Gateway)
         self._routes = informers.cache(HTTP_ROUTE, api.HTTPRoute)
+        self._ingresses = informers.cache(INGRESS, Ingress)
         self._services = informers.cache(SERVICE, Service)
         self._slices = informers.cache(ENDPOINT_SLICE, EndpointSlice)
         self._namespaces = informers.cache(NAMESPACE, Namespace)
@@ -97,6 +110,7 @@ class GatewayController:
         self._classes.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
         self._gateways.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
         self._routes.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
+        self._ingresses.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
         self._namespaces.on_change(
             lambda old, new: self._replan(old and old.metadata.labels, new and new.metadata.labels)
         )
@@ -201,11 +215,18 @@ class GatewayController:
         return World(
             classes=self._classes.list(),
             gateways=self._gateways.list(),
-            routes=self._routes.list(),
-            service=lambda namespace, name: self._services.get(Key(namespace, name)),
+            routes=[*self._routes.list(), *(route for one in self._ingresses.list() for route in self._as_routes(one))],
+            service=self._service,
             namespaces={one.metadata.name: one.metadata.labels for one in self._namespaces.list()},
             local=self._services.matching("local", "all"),
         )
+
+    def _service(self, namespace: str, name: str) -> Service | None:
+        return self._services.get(Key(namespace, name))
+
+    def _as_routes(self, ingress: Ingress) -> list[api.HTTPRoute]:
+        ours = ours_among(self._classes.list(), self._gateways.list())
+        return ingresses.as_routes(ingress, [_key(one.metadata) for one in ours], self._service)
 
     def _removed(self, before: Snapshot, after: Snapshot) -> list[tuple[Kind, str]]:
         listeners = before.listeners.keys() - after.listeners.keys()
@@ -277,6 +298,9 @@ class GatewayController:
         return None
 
     async def _reconcile_route(self, key: Key) -> Result | None:
+        if (ingress := ingresses.ingress_of(key)) is not None:
+            self.controllers[3].enqueue(ingress)
+            return None
         found, verdict = self._routes.get(key), self._snapshot.routes.get(key)
         if found is None:
             self._waiting_since.pop(key, None)
@@ -290,6 +314,23 @@ class GatewayController:
         made = status.route_parents(verdict, progress, before, found.metadata.generation, self._now())
         if made != before:
             await self._write(HTTP_ROUTE, key, {"parents": msgspec.to_builtins(made)})
+        return None
+
+    async def _reconcile_ingress(self, key: Key) -> Result | None:
+        found = self._ingresses.get(key)
+        if found is None or not self._planned(3, key):
+            return None
+        verdicts = [self._snapshot.routes.get(_key(one.metadata)) for one in self._as_routes(found)]
+        progress = [self._route_progress(parent, one) for one in verdicts if one for parent in one.parents]
+        was_served = bool(found.status.load_balancer.ingress)
+        if (wait := self._patience(Key("", f"ingress {key}"), progress, was_programmed=was_served)) is not None:
+            return Result(wait)
+        resolved = bool(progress) and not any(one is None or one.unresolved for one in verdicts)
+        served = resolved and all(one.state is State.PROGRAMMED for one in progress)
+        ports = [one.port for listeners in self._snapshot.gateways.values() for one in listeners]
+        made = ingresses.status(served, self._addresses[:1], ports)
+        if made != found.status:
+            await self._write(INGRESS, key, msgspec.to_builtins(made))
         return None
 
     def _planned(self, controller: int, key: Key) -> bool:

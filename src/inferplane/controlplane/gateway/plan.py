@@ -154,7 +154,7 @@ class Planner:
 
     def plan(self, world: World) -> Snapshot:
         self._named = set()
-        opened, verdicts = open_listeners(ours_among(world))
+        opened, verdicts = open_listeners(ours_among(world.classes, world.gateways))
         doors = _Doors(frozenset(verdicts), opened, world.namespaces)
         self._forget_attachments_unless(doors)
         routes: dict[Key, RouteVerdict] = {}
@@ -284,10 +284,10 @@ def _with_counts(
 # --- gateways and listeners -------------------------------------------------------------------------------------------
 
 
-def ours_among(world: World) -> list[api.Gateway]:
+def ours_among(classes: Iterable[api.GatewayClass], gateways: Iterable[api.Gateway]) -> list[api.Gateway]:
     """Gateways whose class names this controller; all others are somebody else's."""
-    classes = {one.metadata.name for one in world.classes if one.spec.controller_name == api.CONTROLLER_NAME}
-    return [one for one in world.gateways if one.spec.gateway_class_name in classes]
+    ours = {one.metadata.name for one in classes if one.spec.controller_name == api.CONTROLLER_NAME}
+    return [one for one in gateways if one.spec.gateway_class_name in ours]
 
 
 def open_listeners(

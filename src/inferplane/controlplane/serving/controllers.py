@@ -69,6 +69,7 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
     controller.watch(caches.isvcs, lambda one: [key_of_meta(one.metadata)])
     controller.watch(caches.services, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
     controller.watch(caches.deployments, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
+    controller.watch(caches.ingresses, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
     caches.autoscalers.on_change(autoscaler_changed)
     controller.watch(caches.routes, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
     controller.watch(caches.pods, keys_of_pod)

@@ -43,6 +43,7 @@ from inferplane.resources.autoscaling import HorizontalPodAutoscaler
 from inferplane.resources.core import ConfigMap, Pod, Service
 from inferplane.resources.gateway import Gateway, HTTPRoute
 from inferplane.resources.meta import Condition, ObjectMeta, condition
+from inferplane.resources.networking import Ingress
 from inferplane.resources.serving.config import CONFIG_NAME, CONFIG_NAMESPACE, Config, ConfigError, parse
 from inferplane.resources.serving.inferenceservice import InferenceService, InferenceServiceStatus
 from inferplane.resources.serving.runtime import ServingRuntime
@@ -55,7 +56,7 @@ _REFUSALS = (400, _FORBIDDEN, 422)
 _BY_OWNER = "controller"
 _BY_APP = "app"
 _BY_REVISION = "revision"
-_INGRESSES = (kinds.HTTP_ROUTE, kinds.VIRTUAL_SERVICE)
+_INGRESSES = (kinds.HTTP_ROUTE, kinds.INGRESS, kinds.VIRTUAL_SERVICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Caches:
     deployments: Cache[Deployment]
     autoscalers: Cache[HorizontalPodAutoscaler]
     routes: Cache[HTTPRoute]
+    ingresses: Cache[Ingress]
     pods: Cache[Pod]
     gateways: Cache[Gateway]
     isvcs: Cache[InferenceService]
@@ -80,6 +82,7 @@ class Caches:
             deployments=informers.cache(kinds.DEPLOYMENT, Deployment),
             autoscalers=informers.cache(kinds.HORIZONTAL_POD_AUTOSCALER, HorizontalPodAutoscaler),
             routes=informers.cache(kinds.HTTP_ROUTE, HTTPRoute),
+            ingresses=informers.cache(kinds.INGRESS, Ingress),
             pods=informers.cache(kinds.POD, Pod),
             gateways=informers.cache(kinds.GATEWAY, Gateway),
             isvcs=informers.cache(kinds.INFERENCE_SERVICE, InferenceService),
@@ -91,6 +94,7 @@ class Caches:
         caches.deployments.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
         caches.autoscalers.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
         caches.routes.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
+        caches.ingresses.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
         caches.pods.add_index(_BY_APP, lambda one: [_app(one.metadata.namespace, one.metadata.labels.get("app", ""))])
         caches.pods.add_index(
             _BY_REVISION, lambda one: [_app(one.metadata.namespace, one.metadata.labels.get(names.REVISION_LABEL, ""))]
@@ -99,7 +103,7 @@ class Caches:
 
     def live(self, resource: Resource, key: Key) -> ObjectMeta | None:
         """Metadata of an object of a kind that we write."""
-        found: Service | Deployment | HorizontalPodAutoscaler | HTTPRoute | None
+        found: Service | Deployment | HorizontalPodAutoscaler | HTTPRoute | Ingress | None
         match resource:
             case kinds.SERVICE:
                 found = self.services.get(key)
@@ -109,6 +113,8 @@ class Caches:
                 found = self.autoscalers.get(key)
             case kinds.HTTP_ROUTE:
                 found = self.routes.get(key)
+            case kinds.INGRESS:
+                found = self.ingresses.get(key)
             case _:
                 found = None
         return found.metadata if found else None
@@ -119,6 +125,7 @@ class Caches:
             *((kinds.DEPLOYMENT, one.metadata) for one in self.deployments.matching(_BY_OWNER, uid)),
             *((kinds.HORIZONTAL_POD_AUTOSCALER, one.metadata) for one in self.autoscalers.matching(_BY_OWNER, uid)),
             *((kinds.HTTP_ROUTE, one.metadata) for one in self.routes.matching(_BY_OWNER, uid)),
+            *((kinds.INGRESS, one.metadata) for one in self.ingresses.matching(_BY_OWNER, uid)),
         ]
 
 
@@ -234,6 +241,7 @@ class InferenceServices:
         deployments = {one.metadata.name: one for one in self._deployments(todo.isvc)}
         return Observed(
             deployments=deployments,
+            ingress=next(iter(self._caches.ingresses.matching(_BY_OWNER, meta.uid)), None),
             routes={one.metadata.name: one for one in self._caches.routes.matching(_BY_OWNER, meta.uid)},
             pods={name: self._pods(meta.namespace, name) for name in deployments},
             gateway=self._gateway(todo.config),

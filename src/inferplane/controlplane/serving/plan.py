@@ -280,9 +280,6 @@ def _beside(isvc: InferenceService, share: Share) -> str:
 def _with_ingress(todo: Plan, spec: InferenceServiceSpec) -> Plan:
     if todo.blocked:
         return todo
-    if not todo.config.ingress.enable_gateway_api:
-        words = "inferenceservice-config: ingress.enableGatewayApi: false (Ingress objects) is not supported yet"
-        return replace(todo, ingress_blocked=Blocked(NOT_SUPPORTED_YET, words))
     try:
         objects = render.ingress(todo.isvc, _ways(todo, spec), todo.config)
     except (ConfigError, TemplateError, InvalidHost) as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Resource
-from inferplane.controlplane.serving import autoscalers, names, routes
+from inferplane.controlplane.serving import autoscalers, ingresses, names, routes
 from inferplane.controlplane.serving.components import Component, allowed, owner, without
 from inferplane.controlplane.serving.workers import GENERATION, ROLE, Spanning
 from inferplane.kernel.json import Json, JsonObject, list_at, number_at, object_at, text_at
@@ -75,15 +75,18 @@ def _headless(isvc: InferenceService, span: Spanning, name: str, role: str, sele
 
 
 def ingress(isvc: InferenceService, ways: routes.Ways, config: Config) -> list[Desired]:
-    """The HTTPRoutes to the rendered components, none when the service is internal.
+    """The HTTPRoutes to the rendered components, or the Ingress; none when the service is internal.
 
     Raises ConfigError, TemplateError and InvalidHost.
     """
-    metadata: JsonObject = {
-        "namespace": isvc.metadata.namespace,
+    metadata: JsonObject = {"namespace": isvc.metadata.namespace, "ownerReferences": [owner(isvc)]}
+    if not config.ingress.enable_gateway_api:
+        services = {kind: way.shares[0][0] for kind, way in ways.components.items()}
+        made = ingresses.of(isvc, services, config)
+        return [Desired(kinds.INGRESS, one | {"metadata": object_at(one, "metadata") | metadata}) for one in made]
+    metadata |= {
         "labels": without(isvc.metadata.labels, config.inference_service.service_label_disallowed_list),
         "annotations": allowed(isvc.metadata.annotations, config.inference_service),
-        "ownerReferences": [owner(isvc)],
     }
     return [
         Desired(kinds.HTTP_ROUTE, route | {"metadata": metadata | object_at(route, "metadata")})

@@ -22,9 +22,10 @@ from inferplane.controlplane.serving.plan import INGRESS, Blocked, Canary, Plan
 from inferplane.kernel.json import JsonObject, list_at, number_at, text_at
 from inferplane.resources.apps import Deployment
 from inferplane.resources.core import Pod
-from inferplane.resources.gateway import Gateway, HTTPRoute
+from inferplane.resources.gateway import CLASS_NAME, Gateway, HTTPRoute
 from inferplane.resources.meta import Condition, ConditionStatus, condition
-from inferplane.resources.serving.config import Ingress
+from inferplane.resources.networking import Ingress
+from inferplane.resources.serving.config import Ingress as IngressConfig
 from inferplane.resources.serving.inferenceservice import (
     Address,
     CanaryStatus,
@@ -43,6 +44,7 @@ class Observed:
 
     deployments: Mapping[str, Deployment] = field(default_factory=dict)
     routes: Mapping[str, HTTPRoute] = field(default_factory=dict)
+    ingress: Ingress | None = None
     pods: Mapping[str, Sequence[Pod]] = field(default_factory=dict)
     gateway: Gateway | None = None
     refused: Mapping[str, Blocked] = field(default_factory=dict)
@@ -133,7 +135,21 @@ def _ingress(plan: Plan, seen: Observed, verdicts: Mapping[str, Verdict]) -> Ver
             return Verdict(found.status, f"{kind.capitalize()} Deployment NotReady", why)
     if routes.is_internal(plan.isvc, plan.config.ingress):
         return TRUE
+    if not plan.config.ingress.enable_gateway_api:
+        return _ingress_object(seen, verdicts[READY_OF[names.PREDICTOR]])
     return status.ingress_ready(seen.routes, routes.route_names(plan.isvc, kinds_of(plan), plan.config.ingress))
+
+
+def _ingress_object(seen: Observed, predictor: Verdict) -> Verdict:
+    """An Ingress has no conditions, so KServe takes it for ready once it is there; our own gateway says where it is."""
+    if not predictor.is_true:
+        return Verdict(predictor.status, "Predictor ingress not created", predictor.message or predictor.reason)
+    if seen.ingress is None:
+        return failed("Predictor ingress not created", "the Ingress does not exist yet")
+    ours = seen.gateway is not None and seen.gateway.spec.gateway_class_name == CLASS_NAME
+    if ours and not seen.ingress.status.load_balancer.ingress:
+        return failed("IngressNotServed", "the gateway does not serve the Ingress yet")
+    return TRUE
 
 
 def is_true(conditions: Sequence[Condition], type: str) -> bool:
@@ -171,7 +187,7 @@ def _url(plan: Plan, seen: Observed) -> str:
     return routes.url(config.url_scheme, host, port_of(seen.gateway, config.url_scheme.upper()))
 
 
-def _cluster_local(plan: Plan, config: Ingress) -> bool:
+def _cluster_local(plan: Plan, config: IngressConfig) -> bool:
     return routes.is_internal(plan.isvc, config) and not config.disable_ingress_creation
 
 

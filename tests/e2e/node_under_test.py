@@ -30,6 +30,7 @@ class Machine:
         self.home = Home(root)
         self.home.make()
         self.api = MemoryApi(SystemClock())
+        self.installer = installer.found(os.environ)
 
     def agent(self) -> Agent:
         return Agent(
@@ -39,7 +40,7 @@ class Machine:
             NODE,
             _machine_info(),
             path=_path(),
-            installer=installer.found(os.environ),
+            installer=self.installer,
         )
 
     @asynccontextmanager
@@ -64,10 +65,10 @@ class Machine:
         async with self.node() as agent:
             agent.stop()
 
-    def run(self, name: str, *containers: JsonObject, **spec: Json) -> str:
+    def run(self, name: str, *containers: JsonObject, annotations: dict[str, Json] | None = None, **spec: Json) -> str:
         """Binds a pod to the node; returns its uid."""
         body: JsonObject = {
-            "metadata": {"name": name, "namespace": "default"},
+            "metadata": {"name": name, "namespace": "default", "annotations": annotations or {}},
             "spec": {"nodeName": NODE, "terminationGracePeriodSeconds": 5, "containers": [*containers], **spec},
         }
         return text_at(self.api.add(kinds.POD, body), "metadata", "uid")

@@ -137,6 +137,8 @@ def _refused(component: str, status: ContainerStatus, waiting: Waiting, facts: F
             return Cause(Kind.IMAGE_NOT_RUNNABLE, component, summary, details, fix)
         case "RuntimeNotInstalled":
             return Cause(Kind.MISSING_LIBRARY, component, "a library of its runtime is not installed", details)
+        case "EnvironmentNotBuilt":
+            return Cause(Kind.MISSING_LIBRARY, component, "its Python environment could not be built", details)
         case "FailedMount":
             return Cause(Kind.STORAGE, component, "its storage cannot be mounted", details, _storage_fix(facts))
         case reason:
@@ -261,7 +263,8 @@ def _stage(pod: Pod) -> str:
             return "fetching the model" if initializer else f"running init container {status.name}"
     for status in pod.status.container_statuses:
         if status.state.running is None:
-            return f"starting container {status.name}"
+            waiting = status.state.waiting
+            return (waiting.message if waiting else "") or f"starting container {status.name}"
         if not status.ready:
             return f"container {status.name} runs and is loading (not ready yet)"
     return "waiting for the node to start its containers"

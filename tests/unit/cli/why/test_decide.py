@@ -316,6 +316,14 @@ def test_a_runtime_whose_library_is_not_installed_shows_how_to_install_it() -> N
     assert (cause.kind, cause.details) == (Kind.MISSING_LIBRARY, (message,))
 
 
+def test_an_environment_that_cannot_be_built_shows_what_the_node_says() -> None:
+    message = "the model was saved with scikit-learn 1.4.2 and the platform has 1.9.1; cannot get scikit-learn==1.4.*"
+    waiting = container({"waiting": {"reason": "EnvironmentNotBuilt", "message": message}})
+    cause = the_cause(pods=(pod(waiting),))
+    assert (cause.kind, cause.summary) == (Kind.MISSING_LIBRARY, "its Python environment could not be built")
+    assert cause.details == (message,)
+
+
 def test_a_claim_that_the_node_cannot_mount_is_a_matter_of_storage() -> None:
     message = 'persistentvolumeclaim "models" not found'
     waiting = container({"waiting": {"reason": "FailedMount", "message": message}})

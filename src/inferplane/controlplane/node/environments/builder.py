@@ -27,7 +27,8 @@ from inferplane.kernel.errors import InferplaneError
 # Below `environments/`: links to the platform's packages (`installed.link`).
 PLATFORM = "platform"
 _RECORD = "inferplane.json"
-_KEPT_LINES = 12
+_KEPT_LINES = 24
+_MOST_CAUSES, _LONGEST_CAUSE = 4, 300
 _LONGEST = 1800.0
 _ASK_LOCK_EVERY = 0.2
 # What stands between `//` and `@` of an URL.
@@ -50,7 +51,7 @@ Tell = Callable[[str], None]
 
 
 class BuildFailed(InferplaneError):
-    """`lines` are the installer's last ones. The message says what is missing in one sentence."""
+    """`lines` are what the installer said about it. The message says what is missing in one sentence."""
 
     def __init__(self, message: str, lines: tuple[str, ...], fix: str) -> None:
         super().__init__(message, fix=fix)
@@ -107,6 +108,7 @@ class Builder:
             make = ["venv", "--quiet", "--relocatable", "--no-project", "--python", sys.executable, str(draft)]
             fill = ["pip", "install", "--color", "never", "--python", str(draft / "bin" / "python")]
             fill += ["--constraint", str(constraints)] if wanted.constraints else []
+            fill += ["--only-binary", wanted.library] if wanted.library else []
             fill += ["--requirement", str(requirements)]
             await self._uv(wanted, make, lock, tell)
             await self._uv(wanted, fill, lock, tell)
@@ -215,7 +217,14 @@ def _failure(wanted: Environment, lines: list[str]) -> BuildFailed:
         fix = "connect to the network, or name an index or directory of wheels in UV_DEFAULT_INDEX or UV_FIND_LINKS"
     elif any(word in text for word in _NO_SUCH):
         what = f"cannot get {wanted}: the package index has no such versions for Python {wanted.python}"
-        fix = "ask for a version that there is"
+        fix = "ask for a version that there is, or save the model again with one"
     else:
         what, fix = f"cannot install {wanted}", "see the installer's lines"
-    return BuildFailed(what, tuple(lines), fix)
+    return BuildFailed(what, _cause(lines), fix)
+
+
+def _cause(lines: list[str]) -> tuple[str, ...]:
+    """uv's error and its causes, without its hints; its last lines when it says no error."""
+    begins = next((place for place, line in enumerate(lines) if line.startswith("error:")), -_MOST_CAUSES)
+    ends = next((place for place, line in enumerate(lines) if line.startswith("hint:")), len(lines))
+    return tuple(line[:_LONGEST_CAUSE].removeprefix("cause: ") for line in lines[begins:ends][:_MOST_CAUSES])

@@ -53,13 +53,18 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One that is to be built. `reason` is why the platform's own won't do, in words; it doesn't make another one."""
+    """One that is to be built. `reason` is why the platform's own won't do, in words; it doesn't make another one.
+
+    `library`: the package whose version was asked for; it is taken as a wheel or not at all (building scikit-learn takes
+    compilers and a quarter of an hour).
+    """
 
     requirements: tuple[str, ...]
     constraints: tuple[str, ...]
     python: str
     ours: bool
     reason: str = field(compare=False, default="")
+    library: str = field(compare=False, default="")
     recorded: bool = field(compare=False, default=False)
     """Whether only the model's own record asks for it."""
 
@@ -90,6 +95,7 @@ def choose(wish: Wish, installed: Installed) -> Environment | None:
         python=installed.python,
         ours=wish.ours,
         reason=why or f"the platform's own environment does not have {', '.join(map(str, lacking))}",
+        library=wish.library,
         recorded=bool(wish.recorded and not wish.version),
     )
 

@@ -131,7 +131,7 @@ class Environments:
     def _failure(self, wanted: Environment, failed: _Failed) -> EnvironmentFailed:
         message = f"{wanted.reason}; {failed.error.message}"
         if failed.error.lines:
-            message += " (" + " / ".join(failed.error.lines[-4:]) + ")"
+            message += " (" + " / ".join(failed.error.lines) + ")"
         return EnvironmentFailed(message, failed.error.fix or "", wanted, max(0.0, failed.retry_at - self._now()))
 
     def _now(self) -> float:

@@ -21,6 +21,7 @@ from sklearn.svm import LinearSVC, LinearSVR
 
 from inferplane.dataplane.model.rows import RowModel
 from inferplane.dataplane.runtimes import tables
+from inferplane.dataplane.runtimes.direct import Direct, direct
 from inferplane.dataplane.runtimes.pickles import advice, unpickled
 from inferplane.dataplane.runtimes.single_file import SingleFileModel, one_line
 from inferplane.inference import v1
@@ -50,6 +51,7 @@ class SKLearnModel(SingleFileModel, RowModel):
     """Whether the first step picks columns by name; it then may ignore some."""
     _widths: Sequence[int] = ()
     """Columns a target, when the method answers with one array a target."""
+    _direct: Direct | None = None
     _row_wise = False
     _exact = False
 
@@ -68,6 +70,7 @@ class SKLearnModel(SingleFileModel, RowModel):
         self._row_wise = all(map(_is_row_wise, _parts(estimator)))
         self._exact = self._row_wise and _is_exact(estimator, self._method)
         _limit_jobs(estimator, self.options.nthread)
+        self._direct = direct(estimator, self._method)
         if saved is not None and saved != sklearn.__version__:
             self.notes.append(
                 f"{file.name} was saved with scikit-learn {saved} and this is {sklearn.__version__}: its answers may "
@@ -77,7 +80,7 @@ class SKLearnModel(SingleFileModel, RowModel):
         self.outputs = self._described_outputs(file, saved)
 
     def forget(self) -> None:
-        self._estimator = None
+        self._estimator = self._direct = None
 
     @property
     def joins_requests(self) -> bool:
@@ -110,6 +113,8 @@ class SKLearnModel(SingleFileModel, RowModel):
         return {"predictions": [[part[row] for part in parts] for row in range(len(predicted))]}
 
     def _computed(self, rows: object) -> Array:
+        if self._direct is not None and (answers := self._direct(rows)) is not None:
+            return answers
         found = getattr(self._estimator, self._method)(rows)
         if isinstance(found, list) and found and isinstance(found[0], np.ndarray):
             self._widths = [part.shape[1] for part in found]

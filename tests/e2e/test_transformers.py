@@ -205,7 +205,7 @@ def test_with_the_gateway_api_switched_off_the_way_in_is_an_ingress(platform: Wh
 
     eventually(is_served, 60)
     platform.kubectl("wait", "--for=condition=Ready", "isvc/chain", "--timeout=60s")
-    assert platform.kubectl("get", "httproute", "-o", "name") == ""
+    eventually(lambda: platform.kubectl("get", "httproute", "-o", "name") == "", 60)
     assert ask(platform, "chain", "/v1/models/chain:predict", V1) == (200, {"predictions": [30, 70]})
     assert ask(platform, "chain-predictor", "/v1/models/chain:predict", V1) == (200, {"predictions": [3, 7]})
     explained = ask(platform, "chain", "/v1/models/chain:explain", {"instances": [[5, 6]]})

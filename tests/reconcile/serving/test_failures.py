@@ -192,7 +192,7 @@ async def test_a_spec_that_becomes_invalid_leaves_the_running_version_alone() ->
         await world.applied(isvc())
         await world.available()
         await world.accepted()
-        await world.applied(isvc(predictor={"canaryTrafficPercent": 10}))
+        await world.applied(isvc(predictor={"logger": {"mode": "all"}}))
         ready = world.condition("Ready")
         assert world.exists(DEPLOYMENT, NAME)
     assert (ready["status"], ready["reason"]) == ("False", "NotSupportedYet")

@@ -2,14 +2,22 @@
 
 from inferplane.cli.why.causes import Cause, Kind
 from inferplane.cli.why.facts import Facts, Route
-from inferplane.resources.meta import Condition, ConditionStatus
+from inferplane.resources.meta import Condition, ConditionStatus, condition
 
 
 def route_cause(facts: Facts) -> Cause | None:
     """The first thing wrong with the service's routes."""
+    if not facts.routes and (waiting := _ingress_waits(facts)):
+        return Cause(Kind.ROUTE_NOT_PROGRAMMED, "ingress", "the gateway does not serve its Ingress yet", (waiting,))
     if not facts.routes:
         return Cause(Kind.ROUTE_MISSING, "route", "no HTTPRoute has been made for it yet")
     return next((cause for route in facts.routes if (cause := _cause_of(route))), None)
+
+
+def _ingress_waits(facts: Facts) -> str:
+    """The words of the condition where the ConfigMap asks for Ingress objects instead of routes."""
+    found = condition(facts.service.status.conditions, "IngressReady") if facts.service else None
+    return found.message if found is not None and found.reason == "IngressNotServed" else ""
 
 
 def _cause_of(route: Route) -> Cause | None:

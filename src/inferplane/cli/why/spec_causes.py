@@ -17,7 +17,9 @@ RUNTIME_FIELD = "spec.predictor.model.runtime"
 REFUSALS = {
     "ReconcileFailed": "the controller could not apply it",
     "NotSupportedYet": "it asks for what is not there yet",
+    "InvalidGPUAllocation": "its nodes have too few GPUs for the model",
 }
+_PARTS = frozenset({"PredictorReady", "TransformerReady", "ExplainerReady", "IngressReady"})
 PROTOCOLS = ("v1", "v2", "grpc-v1", "grpc-v2")
 LIST_RUNTIMES = "inferplane get clusterservingruntimes"
 
@@ -45,7 +47,7 @@ def spec_cause(facts: Facts) -> Cause | None:
 def _not_reconciled(facts: Facts) -> Cause | None:
     assert facts.service is not None
     for one in facts.service.status.conditions:
-        if one.reason in REFUSALS and one.type in {"PredictorReady", "IngressReady"} and one.status != "True":
+        if one.reason in REFUSALS and one.type in _PARTS and one.status != "True":
             subject = one.type.removesuffix("Ready").lower()
             return Cause(Kind.NOT_RECONCILED, subject, REFUSALS[one.reason], _lines(one.message))
     if condition(facts.service.status.conditions, "Ready") is None and facts.service.status.observed_generation == 0:

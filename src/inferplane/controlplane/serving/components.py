@@ -215,10 +215,31 @@ def _with_storage(
     read_only = isvc.metadata.annotations.get(names.READONLY_STORAGE, "true").lower() != "false"
     initializer = config.storage_initializer
     if several:
-        return storage.with_several(pod, several, read_only=read_only, initializer=initializer)
-    if uri:
-        return storage.with_model(pod, uri, read_only=read_only, initializer=initializer)
-    return pod
+        pod = storage.with_several(pod, several, read_only=read_only, initializer=initializer)
+    elif uri:
+        pod = storage.with_model(pod, uri, read_only=read_only, initializer=initializer)
+    user = isvc.metadata.annotations.get(names.STORAGE_USER, "")
+    return _with_accelerator(isvc, _with_initializer_user(pod, user) if user.isdecimal() else pod)
+
+
+def _with_initializer_user(pod: JsonObject, user: str) -> JsonObject:
+    """Istio lets the traffic of its own user pass before its proxy runs; the annotation says which user that is."""
+    containers: list[Json] = [
+        one | {"securityContext": object_at(one, "securityContext") | {"runAsUser": int(user)}}
+        if isinstance(one, dict) and one.get("name") == names.STORAGE_INITIALIZER
+        else one
+        for one in list_at(pod, "initContainers")
+    ]
+    return pod | {"initContainers": containers} if containers else pod
+
+
+def _with_accelerator(isvc: InferenceService, pod: JsonObject) -> JsonObject:
+    """Google's nodes with GPUs are chosen by a label, for pods that ask for one."""
+    kind = isvc.metadata.annotations.get(names.GKE_ACCELERATOR)
+    limits = [object_at(one, "resources", "limits") for one in list_at(pod, "containers") if isinstance(one, dict)]
+    if not kind or not any("nvidia.com/gpu" in one for one in limits):
+        return pod
+    return pod | {"nodeSelector": object_at(pod, "nodeSelector") | {"cloud.google.com/gke-accelerator": kind}}
 
 
 def _with_first(pod: JsonObject, change: Callable[[JsonObject], JsonObject]) -> JsonObject:

@@ -188,6 +188,34 @@ def test_a_reconcile_error_is_told_with_its_component() -> None:
     assert cause.details == ("storageUri: expected one of gs:// s3://, got ftp://x",)
 
 
+def test_a_component_that_is_refused_is_told_by_its_name() -> None:
+    failed: JsonObject = {"type": "TransformerReady", "status": "False", "reason": "ReconcileFailed", "message": "no"}
+    assert the_cause(service=service(None, {"conditions": [failed]})).subject == "transformer"
+
+
+def test_too_few_gpus_are_told_with_the_numbers() -> None:
+    words = "needs 7 GPUs: head 2 and worker 4 give 6 on 2 nodes"
+    failed: JsonObject = {
+        "type": "PredictorReady",
+        "status": "False",
+        "reason": "InvalidGPUAllocation",
+        "message": words,
+    }
+    cause = the_cause(service=service(None, {"conditions": [failed]}))
+    assert (cause.summary, cause.details) == ("its nodes have too few GPUs for the model", (words,))
+
+
+def test_an_ingress_that_the_gateway_does_not_serve_yet_is_told() -> None:
+    waiting: JsonObject = {
+        "type": "IngressReady",
+        "status": "False",
+        "reason": "IngressNotServed",
+        "message": "the gateway does not serve the Ingress yet",
+    }
+    cause = the_cause(service=service(None, {"conditions": [waiting]}), pods=(READY_POD,))
+    assert (cause.kind, cause.subject) == (Kind.ROUTE_NOT_PROGRAMMED, "ingress")
+
+
 def test_a_stopped_service_says_how_to_start_it() -> None:
     cause = the_cause(service=service(None, None, annotations={"serving.kserve.io/stop": "true"}))
     assert (cause.kind, cause.fix) == (Kind.STOPPED, "remove the annotation  serving.kserve.io/stop")

@@ -176,3 +176,18 @@ def test_additional_domains_that_repeat_are_named_once() -> None:
 )
 def test_the_port_is_shown_when_it_is_not_the_schemes_own(scheme: str, port: int | None, url: str) -> None:
     assert routes.url(scheme, "h", port) == url
+
+
+def test_the_initializers_user_and_the_nodes_of_an_accelerator_come_from_annotations() -> None:
+    annotations = {"serving.kserve.io/storage-initializer-uid": "1337", "serving.kserve.io/gke-accelerator": "t4"}
+    model = object_at(PREDICTOR, "model") | {"storageUri": "s3://b/m"}
+    gpu: JsonObject = {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
+    with_gpu, without = (
+        object_at(made(isvc({"model": model | more}, annotations=annotations))[0], "spec", "template", "spec")
+        for more in (gpu, {})
+    )
+    [initializer] = list_at(with_gpu, "initContainers")
+    assert isinstance(initializer, dict)
+    assert initializer["securityContext"] == {"runAsUser": 1337}
+    assert with_gpu["nodeSelector"] == {"cloud.google.com/gke-accelerator": "t4"}
+    assert "nodeSelector" not in without

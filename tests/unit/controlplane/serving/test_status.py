@@ -4,7 +4,7 @@ import pytest
 from tests.unit.controlplane.serving.made import ended, pod, running, waiting
 
 from inferplane.controlplane.serving.pods import newest_first, trouble
-from inferplane.controlplane.serving.status import ingress_ready, invalid, model_status, component_ready
+from inferplane.controlplane.serving.status import component_ready, ingress_ready, invalid, model_status
 from inferplane.resources.apps import Deployment, DeploymentCondition, DeploymentStatus
 from inferplane.resources.core import ContainerStatus, Pod
 from inferplane.resources.gateway import HTTPRoute, HTTPRouteStatus, ParentReference, RouteParentStatus

@@ -17,7 +17,6 @@ def unsupported(isvc: InferenceService, spec: InferenceServiceSpec, mode: str) -
         found.append(f"metadata.annotations[{AUTOSCALER_CLASS}]: keda is not supported yet")
     predictor, model = spec.predictor, spec.predictor.model
     asked: Iterable[tuple[str, object]] = (
-        ("spec.predictor.canaryTrafficPercent", None if mode == "Knative" else predictor.canary_traffic_percent),
         ("spec.predictor.logger", predictor.logger),
         ("spec.predictor.batcher", predictor.batcher),
         ("spec.predictor.storageContainerName", predictor.storage_container_name),

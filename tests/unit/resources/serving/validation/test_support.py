@@ -26,8 +26,6 @@ def custom(*env: tuple[str, str], name: str = "kserve-container") -> JsonObject:
 @pytest.mark.parametrize(
     ("spec", "path"),
     [
-        ({"predictor": SKLEARN | {"workerSpec": {}}}, "spec.predictor.workerSpec"),
-        ({"predictor": SKLEARN | {"canaryTrafficPercent": 0}}, "spec.predictor.canaryTrafficPercent"),
         ({"predictor": SKLEARN | {"logger": {"mode": "all"}}}, "spec.predictor.logger"),
         ({"predictor": SKLEARN | {"batcher": {}}}, "spec.predictor.batcher"),
         ({"predictor": SKLEARN | {"storageContainerName": "x"}}, "spec.predictor.storageContainerName"),

@@ -5,15 +5,14 @@ requests are read together in one go: a V1 request of two rows costs 1 µs to ta
 and 2 µs by itself), a V2 request the same (11 µs by itself). What is not a plain form with plain numbers is None here
 and for the decoders of `v1` and `v2` to read or to refuse; both give the same, which is property-tested.
 
-Reading together must not let one request change what another says. Each text is one JSON value when its brackets are
-balanced, nothing but numbers, commas and brackets is in it, and there are as many values as texts: none is empty, so
-none can be two. Otherwise each is read by itself.
+Reading together must not let one request change what another says. Each text has the brackets and commas of its table,
+and nothing else but the characters of numbers. So the commas separate as many places as the tables have, an empty place
+is a mistake in JSON, and the numbers can be read as one flat list; where that fails each is read by itself.
 """
 
 import re
 from collections.abc import Sequence
-from functools import cache
-from itertools import chain
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple, TypeAlias
 
@@ -26,7 +25,7 @@ from inferplane.inference.datatypes import NUMPY, Datatype
 from inferplane.inference.small import SMALL
 from inferplane.inference.tensors import Array, InferInput, InferRequest
 
-_REST = rb"[-+.,0-9eE\[\]\s]*\]"
+_REST = rb"[-+.,0-9eE\[\] \t\r\n]*\]"
 _V1 = re.compile(rb'\s*\{\s*"(instances|inputs)"\s*:\s*(\[\s*\[\s*[-0-9]' + _REST + rb")\s*\}\s*")
 _V2 = re.compile(rb'"data"\s*:\s*(\[' + _REST + rb")")
 _ID = re.compile(rb'"id"\s*:\s*"([-0-9A-Za-z_]*)"')
@@ -34,6 +33,7 @@ _ID = re.compile(rb'"id"\s*:\s*"([-0-9A-Za-z_]*)"')
 _FLOAT = np.dtype(np.float64)
 _INT = np.dtype(np.int64)
 _LARGEST = float(np.finfo(np.float32).max)
+_OF_NUMBERS = b"0123456789.-+eE \t\r\n"
 _KEPT = 256
 
 Kind: TypeAlias = tuple[int, tuple[int, ...]]
@@ -41,9 +41,10 @@ Kind: TypeAlias = tuple[int, tuple[int, ...]]
 
 
 class V1Form(NamedTuple):
-    """Rows of numbers with a point under `key`."""
+    """A table of numbers with a point under `key`."""
 
     key: str
+    rows: int
     kind: Kind
 
     def payload(self, numbers: Array, model: str) -> object:
@@ -52,13 +53,13 @@ class V1Form(NamedTuple):
 
 
 class V2Form(NamedTuple):
-    """One input. `shape` is the request's, and so many `commas` are between its numbers."""
+    """One input of so many rows. `skeletons` are those of its data, nested and flat."""
 
     name: str
     datatype: Datatype
-    shape: tuple[int, ...]
-    commas: int
+    rows: int
     kind: Kind
+    skeletons: tuple[bytes, bytes]
 
     def payload(self, numbers: Array, model: str) -> object:
         return InferRequest(model, [InferInput.decoded(self.name, self.datatype, numbers)])
@@ -68,12 +69,22 @@ Form: TypeAlias = V1Form | V2Form
 
 
 class Filled(msgspec.Struct, frozen=True, gc=False):
-    """A request: its form, the text of its numbers, how many rows they are, and its id, empty for none."""
+    """A request: its form, the text of its numbers, and its id, empty for none."""
 
     form: Form
     text: bytes
-    rows: int
     id: bytes
+
+    @property
+    def rows(self) -> int:
+        return self.form.rows
+
+
+def _skeleton(shape: Sequence[int]) -> bytes:
+    """The brackets and commas of an array."""
+    if not shape:
+        return b""
+    return b"[%b]" % b",".join([_skeleton(shape[1:])] * shape[0])
 
 
 def v1(body: bytes) -> Filled | None:
@@ -81,17 +92,15 @@ def v1(body: bytes) -> Filled | None:
     if len(body) > SMALL or (found := _V1.fullmatch(body)) is None:
         return None
     key, text = found.groups()
-    rows = text.count(b"[") - 1
-    if text.count(b"]") != rows + 1 or b"." not in text:
-        return None
-    width, rest = divmod(text.count(b",") + 1, rows)
-    return None if rest else Filled(_v1_form(key, width), text, rows, b"")
+    form = _v1_form(key, text.translate(None, _OF_NUMBERS))
+    return Filled(form, text, b"") if form is not None and b"." in text else None
 
 
-@cache
-def _v1_form(key: bytes, width: int) -> V1Form:
-    # A body is small, so there are not many.
-    return V1Form(key.decode(), (_FLOAT.num, (width,)))
+@lru_cache(_KEPT)
+def _v1_form(key: bytes, skeleton: bytes) -> V1Form | None:
+    rows = skeleton.count(b"[") - 1
+    width = (skeleton.count(b",") + 1) // rows
+    return V1Form(key.decode(), rows, (_FLOAT.num, (width,))) if skeleton == _skeleton((rows, width)) else None
 
 
 class V2Forms:
@@ -127,8 +136,8 @@ class V2Forms:
             self._forms.clear()
         only = request.inputs[0]
         shape, datatype = tuple(only.shape), Datatype(only.datatype)
-        kind = (NUMPY[datatype].num, shape[1:])
-        self._forms[around] = V2Form(only.name, datatype, shape, prod(shape) - 1, kind)
+        skeletons = _skeleton(shape), _skeleton((prod(shape),))
+        self._forms[around] = V2Form(only.name, datatype, shape[0], (NUMPY[datatype].num, shape[1:]), skeletons)
 
 
 def _without_id(before: bytes, after: bytes) -> tuple[tuple[bytes, bytes], bytes]:
@@ -156,54 +165,33 @@ _READ = (Datatype.FP64, Datatype.FP32, Datatype.INT64)
 
 def _filled(form: V2Form, text: bytes, own_id: bytes) -> Filled | None:
     # With a point they are floating; an integer that no 64 bits hold would not be told from one.
-    if (b"." in text) is (form.datatype is Datatype.INT64):
+    if (b"." in text) is (form.datatype is Datatype.INT64) or text.translate(None, _OF_NUMBERS) not in form.skeletons:
         return None
-    if text.count(b"[") != text.count(b"]") or text.count(b",") != form.commas:
-        return None
-    return Filled(form, text, form.shape[0], own_id)
+    return Filled(form, text, own_id)
 
 
 def stacked(filled: Sequence[Filled]) -> Array | None:
     """The rows of all, in one array; None when they cannot be read together, as when they are not alike."""
     form = filled[0].form
-    if any(one.form is not form and not _is_alike(one.form, form) for one in filled):
+    if any(one.form is not form and not _are_alike(one.form, form) for one in filled):
         return None
+    text = b",".join([one.text for one in filled])
     try:
-        values = orjson.loads(b"[%b]" % b",".join([one.text for one in filled]))
-    except orjson.JSONDecodeError:
+        numbers = np.array(orjson.loads(b"[%b]" % text.translate(None, b"[]")))
+    except (orjson.JSONDecodeError, OverflowError):  # or integers beyond 64 bits
         return None
-    if len(values) != len(filled):
-        return None
-    try:
-        numbers = np.array(list(chain.from_iterable(values)))
-    except (ValueError, OverflowError):  # ragged, or integers beyond 64 bits
-        return None
-    sizes = [len(value) for value in values]
-    if isinstance(form, V1Form):
-        fits = numbers.dtype is _FLOAT and numbers.shape[1:] == form.kind[1] and sizes == [one.rows for one in filled]
-        return numbers if fits else None
-    return _typed(_shaped(numbers, sizes, filled, form.shape[1:]), form.datatype)
+    typed = numbers if numbers.dtype is _FLOAT else None
+    if isinstance(form, V2Form):
+        typed = _typed(numbers, form.datatype)
+    return None if typed is None else typed.reshape(-1, *form.kind[1])
 
 
-def _is_alike(one: Form, other: Form) -> bool:
+def _are_alike(one: Form, other: Form) -> bool:
     """Whether the two ask the same of a model, for other rows."""
-    if isinstance(one, V2Form) and isinstance(other, V2Form):
-        return one.name == other.name and one.kind == other.kind
-    return one == other
+    return one.kind == other.kind and one[0] == other[0] and type(one) is type(other)
 
 
-def _shaped(numbers: Array, sizes: list[int], filled: Sequence[Filled], tail: tuple[int, ...]) -> Array | None:
-    """Data may be nested as its shape says, or flat; all of one batch alike."""
-    rows = [one.rows for one in filled]
-    if numbers.ndim == 1:
-        each = prod(tail)
-        return numbers.reshape(-1, *tail) if sizes == [count * each for count in rows] else None
-    return numbers if numbers.shape[1:] == tail and sizes == rows else None
-
-
-def _typed(numbers: Array | None, datatype: Datatype) -> Array | None:
-    if numbers is None:
-        return None
+def _typed(numbers: Array, datatype: Datatype) -> Array | None:
     if datatype is Datatype.INT64:
         return numbers if numbers.dtype is _INT else None
     if numbers.dtype is not _FLOAT or (datatype is Datatype.FP32 and abs(numbers).max() > _LARGEST):

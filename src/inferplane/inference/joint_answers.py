@@ -5,6 +5,7 @@ answer is then written by itself.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -31,7 +32,7 @@ def v2(response: InferResponse, sizes: Sequence[int], ids: Sequence[bytes]) -> l
     outputs = [_outputs(output, sizes) for output in response.outputs]
     if None in outputs:
         return None
-    head = b'{"model_name":%b,"model_version":null,"id":"' % orjson.dumps(response.model_name)
+    head = _head(response.model_name)
     joined = cast(list[list[bytes]], outputs)
     each = joined[0] if len(joined) == 1 else [b",".join(some) for some in zip(*joined, strict=True)]
     return [b'%b%b","parameters":null,"outputs":[%b]}' % (head, *some) for some in zip(ids, each, strict=True)]
@@ -44,12 +45,24 @@ def _outputs(output: InferOutput, sizes: Sequence[int]) -> list[bytes] | None:
     texts = _texts(values, sizes, flat=True)
     if texts is None:
         return None
-    head = b'{"name":%b,"shape":[' % orjson.dumps(output.name)
-    tail = b'%b],"datatype":"%b","parameters":null,"data":[' % (
-        b"".join([b",%d" % size for size in values.shape[1:]]),
-        output.datatype.encode(),
-    )
+    head, tail = _around(output.name, output.datatype, values.shape[1:])
     return [b"%b%d%b%b]}" % (head, size, tail, text) for size, text in zip(sizes, texts, strict=True)]
+
+
+# Of a few models, each with a few outputs: text that is the same in every answer.
+
+
+@lru_cache(256)
+def _head(model: str) -> bytes:
+    return b'{"model_name":%b,"model_version":null,"id":"' % orjson.dumps(model)
+
+
+@lru_cache(256)
+def _around(name: str, datatype: str, shape: tuple[int, ...]) -> tuple[bytes, bytes]:
+    """What comes before the number of rows, and what between that and the elements."""
+    sizes = b"".join([b",%d" % size for size in shape])
+    tail = b'%b],"datatype":"%b","parameters":null,"data":[' % (sizes, datatype.encode())
+    return b'{"name":%b,"shape":[' % orjson.dumps(name), tail
 
 
 def _texts(values: object, sizes: Sequence[int], *, flat: bool) -> list[bytes] | None:

@@ -51,10 +51,13 @@ class Manifest:
 
     def where(self, path: str = "") -> str:
         """`isvc.yaml:9` for a field, or for the nearest part of its path that is written in the file."""
+        return f"{self.file}:{self.line_of(path)}"
+
+    def line_of(self, path: str) -> int:
         here = path.lstrip(".")
         while here and here not in self.lines:
             here = _parent(here)
-        return f"{self.file}:{self.lines.get(here, self.line)}"
+        return self.lines.get(here, self.line)
 
 
 def read_manifests(source: str) -> list[Manifest]:

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from inferplane.cli.manifests import Manifest
 from inferplane.client.kubernetes.api import ApiError
 from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
+from inferplane.resources.schemas.schema import Schema
 
 _UNKNOWN = re.compile(r'unknown field \\*"([^"\\]+)\\*"')
 _UNDECLARED = re.compile(r"\.([\w.\[\]-]+): field not declared in schema")
@@ -23,7 +24,10 @@ _MISTYPED = (
     re.compile(r"typed patch object .*: \.([\w.\[\]-]+): expected (?P<wanted>[^,]+), got (?P<found>\w+)"),
 )
 _STEP = re.compile(r"([^.\[\]]+)|\[[^\]]*\]")
-_MUST_BE = re.compile(r"must be of type (\S+): \"(\w+)\"")
+_MUST_BE = (
+    re.compile(r"must be of type (?P<wanted>\S+): \"(?P<found>\w+)\""),
+    re.compile(r"cannot decode (?P<found>\w+) into a field of type (?P<wanted>\w+)"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +50,23 @@ def field_errors(error: ApiError) -> list[FieldError]:
     causes = [one for one in list_at(error.details, "causes") if isinstance(one, dict)]
     # The server adds a cause for the field `<nil>` when CEL rules could not be evaluated; it says nothing new.
     named = [(text_at(one, "field"), text_at(one, "message")) for one in causes]
-    return [FieldError(path, _worded(message)) for path, message in named if path and path != "<nil>"]
+    return [FieldError(path, worded(message)) for path, message in named if path and path != "<nil>"]
 
 
 def located(error: FieldError, manifest: Manifest, names: list[str]) -> str:
     """One line: `isvc.yaml:9: spec.predictor.model.modelFormt: unknown field; did you mean modelFormat?`"""
-    where = f"{manifest.where(error.path)}: {error.path}: "
+    return f"{manifest.where(error.path)}: {error.path}: {explained(error, names)}"
+
+
+def explained(error: FieldError, names: list[str]) -> str:
+    """What is wrong with the field, without where it is; `names` could stand in its place."""
     if not error.unknown:
-        return where + error.message
+        return error.message
     near = get_close_matches(error.path.rpartition(".")[2], names, n=1)
     if near:
-        return f"{where}unknown field; did you mean {near[0]}?"
+        return f"unknown field; did you mean {near[0]}?"
     known = f"; there are: {', '.join(sorted(names)[:12])}" if names else ""
-    return f"{where}unknown field{known}"
+    return f"unknown field{known}"
 
 
 def field_names(openapi: JsonObject, group: str, version: str, kind: str, path: str) -> list[str]:
@@ -71,6 +79,19 @@ def field_names(openapi: JsonObject, group: str, version: str, kind: str, path: 
         here = _resolved(here, schemas)
         here = object_at(here, "items") if name is None else _property(here, name)
     return list(object_at(_resolved(here, schemas), "properties"))
+
+
+def names_beside(schema: Schema, path: str) -> list[str]:
+    """The names that could stand where the last step of `path` stands, by the schema of the whole object."""
+    here = schema
+    *parents, _ = _STEP.finditer(path)
+    for step in parents:
+        name = step.group(1)
+        below = here.items if name is None else here.property(name)
+        if below is None:
+            return []
+        here = below
+    return list(here.properties)
 
 
 def _property(schema: JsonObject, name: str) -> JsonObject:
@@ -98,7 +119,9 @@ def _objects(document: JsonObject) -> Iterator[JsonObject]:
     return (one for one in document.values() if isinstance(one, dict))
 
 
-def _worded(message: str) -> str:
+def worded(message: str) -> str:
     """`… spec.size in body must be of type string: "integer"` → `expected string, got integer`."""
-    wrong_type = _MUST_BE.search(message)
-    return f"expected {wrong_type[1]}, got {wrong_type[2]}" if wrong_type else message
+    for pattern in _MUST_BE:
+        if (wrong := pattern.search(message)) is not None:
+            return f"expected {wrong['wanted']}, got {wrong['found']}"
+    return message

@@ -105,8 +105,8 @@ async def inflate(request: Incoming, limit: int) -> Answer | None:
 
 def as_accepted(answer: Answer, body: bytes | Pieces, accepts: bytes) -> tuple[Answer, bytes | Pieces]:
     """The answer in the coding that the client asks for, or as it is."""
-    coding = wanted(accepts)
-    if coding is None or size_of(body) < _WORTH:
+    coding = wanted(accepts) if size_of(body) >= _WORTH else None
+    if coding is None:
         return answer, body
     headers = (*answer.headers, (b"content-encoding", coding), (b"vary", b"accept-encoding"))
     return msgspec.structs.replace(answer, headers=headers), deflated(body, coding)

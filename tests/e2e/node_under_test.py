@@ -38,7 +38,7 @@ class Machine:
             SystemClock(),
             _places(self.home),
             NODE,
-            _machine_info(),
+            _machine_info(self.home.root),
             path=_path(),
             installer=self.installer,
         )

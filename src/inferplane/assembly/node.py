@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import os
 import platform
+import shutil
 import signal
 import socket
 import sys
@@ -75,7 +76,7 @@ async def _run(options: Options) -> None:
             clock,
             _places(options.home),
             options.name,
-            _machine_info(),
+            _machine_info(options.home.root),
             path=_path(),
             metrics_resolution=metrics_resolution(os.environ),
             installer=installer.found(os.environ),
@@ -113,13 +114,15 @@ def _path() -> str:
     return f"{Path(sys.executable).parent}:{os.environ.get('PATH', _SYSTEM_PATH)}"
 
 
-def _machine_info() -> dict[str, str]:
-    """Node's `status.nodeInfo`, and `cpus` and `memory` (bytes) beside it."""
+def _machine_info(home: Path) -> dict[str, str]:
+    """Node's `status.nodeInfo`; beside it `cpus`, `memory` and `disk` (bytes, where the home is) and `gpus`."""
     system = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
     machine_id = Path("/etc/machine-id")
     return {
         "cpus": str(len(os.sched_getaffinity(0))),
         "memory": str(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
+        "disk": str(shutil.disk_usage(home).total),
+        "gpus": str(len([*Path("/dev").glob("nvidia[0-9]*")])),
         "machineID": machine_id.read_text().strip() if machine_id.exists() else "",
         "systemUUID": "",
         "bootID": boot_id(),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from inferplane.kernel.errors import InferplaneError
 
@@ -37,8 +38,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "Run one model server, without a platform."),
     "storage-initializer": ("storage_initializer", "Fetch models from storage URIs into directories."),
     "tour": ("tour", "Start everything, deploy the first example and send it requests."),
+    "completion": ("completion", "Print the script that makes a shell complete commands, options, kinds and names."),
     "version": ("version", "Print the version."),
 }
+NAME = "inferplane"
+# The shell sets it while a line is completed; click reads it.
+COMPLETE_VARIABLE = "_INFERPLANE_COMPLETE"
 
 EPILOG = """\b
 First steps:
@@ -62,6 +67,13 @@ class Lazy(click.Group):
         command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Without importing a command; options come from click itself."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        found = ((name, text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete))
+        return [CompletionItem(name, help=text) for name, text in found]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -92,8 +104,12 @@ class Lazy(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, debug: bool, kubeconfig: Path | None, context: str) -> None:
     """Model serving that speaks KServe: the same InferenceService on a laptop and on a cluster."""
-    if ctx.obj is not None:
-        return
+    if ctx.obj is None:
+        ctx.obj = session_from(kubeconfig, context)
+
+
+def session_from(kubeconfig: Path | None, context: str) -> "Session":
+    """The session that the global options ask for."""
     from inferplane.assembly.home import home_from
     from inferplane.cli.session import Session
     from inferplane.cli.terminal import standard_terminal
@@ -101,14 +117,14 @@ def cli(ctx: click.Context, debug: bool, kubeconfig: Path | None, context: str) 
     if context and kubeconfig is None:
         kubeconfig = Path("~/.kube/config").expanduser()
     # The one place of the command line that hands the environment on; `assembly.home` is who reads it.
-    ctx.obj = Session(home_from(os.environ), standard_terminal(), kubeconfig, context)
+    return Session(home_from(os.environ), standard_terminal(), kubeconfig, context)
 
 
 def main(args: list[str] | None = None, session: "Session | None" = None) -> None:
     """The console script. Exits with the command's code. Tests hand in their own session."""
     arguments = sys.argv[1:] if args is None else args
     try:
-        code = cli.main(arguments, prog_name="inferplane", standalone_mode=False, obj=session)
+        code = cli.main(arguments, prog_name=NAME, complete_var=COMPLETE_VARIABLE, standalone_mode=False, obj=session)
     except InferplaneError as error:
         code = _failed(str(error), "--debug" in arguments)
     except click.ClickException as error:

@@ -322,6 +322,13 @@ class PodStatus(View, frozen=True, kw_only=True):
     observed_generation: int | None = None
 
 
+class Toleration(View, frozen=True, kw_only=True):
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+
 class PodSpec(View, frozen=True, kw_only=True):
     node_name: str = ""
     containers: list[Container] = []
@@ -336,6 +343,7 @@ class PodSpec(View, frozen=True, kw_only=True):
     scheduler_name: str = "default-scheduler"
     node_selector: dict[str, str] = {}
     readiness_gates: list[PodReadinessGate] = []
+    tolerations: list[Toleration] = []
 
 
 class Pod(View, frozen=True, kw_only=True):
@@ -446,6 +454,7 @@ class Namespace(View, frozen=True, kw_only=True):
 
 class ServiceAccount(View, frozen=True, kw_only=True):
     metadata: ObjectMeta = ObjectMeta()
+    secrets: list["ObjectReference"] = []
 
 
 class ConfigMap(View, frozen=True, kw_only=True):

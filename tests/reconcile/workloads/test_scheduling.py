@@ -1,7 +1,7 @@
 from tests.reconcile.workloads.platform import ready_node, running
 
 from inferplane.client.kubernetes.kinds import NODE, POD
-from inferplane.kernel.json import JsonObject, list_at, text_at
+from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
 
 LONE_POD: JsonObject = {"metadata": {"name": "lone"}, "spec": {"containers": [{"name": "main"}]}}
 
@@ -38,3 +38,23 @@ async def test_a_pod_of_another_scheduler_is_left_alone() -> None:
         spec: JsonObject = {"schedulerName": "mine", "containers": [{"name": "main"}]}
         await platform.applied(POD, LONE_POD | {"spec": spec})
         assert text_at(platform.pods()[0], "spec", "nodeName") == ""
+
+
+async def test_a_pod_that_does_not_fit_waits_until_another_makes_room() -> None:
+    async with running() as platform:
+        platform.api.add(
+            NODE, ready_node() | {"status": {**object_at(ready_node(), "status"), "allocatable": {"cpu": "2"}}}
+        )
+        for name in ("first", "second"):
+            spec: JsonObject = {"containers": [{"name": "main", "resources": {"requests": {"cpu": "1500m"}}}]}
+            await platform.applied(POD, {"metadata": {"name": name}, "spec": spec})
+        [scheduled] = list_at(platform.pods()[1], "status", "conditions")
+        assert isinstance(scheduled, dict)
+        assert (scheduled["reason"], scheduled["message"]) == (
+            "Unschedulable",
+            "0/1 nodes are available: 1 Insufficient cpu.",
+        )
+        assert ("FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu.") in platform.events()
+        await platform.api.delete(POD, "first", "default", grace_seconds=0)
+        await platform.settle()
+        assert [text_at(one, "spec", "nodeName") for one in platform.pods()] == ["local"]

@@ -119,13 +119,15 @@ class Desk:
 
     def type(self, *args: str) -> int:
         """The exit code of `inferplane ARGS`."""
-        session = Session(
-            self.home, Terminal(self._out, live=False), connect=self._connect, find_platform=lambda _: self.platform
-        )
         with pytest.raises(SystemExit) as ended:
-            main(list(args), session)
+            main(list(args), self.session())
         assert isinstance(ended.value.code, int)
         return ended.value.code
+
+    def session(self) -> Session:
+        return Session(
+            self.home, Terminal(self._out, live=False), connect=self._connect, find_platform=lambda _: self.platform
+        )
 
     @asynccontextmanager
     async def _connect(self, kubeconfig: Path, context: str) -> AsyncIterator[CommandLine]:

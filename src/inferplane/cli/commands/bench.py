@@ -4,6 +4,7 @@ import asyncio
 
 import click
 
+from inferplane.cli import completing
 from inferplane.cli.bench import grpc_load, http_load, report, target
 from inferplane.cli.bench.http_load import Shape
 from inferplane.cli.bench.payload import PROTOCOLS
@@ -19,7 +20,7 @@ from inferplane.kernel.errors import InferplaneError
 
 
 @click.command()
-@click.argument("name", metavar="NAME|URL")
+@click.argument("name", metavar="NAME|URL", shell_complete=completing.services)
 @click.option("-c", "--concurrency", type=click.IntRange(1, 10_000), default=16, show_default=True, help="Connections.")
 @click.option("-t", "--duration", type=Duration(), default="10s", show_default=True, help="How long to measure.")
 @click.option("--warmup", type=Duration(), default="1s", show_default=True, help="Load before measuring.")

@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from inferplane.cli import discovery
+from inferplane.cli import completing, discovery
 from inferplane.cli.manifests import read_manifests
 from inferplane.cli.session import Session, run
 from inferplane.cli.waiting import until_gone
@@ -16,10 +16,10 @@ Target = tuple[Resource, str, str]
 
 
 @click.command()
-@click.argument("kind", required=False)
-@click.argument("names", nargs=-1)
+@click.argument("kind", required=False, shell_complete=completing.kinds)
+@click.argument("names", nargs=-1, shell_complete=completing.objects)
 @click.option("-f", "--filename", help="Delete what this file, directory or standard input (-) describes.")
-@click.option("-n", "--namespace", help="Namespace (default: default).")
+@click.option("-n", "--namespace", shell_complete=completing.namespaces, help="Namespace (default: default).")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it and what it owns are gone.")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait.")
 @click.option("--ignore-not-found", is_flag=True, help="An object that is not there is no error.")

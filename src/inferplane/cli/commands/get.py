@@ -2,7 +2,7 @@
 
 import click
 
-from inferplane.cli import discovery
+from inferplane.cli import completing, discovery
 from inferplane.cli.output import encoded, kind_and_name, without_managed_fields
 from inferplane.cli.session import Session, run
 from inferplane.cli.terminal import columns
@@ -13,9 +13,9 @@ from inferplane.kernel.json import Json, JsonObject
 
 
 @click.command()
-@click.argument("kind")
-@click.argument("name", required=False)
-@click.option("-n", "--namespace", help="Namespace (default: default).")
+@click.argument("kind", shell_complete=completing.kinds)
+@click.argument("name", required=False, shell_complete=completing.objects)
+@click.option("-n", "--namespace", shell_complete=completing.namespaces, help="Namespace (default: default).")
 @click.option("-A", "--all-namespaces", is_flag=True, help="Of all namespaces.")
 @click.option("-l", "--selector", default="", help="Only those with these labels: key=value,…")
 @click.option("-o", "output", type=click.Choice(["json", "yaml", "name", "wide"]), help="Another form than the table.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import click
 
+from inferplane.cli import completing
 from inferplane.cli.session import Session, run
 from inferplane.cli.why.collect import SERVICE_LABEL
 from inferplane.client.kubernetes.api import Api
@@ -17,8 +18,8 @@ MODEL_CONTAINER = "kserve-container"
 
 
 @click.command()
-@click.argument("name")
-@click.option("-n", "--namespace", help="Its namespace (default: default).")
+@click.argument("name", shell_complete=completing.services)
+@click.option("-n", "--namespace", shell_complete=completing.namespaces, help="Its namespace (default: default).")
 @click.option("-f", "--follow", is_flag=True, help="Go on printing what is written.")
 @click.option("-p", "--previous", is_flag=True, help="Of the process before the present one (after a crash).")
 @click.option("-c", "--container", default="", help="Of this container (default: the model's).")

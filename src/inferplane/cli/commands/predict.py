@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from inferplane.cli import completing
 from inferplane.cli.prediction import Answer, Target, http, path_of, protocol_of, read_body, refusal, send, target
 from inferplane.cli.session import Session, run
 from inferplane.cli.why.words import duration
@@ -13,9 +14,9 @@ from inferplane.kernel.json import text_at
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.services)
 @click.option("-d", "--data", required=True, help="The request: JSON, @FILE, or - for standard input.")
-@click.option("-n", "--namespace", help="Its namespace (default: default).")
+@click.option("-n", "--namespace", shell_complete=completing.namespaces, help="Its namespace (default: default).")
 @click.option("--protocol", type=click.Choice(["v1", "v2"]), help="Default: v2 when the body has V2 inputs, else v1.")
 @click.option("--model", help="The model's name, when it is not the service's.")
 @click.pass_obj

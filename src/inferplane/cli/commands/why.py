@@ -2,6 +2,7 @@
 
 import click
 
+from inferplane.cli import completing
 from inferplane.cli.session import Session, run
 from inferplane.cli.why.collect import collect
 from inferplane.cli.why.decide import Explanation, decide
@@ -11,8 +12,8 @@ from inferplane.kernel.errors import InferplaneError
 
 
 @click.command()
-@click.argument("name")
-@click.option("-n", "--namespace", help="Its namespace (default: default).")
+@click.argument("name", shell_complete=completing.services)
+@click.option("-n", "--namespace", shell_complete=completing.namespaces, help="Its namespace (default: default).")
 @click.pass_obj
 def why(session: Session, name: str, namespace: str | None) -> None:
     """Say in words why a service is not ready, and what to do.

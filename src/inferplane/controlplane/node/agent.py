@@ -243,5 +243,5 @@ class Agent:
 
 def _machine(name: str, address: str, info: Mapping[str, str]) -> Machine:
     facts = dict(info)
-    cpus, memory = int(facts.pop("cpus")), int(facts.pop("memory"))
-    return Machine(name=name, address=address, cpus=cpus, memory=memory, info=facts)
+    sizes = {name: int(facts.pop(name)) for name in ("cpus", "memory", "disk", "gpus")}
+    return Machine(name=name, address=address, info=facts, **sizes)

@@ -21,7 +21,7 @@ _RETRY = Backoff(first=0.1, limit=5.0)
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Facts about this machine. `memory` in bytes, `info` as Node's `status.nodeInfo`."""
+    """Facts about this machine. `memory` and `disk` in bytes, `info` as Node's `status.nodeInfo`."""
 
     name: str
     address: str
@@ -29,9 +29,13 @@ class Machine:
     memory: int
     info: Mapping[str, str]
     most_pods: int = 10000
+    disk: int = 0
+    gpus: int = 0
 
     def resources(self) -> dict[str, str]:
-        return {"cpu": str(self.cpus), "memory": f"{self.memory // 1024}Ki", "pods": str(self.most_pods)}
+        found = {"cpu": str(self.cpus), "memory": f"{self.memory // 1024}Ki", "pods": str(self.most_pods)}
+        found |= {"ephemeral-storage": f"{self.disk // 1024}Ki"} if self.disk else {}
+        return found | ({"nvidia.com/gpu": str(self.gpus)} if self.gpus else {})
 
 
 @dataclass(frozen=True, slots=True)

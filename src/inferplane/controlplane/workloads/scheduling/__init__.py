@@ -1,1 +1,1 @@
-"""Pods → node: which node a pod runs on. `decide` chooses."""
+"""Pods → node: which node a pod runs on. `decide` chooses, `requests` adds up what is asked for."""

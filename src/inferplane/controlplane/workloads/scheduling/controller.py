@@ -17,6 +17,7 @@ from inferplane.resources.meta import ConditionStatus, condition
 
 _MANAGER = "inferplane-scheduler"
 _WAITING = "waiting for a node"
+_BOUND = "bound to a node"
 
 
 class Scheduler:
@@ -27,18 +28,28 @@ class Scheduler:
         self._pods = informers.cache(POD, Pod)
         self._nodes = informers.cache(NODE, Node)
         self._pods.add_index(_WAITING, lambda pod: ["yes"] if awaits_node(pod) else [])
+        self._pods.add_index(_BOUND, lambda pod: [pod.spec.node_name] if pod.spec.node_name else [])
+        self._pods.on_change(self._room_made)
         self.controller = Controller("scheduler", self.reconcile, clock=clock)
         self.controller.watch(self._pods, lambda pod: [key_of_meta(pod.metadata)] if awaits_node(pod) else [])
         self.controller.watch(self._nodes, self._waiting)
 
-    def _waiting(self, _: Node) -> Sequence[Key]:
+    def _waiting(self, _: Node | None = None) -> Sequence[Key]:
         return [key_of_meta(pod.metadata) for pod in self._pods.matching(_WAITING, "yes")]
+
+    def _room_made(self, old: Pod | None, new: Pod | None) -> None:
+        """A pod that was on a node has gone or has finished: others may fit now."""
+        if old is not None and old.spec.node_name and not old.finished and (new is None or new.finished):
+            for key in self._waiting():
+                self.controller.enqueue(key)
 
     async def reconcile(self, key: Key) -> None:
         pod = self._pods.get(key)
         if pod is None or not awaits_node(pod):
             return
-        chosen = choose(pod, self._nodes.list())
+        nodes = self._nodes.list()
+        bound = {one.metadata.name: self._pods.matching(_BOUND, one.metadata.name) for one in nodes}
+        chosen = choose(pod, nodes, bound)
         if isinstance(chosen, Unschedulable):
             await self._refuse(pod, chosen)
         else:

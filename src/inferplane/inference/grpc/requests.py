@@ -12,7 +12,7 @@ from inferplane.inference import binary
 from inferplane.inference.binary import Array
 from inferplane.inference.datatypes import Datatype
 from inferplane.inference.errors import InvalidInput, Malformed
-from inferplane.inference.grpc import contents, parameters
+from inferplane.inference.grpc import contents, parameters, plain
 from inferplane.inference.grpc.grpc_predict_v2_pb2 import ModelInferRequest
 from inferplane.inference.grpc.responses import datatype_of, goes_raw, raw_bytes
 from inferplane.inference.grpc.wire import without
@@ -35,6 +35,11 @@ def read(body: bytes) -> GrpcInferRequest:
         # Large tensors stay where they are: protobuf would copy them when it parses, and again when it is asked.
         head, raw = parts
         return _request(parsed(head), raw)
+    if len(body) < plain.LARGEST and (found := plain.read(body)) is not None:
+        request = GrpcInferRequest(
+            found.model_name, found.inputs, found.id or None, from_grpc=True, model_version=found.model_version or None
+        )
+        return request.came_raw() if found.raw else request
     return from_message(parsed(body))
 
 

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from inferplane.inference import binary
 from inferplane.inference.datatypes import BINARY_ONLY, Datatype
 from inferplane.inference.errors import InvalidInput, Malformed
-from inferplane.inference.grpc import contents, parameters
+from inferplane.inference.grpc import contents, parameters, plain
 from inferplane.inference.grpc.grpc_predict_v2_pb2 import ModelInferResponse
 from inferplane.inference.grpc.wire import varint
 from inferplane.inference.tensors import BINARY_SIZE, InferOutput, InferRequest, InferResponse, Tensor
@@ -33,10 +33,15 @@ def pieces(
     after entry, which protobuf reads as one message whatever the fields' order.
     """
     answer_id = response.id or request.id or fallback_id
-    if not (request.use_binary_outputs or any(map(goes_raw, outputs))):
-        return _typed(response, outputs, answer_id).SerializeToString()
-    raws = [raw_bytes(output) for output in outputs]
-    parts: list[binary.Buffer] = [_head(response, outputs, raws, answer_id).SerializeToString()]
+    raws = None
+    if request.use_binary_outputs or any(map(goes_raw, outputs)):
+        raws = [raw_bytes(output) for output in outputs]
+    head = None
+    if not response.parameters:
+        head = plain.write(response.model_name, response.model_version or "", answer_id, outputs, raws)
+    if raws is None:
+        return head or _typed(response, outputs, answer_id).SerializeToString()
+    parts: list[binary.Buffer] = [head or _head(response, outputs, raws, answer_id).SerializeToString()]
     for raw in raws:
         parts.append(_RAW_TAG + varint(len(raw)))
         parts.append(raw)

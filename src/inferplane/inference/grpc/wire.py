@@ -3,12 +3,17 @@
 
 def varint(number: int) -> bytes:
     """A length, in protobuf's variable form."""
+    if number < 0x80:
+        return _ONE_BYTE[number]
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
         number >>= 7
     out.append(number)
     return bytes(out)
+
+
+_ONE_BYTE = [bytes((number,)) for number in range(0x80)]
 
 
 def without(body: bytes, field: int) -> tuple[bytes, list[memoryview]] | None:
@@ -23,8 +28,8 @@ def without(body: bytes, field: int) -> tuple[bytes, list[memoryview]] | None:
     while at < len(body):
         start = at
         try:
-            key, at = _read_varint(body, at)
-            size, at = _read_varint(body, at)
+            key, at = read_varint(body, at)
+            size, at = read_varint(body, at)
         except IndexError:
             return None
         if key & 7 != _LENGTH_DELIMITED or at + size > len(body):
@@ -40,7 +45,7 @@ def without(body: bytes, field: int) -> tuple[bytes, list[memoryview]] | None:
 _LENGTH_DELIMITED = 2
 
 
-def _read_varint(body: bytes, at: int) -> tuple[int, int]:
+def read_varint(body: bytes, at: int) -> tuple[int, int]:
     """The number and where the next field begins; IndexError past the end."""
     number = shift = 0
     while (byte := body[at]) > 0x7F:

@@ -26,6 +26,7 @@ from inferplane.dataplane.server.grpc.observing import Noted
 from inferplane.dataplane.server.grpc.status import Code, Refusal, percent_encoded
 from inferplane.dataplane.server.http.compression import Broken, TooLarge, deflated, inflated
 from inferplane.dataplane.server.http.wire import address
+from inferplane.dataplane.server.reply import Reply
 
 if TYPE_CHECKING:
     from inferplane.dataplane.server.grpc.port import GrpcServer
@@ -177,18 +178,17 @@ class UnaryExchange(Exchange):
     _compressed = False
     _length = 0
     _begun = 0
-    _pending: "asyncio.Future[Answer] | asyncio.Task[None] | None" = None
+    _pending: Reply | asyncio.Task[None] | None = None
 
     def complete(self, data: bytes, start: int, stop: int) -> None:
-        body = data[start + PREFIX_SIZE : stop]
-        size = len(body)
+        size = stop - start
         # Nearly all requests: one message, plain, in one frame.
         if (
-            data[start : start + PREFIX_SIZE] == _prefix(size)
-            and self.head.length is None
+            data[start : start + PREFIX_SIZE] == _prefix(size - PREFIX_SIZE)
+            and (self.head.length is None or self.head.length == size)
             and size <= self._server.most
         ):
-            self._start(body)
+            self._start(data[start + PREFIX_SIZE : stop])
         else:
             super().complete(data, start, stop)
 
@@ -241,15 +241,11 @@ class UnaryExchange(Exchange):
             return
         if isinstance(outcome, Answer):
             self._answer(outcome)
-        elif isinstance(outcome, asyncio.Future):
+        elif type(outcome) is Reply:
             self._pending = outcome
-            outcome.add_done_callback(self._arrived)
+            outcome.then(self._answer)
         else:
             self._pending = self._server.loop.create_task(self._settle(outcome))
-
-    def _arrived(self, outcome: "asyncio.Future[Answer]") -> None:
-        if not outcome.cancelled() and not self._over:
-            self._answer(INTERNAL if outcome.exception() is not None else outcome.result())
 
     async def _settle(self, outcome: Awaitable[Answer]) -> None:
         try:

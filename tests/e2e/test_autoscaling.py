@@ -125,6 +125,18 @@ def test_the_table_shows_use_beside_its_target(platform: Whole) -> None:
     eventually(lambda: re.search(r"cpu: \d+%/50%", platform.inferplane("get", "hpa")), PATIENCE)
 
 
+def test_top_shows_what_a_service_does(platform: Whole) -> None:
+    def busy() -> bool:
+        found = json.loads(platform.inferplane("top", "iris", "--interval", "0.5", "-o", "json"))
+        [component] = found["components"]
+        known = (component["requestsPerSecond"], component["latencyMs"]["mean"], component["cpu"], component["memory"])
+        return all(one is not None and one > 0 for one in known)
+
+    with sending(platform, LARGE, 1):
+        eventually(busy, PATIENCE)
+    assert "iris   predictor" in platform.inferplane("top", "--once", "--interval", "0.2")
+
+
 @pytest.mark.kubectl
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on the PATH: install it to run these")
 def test_kubectl_scales_autoscales_and_describes(platform: Whole) -> None:

@@ -12,8 +12,6 @@ from inferplane.controlplane.workloads.autoscaling.decide import Settings
 from inferplane.controlplane.workloads.autoscaling.usage import Patience
 from inferplane.kernel.errors import InferplaneError
 
-_HPA = "INFERPLANE_HPA_"
-_RESOLUTION = "INFERPLANE_METRICS_RESOLUTION"
 # Shorter ones would take more of the machine than what they measure.
 _SHORTEST = 0.1
 
@@ -22,19 +20,23 @@ def autoscaling(environ: Mapping[str, str]) -> Settings:
     """Raises InferplaneError that names the variable."""
     default, patience = Settings(), Patience()
     return Settings(
-        sync_period=_number(environ, f"{_HPA}SYNC_PERIOD", default.sync_period, _SHORTEST),
-        downscale_stabilization=_number(environ, f"{_HPA}DOWNSCALE_STABILIZATION", default.downscale_stabilization),
-        tolerance=_number(environ, f"{_HPA}TOLERANCE", default.tolerance),
+        sync_period=_number(environ, "INFERPLANE_HPA_SYNC_PERIOD", default.sync_period, _SHORTEST),
+        downscale_stabilization=_number(
+            environ, "INFERPLANE_HPA_DOWNSCALE_STABILIZATION", default.downscale_stabilization
+        ),
+        tolerance=_number(environ, "INFERPLANE_HPA_TOLERANCE", default.tolerance),
         patience=Patience(
-            cpu_initialization=_number(environ, f"{_HPA}CPU_INITIALIZATION_PERIOD", patience.cpu_initialization),
-            initial_readiness=_number(environ, f"{_HPA}INITIAL_READINESS_DELAY", patience.initial_readiness),
+            cpu_initialization=_number(
+                environ, "INFERPLANE_HPA_CPU_INITIALIZATION_PERIOD", patience.cpu_initialization
+            ),
+            initial_readiness=_number(environ, "INFERPLANE_HPA_INITIAL_READINESS_DELAY", patience.initial_readiness),
         ),
     )
 
 
 def metrics_resolution(environ: Mapping[str, str]) -> float:
     """Seconds. Raises InferplaneError that names the variable."""
-    return _number(environ, _RESOLUTION, METRICS_RESOLUTION, _SHORTEST)
+    return _number(environ, "INFERPLANE_METRICS_RESOLUTION", METRICS_RESOLUTION, _SHORTEST)
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, least: float = 0.0) -> float:

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "delete": ("delete", "Delete objects by name or by file."),
     "logs": ("logs", "Print what a service's processes write."),
     "predict": ("predict", "Send a request to a service, through the gateway."),
+    "top": ("top", "Show what each service does: requests, latency, CPU, memory."),
     "bench": ("bench", "Load-test a service or an endpoint."),
     "why": ("why", "Say in words why a service is not ready, and what to do."),
     "kubeconfig": ("status", "Print the path of the kubeconfig, for kubectl and other clients."),

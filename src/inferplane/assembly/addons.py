@@ -15,6 +15,7 @@ import msgspec
 from inferplane.client.kubernetes.api import Api, Conflict, NotFound, Resource
 from inferplane.client.kubernetes.kinds import (
     CLUSTER_SERVING_RUNTIME,
+    CLUSTER_STORAGE_CONTAINER,
     CONFIG_MAP,
     CUSTOM_RESOURCE_DEFINITION,
     GATEWAY,
@@ -26,6 +27,7 @@ from inferplane.kernel.json import JsonObject, object_at, text_at
 from inferplane.resources import gateway, process_image
 from inferplane.resources.crds import all_crds
 from inferplane.resources.serving.defaults import cluster_serving_runtimes, inferenceservice_config
+from inferplane.resources.serving.storagecontainer import default_storage_container
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ def addons(gateway_port: int) -> list[Addon]:
         *(Addon(PROCESS_IMAGE, one, ours=False) for one in process_image.process_images()),
         Addon(CONFIG_MAP, inferenceservice_config(), ours=False),
         *(Addon(CLUSTER_SERVING_RUNTIME, one, ours=False) for one in cluster_serving_runtimes()),
+        Addon(CLUSTER_STORAGE_CONTAINER, default_storage_container(), ours=False),
     ]
 
 

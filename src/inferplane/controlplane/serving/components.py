@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from inferplane.client.kubernetes import kinds
-from inferplane.controlplane.serving import merging, names, servertypes, storage
+from inferplane.controlplane.serving import merging, names, servertypes, storage, storagespec
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
 from inferplane.resources.serving.config import ArtImage, Config, Defaults
 from inferplane.resources.serving.inferenceservice import (
@@ -85,8 +85,15 @@ def explainer(isvc: InferenceService, spec: InferenceServiceSpec, config: Config
 
 
 def source_uri(spec: PredictorSpec, pod: JsonObject) -> str:
-    """`storageUri` of the model, or the variable STORAGE_URI of a container of the user's own."""
-    return (spec.model.storage_uri or "") if spec.model else _variable_uri(pod)
+    """`storageUri` of the model, or the variable STORAGE_URI of a container of the user's own.
+
+    Which store the path of a storage spec is in is known only with the Secret (`fetching`).
+    """
+    if spec.model is None:
+        return _variable_uri(pod)
+    if spec.model.storage_uri or spec.model.storage is None:
+        return spec.model.storage_uri or ""
+    return storagespec.PLACEHOLDER + (spec.model.storage.path or "").lstrip("/")
 
 
 def predictor_host(isvc: InferenceService, spec: InferenceServiceSpec) -> str:

@@ -78,6 +78,7 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
     controller.watch(caches.config_maps, of_config_map)
     controller.watch(caches.gateways, of_gateway)
     controller.watch(knative.definitions, of_definition)
+    caches.stores.watch(controller, all_services)
     return controller
 
 

@@ -21,6 +21,7 @@ from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import key_of_meta, object_reference
 from inferplane.controlplane.serving import conditions, names, pods
 from inferplane.controlplane.serving.applying import Applier
+from inferplane.controlplane.serving.fetching import completed
 from inferplane.controlplane.serving.knative import plan as knative_plan
 from inferplane.controlplane.serving.knative import report as knative_report
 from inferplane.controlplane.serving.knative.watched import Knative
@@ -36,6 +37,7 @@ from inferplane.controlplane.serving.plan import (
 )
 from inferplane.controlplane.serving.render import Desired
 from inferplane.controlplane.serving.report import Observed, report
+from inferplane.controlplane.serving.storecaches import StoreCaches
 from inferplane.kernel.clock import Clock, timestamp
 from inferplane.kernel.json import JsonObject
 from inferplane.resources.apps import Deployment
@@ -74,6 +76,7 @@ class Caches:
     runtimes: Cache[ServingRuntime]
     cluster_runtimes: Cache[ServingRuntime]
     config_maps: Cache[ConfigMap]
+    stores: StoreCaches
 
     @classmethod
     def of(cls, informers: Informers) -> "Caches":
@@ -89,6 +92,7 @@ class Caches:
             runtimes=informers.cache(kinds.SERVING_RUNTIME, ServingRuntime),
             cluster_runtimes=informers.cache(kinds.CLUSTER_SERVING_RUNTIME, ServingRuntime),
             config_maps=informers.cache(kinds.CONFIG_MAP, ConfigMap),
+            stores=StoreCaches.of(informers),
         )
         caches.services.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
         caches.deployments.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
@@ -206,12 +210,13 @@ class InferenceServices:
 
     async def _plan(self, isvc: InferenceService, config: Config) -> Plan:
         namespaced = self._caches.runtimes.list(isvc.metadata.namespace)
-        runtimes = Runtimes(namespaced, self._caches.cluster_runtimes.list())
+        stores = self._caches.stores.stores(isvc.metadata.namespace)
+        runtimes = Runtimes(namespaced, self._caches.cluster_runtimes.list(), stores.containers)
         if mode(isvc, config) == KNATIVE:
             world = self._knative.world(isvc.metadata.uid) if await self._knative.is_served() else None
-            return knative_plan.plan(isvc, config, runtimes, world)
+            return completed(knative_plan.plan(isvc, config, runtimes, world), stores)
         available = [one.metadata.name for one in self._deployments(isvc) if one.status.available_replicas]
-        return plan(isvc, config, runtimes, available)
+        return completed(plan(isvc, config, runtimes, available), stores)
 
     def _deployments(self, isvc: InferenceService) -> Sequence[Deployment]:
         """Only what this very object owns: a namesake of before may not have been collected yet."""

@@ -28,6 +28,7 @@ from inferplane.resources.serving.inferenceservice import (
     PredictorSpec,
 )
 from inferplane.resources.serving.runtime import ServingRuntime
+from inferplane.resources.serving.storagecontainer import ClusterStorageContainer
 from inferplane.resources.serving.templates import TemplateError
 
 NOT_SUPPORTED_YET = "NotSupportedYet"
@@ -113,10 +114,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Runtimes:
-    """`namespaced` holds those of the service's namespace only."""
+    """`namespaced` holds those of the service's namespace only. `fetchers` may know schemes that we don't."""
 
     namespaced: Sequence[ServingRuntime] = ()
     cluster: Sequence[ServingRuntime] = ()
+    fetchers: Sequence[ClusterStorageContainer] = ()
 
 
 def plan(isvc: InferenceService, config: Config, runtimes: Runtimes, available: Collection[str] = ()) -> Plan:
@@ -142,7 +144,7 @@ def prepared(isvc: InferenceService, config: Config, runtimes: Runtimes, *, knat
         spec = msgspec.convert(filled.spec, InferenceServiceSpec)
     except msgspec.ValidationError as error:
         return invalid(todo, f"spec: {error}")
-    todo = _checked(replace(todo, spec=spec), spec, knative=knative)
+    todo = _checked(replace(todo, spec=spec), spec, runtimes.fetchers, knative=knative)
     return _with_runtime(todo, spec, runtimes)
 
 
@@ -153,14 +155,16 @@ def mode(isvc: InferenceService, config: Config) -> str:
     return was or MODE_ALIASES.get(asked, asked) or config.deploy.mode
 
 
-def _checked(todo: Plan, spec: InferenceServiceSpec, *, knative: bool) -> Plan:
+def _checked(
+    todo: Plan, spec: InferenceServiceSpec, fetchers: Sequence[ClusterStorageContainer], *, knative: bool
+) -> Plan:
     if found := validation.problems(todo.isvc, spec, todo.config.multi_node.custom_gpu_resource_type_list):
         return invalid(todo, "; ".join(found))
     if todo.mode == KNATIVE and not knative:
         return replace(todo, blocked=Blocked(MODE_REJECTED, _WITHOUT_KNATIVE))
     if found := validation.unsupported(todo.isvc, spec, todo.mode):
         return replace(todo, blocked=Blocked(NOT_SUPPORTED_YET, "; ".join(found)))
-    refusals = [words for uri in _uris(spec) if (words := storage.refusal(uri))]
+    refusals = [words for uri in _uris(spec) if (words := storage.refusal(uri, fetchers))]
     return invalid(todo, "; ".join(refusals)) if refusals else todo
 
 

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from posixpath import commonpath
 
 from inferplane.controlplane.serving import names
+from inferplane.controlplane.serving.storagecontainers import takes
 from inferplane.kernel.json import Json, JsonObject, list_at, text_at
 from inferplane.resources.serving.config import StorageInitializer
 from inferplane.resources.serving.inferenceservice import StorageUri
+from inferplane.resources.serving.storagecontainer import ClusterStorageContainer
 
 _SCHEME = re.compile(r"^\w[\w+.-]*://")
 SCHEMES = (
@@ -37,10 +39,16 @@ _DOWNLOAD_SETTINGS = {
     "HF_XET_NUM_CONCURRENT_RANGE_GETS": "8",
 }
 
+# To our own initializer: files of its own for the pod, not links into the cache that all pods share.
+_WRITABLE = {"INFERPLANE_MODEL_WRITABLE": "true"}
+_IMAGES = ("oci://", "oci+fetch://", "oci+native://")
+_REGISTRY_VOLUME = "oci-fetch-auth"
+_REGISTRY_LOGIN = "/mnt/oci-fetch-auth"
 
-def refusal(uri: str) -> str | None:
+
+def refusal(uri: str, fetchers: Sequence[ClusterStorageContainer] = ()) -> str | None:
     """Why `uri` cannot be served from, or None. Text without a scheme is a path on the machine."""
-    if not _SCHEME.match(uri) or uri.startswith(SCHEMES):
+    if not _SCHEME.match(uri) or uri.startswith(SCHEMES) or any(takes(one, uri) for one in fetchers):
         return None
     return f"storageUri {uri!r} is not supported: expected a path or one of {', '.join(SCHEMES)}"
 
@@ -54,7 +62,9 @@ def with_model(pod: JsonObject, uri: str, *, read_only: bool, initializer: Stora
             {"name": _PROVISION_VOLUME, "emptyDir": {}},
             _mount(_PROVISION_VOLUME, names.MODEL_DIR, read_only),
         )
-        pod = _with_initializer(pod, [uri, names.MODEL_DIR], _mount(_PROVISION_VOLUME, names.MODEL_DIR), initializer)
+        pod = _with_initializer(
+            pod, [uri, names.MODEL_DIR], _mount(_PROVISION_VOLUME, names.MODEL_DIR), initializer, read_only
+        )
     return _mounted(pod, [volume], [mount])
 
 
@@ -69,7 +79,7 @@ def with_several(
         parent = commonpath([one.mount_path for one in fetched])
         name = _volume_name(parent)
         args = [part for one in fetched for part in (one.uri, one.mount_path)]
-        pod = _with_initializer(pod, args, _mount(name, parent), initializer)
+        pod = _with_initializer(pod, args, _mount(name, parent), initializer, read_only)
         pairs.append(({"name": name, "emptyDir": {}}, _mount(name, parent, read_only)))
     return _mounted(pod, [volume for volume, _ in pairs], [mount for _, mount in pairs])
 
@@ -90,15 +100,18 @@ def _mount(name: str, path: str, read_only: bool = False) -> JsonObject:
     return mount | {"readOnly": True} if read_only else mount
 
 
-def _with_initializer(pod: JsonObject, args: list[str], mount: JsonObject, config: StorageInitializer) -> JsonObject:
+def _with_initializer(
+    pod: JsonObject, args: list[str], mount: JsonObject, config: StorageInitializer, read_only: bool
+) -> JsonObject:
     existing = list_at(pod, "initContainers")
     if any(isinstance(one, dict) and one.get("name") == names.STORAGE_INITIALIZER for one in existing):
         return pod
+    settings = _DOWNLOAD_SETTINGS if read_only else _DOWNLOAD_SETTINGS | _WRITABLE
     container: JsonObject = {
         "name": names.STORAGE_INITIALIZER,
         "image": config.image,
         "args": [*args],
-        "env": [{"name": name, "value": value} for name, value in _DOWNLOAD_SETTINGS.items()],
+        "env": [{"name": name, "value": value} for name, value in settings.items()],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "resources": {
             "requests": {"cpu": config.cpu_request, "memory": config.memory_request},
@@ -106,7 +119,26 @@ def _with_initializer(pod: JsonObject, args: list[str], mount: JsonObject, confi
         },
         "volumeMounts": [mount],
     }
+    if any(one.startswith(_IMAGES) for one in args[::2]):
+        pod, container = _with_registry(pod, container, config)
     return pod | {"initContainers": [*existing, container]}
+
+
+def _with_registry(pod: JsonObject, container: JsonObject, config: StorageInitializer) -> tuple[JsonObject, JsonObject]:
+    """KServe's fetch mode for images: the first pull secret is how the initializer logs in."""
+    env: list[Json] = [*list_at(container, "env")]
+    if config.oci_insecure_registry:
+        env.append({"name": "KSERVE_OCI_INSECURE_REGISTRY", "value": "true"})
+    pull = next((text_at(one, "name") for one in list_at(pod, "imagePullSecrets") if isinstance(one, dict)), "")
+    if not pull:
+        return pod, container | {"env": env}
+    env.append({"name": "KSERVE_OCI_DOCKER_CONFIG", "value": f"{_REGISTRY_LOGIN}/config.json"})
+    items: list[Json] = [{"key": ".dockerconfigjson", "path": "config.json", "mode": 0o400}]
+    projected: JsonObject = {"sources": [{"secret": {"name": pull, "items": items}}]}
+    volume: JsonObject = {"name": _REGISTRY_VOLUME, "projected": projected}
+    mounts: list[Json] = [*list_at(container, "volumeMounts"), _mount(_REGISTRY_VOLUME, _REGISTRY_LOGIN, True)]
+    pod = pod | {"volumes": [*list_at(pod, "volumes"), volume]}
+    return pod, container | {"env": env, "volumeMounts": mounts}
 
 
 def _mounted(pod: JsonObject, volumes: Sequence[JsonObject], mounts: Sequence[JsonObject]) -> JsonObject:

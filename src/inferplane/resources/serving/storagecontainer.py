@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from inferplane.kernel.json import Json
 from inferplane.resources.meta import ObjectMeta, View
 from inferplane.resources.serving.fields import JsonObject
 
@@ -51,3 +52,27 @@ class ClusterStorageContainer(View, frozen=True, kw_only=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: StorageContainerSpec
     disabled: Annotated[bool | None, Meta(description="Takes it out of use.")] = None
+
+
+def default_storage_container() -> dict[str, Json]:
+    """KServe's `default`. It says nothing of image and resources: those stay the configuration's (storageInitializer)."""
+    prefixes = ("gs://", "s3://", "hdfs://", "hf://", "webhdfs://")
+    expressions = (
+        r"https://(.+?).blob.core.windows.net/(.+)",
+        r"https://(.+?).file.core.windows.net/(.+)",
+        r"https?://(.+)/(.+)",
+    )
+    return {
+        "apiVersion": "serving.kserve.io/v1alpha1",
+        "kind": "ClusterStorageContainer",
+        "metadata": {"name": "default"},
+        "spec": {
+            "container": {"name": "storage-initializer"},
+            "supportedUriFormats": [
+                *({"prefix": one} for one in prefixes),
+                *({"regex": one} for one in expressions),
+            ],
+            "workloadType": "initContainer",
+            "supportsMultiModelDownload": True,
+        },
+    }

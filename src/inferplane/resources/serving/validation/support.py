@@ -19,8 +19,6 @@ def unsupported(isvc: InferenceService, spec: InferenceServiceSpec, mode: str) -
     asked: Iterable[tuple[str, object]] = (
         ("spec.predictor.logger", predictor.logger),
         ("spec.predictor.batcher", predictor.batcher),
-        ("spec.predictor.storageContainerName", predictor.storage_container_name),
-        ("spec.predictor.model.storage", model.storage if model else None),
         ("spec.predictor.model.confidential", model.confidential if model else None),
     )
     return found + [f"{path} is not supported yet" for path, value in asked if value is not None]

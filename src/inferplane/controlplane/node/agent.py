@@ -22,6 +22,7 @@ from inferplane.controlplane.node.keepers import KeeperFailed, Keepers, KeeperSp
 from inferplane.controlplane.node.launcher import Launcher
 from inferplane.controlplane.node.logs import Journal
 from inferplane.controlplane.node.lookups import Lookups
+from inferplane.controlplane.node.memory_limits import MemoryWatch
 from inferplane.controlplane.node.pods import Pods
 from inferplane.controlplane.node.registration import Machine, Registration
 from inferplane.controlplane.node.server import application
@@ -164,6 +165,8 @@ class Agent:
         sampler = Sampler(pods.running, procfs, self._clock, self._metrics_resolution, self._machine.name)
         tasks.append(group.create_task(sampler.run()))
         tasks.append(group.create_task(self._serve(pods, sampler)))
+        watch = MemoryWatch(pods.limited, procfs, self._clock, procfs.PAGE)
+        tasks.append(group.create_task(watch.run()))
         tasks.append(group.create_task(self._tidy()))
         ready.set()
 

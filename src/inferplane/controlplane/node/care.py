@@ -24,9 +24,10 @@ from inferplane.controlplane.node.events import PodEvents
 from inferplane.controlplane.node.images import ImageNotRunnable, install_hint, recipe
 from inferplane.controlplane.node.keepers import KeeperFailed, Keepers
 from inferplane.controlplane.node.launcher import LIBRARY_VERSION, Launcher, Setting
+from inferplane.controlplane.node.memory_limits import Limited, memory_limit
 from inferplane.controlplane.node.observed import ABSENT, Health, Problem, Seen
 from inferplane.controlplane.node.probes import Kind, Prober
-from inferplane.controlplane.node.status import Place
+from inferplane.controlplane.node.status import OOM_KILLED, Place
 from inferplane.controlplane.node.volumes import MountError
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.errors import InferplaneError
@@ -72,6 +73,8 @@ class Care:
     _announced: asyncio.Event = field(default_factory=asyncio.Event)
     _launching: asyncio.Task[None] | None = None
     _probing: asyncio.Task[None] | None = None
+    _too_much: tuple[int, str] | None = None
+    """The attempt that was killed because of its memory, and what to say about it."""
 
     # --- starting -----------------------------------------------------------------------------------------------------
 
@@ -187,10 +190,11 @@ class Care:
             self._probing.cancel()
             self._probing = None
         shut_down = self.stopping() and self.seen.terminated_at > 0
+        reason, message = NODE_SHUTDOWN if shut_down else end.reason, end.message
+        if self._too_much is not None and self._too_much[0] == run.attempt:
+            reason, message = OOM_KILLED, self._too_much[1]
         end = msgspec.structs.replace(
-            end,
-            reason=NODE_SHUTDOWN if shut_down else end.reason,
-            message=end.message or self._message(run.attempt, failed=end.code != 0),
+            end, reason=reason, message=message or self._message(run.attempt, failed=end.code != 0)
         )
         if end != run.exit:
             run = msgspec.structs.replace(run, exit=end)
@@ -265,6 +269,22 @@ class Care:
         self.seen = replace(self.seen, killed=True, terminated_at=self.seen.terminated_at or self.tools.now())
         self._signal(signal.SIGKILL)
 
+    def limited(self) -> Limited | None:
+        """The running container and its memory limit; None when there is nothing to watch."""
+        run, limit = self.seen.run, memory_limit(self.container)
+        if limit is None or run is None or run.exit is not None or run.process is None or self.seen.killed:
+            return None
+        return Limited(run.process, limit, lambda used: self._out_of_memory(run, limit, used))
+
+    def _out_of_memory(self, run: runs.Run, limit: int, used: int) -> None:
+        current = self.seen.run
+        if current is None or current.attempt != run.attempt or current.exit is not None:
+            return  # it ended while it was looked at
+        words = f"used {_mebibytes(used)} of memory, more than its limit of {_mebibytes(limit)}"
+        self._too_much = (run.attempt, words)
+        self.tools.events.warning(self.pod, "OOMKilling", f"Container {self.container.name} {words}", "")
+        self.kill()
+
     def give_up_launch(self) -> None:
         """The container is no longer wanted: a start that has not reached its keeper yet is dropped."""
         if self._launching is not None and not self._launching.done():
@@ -286,6 +306,10 @@ class Care:
 
     def _say(self, reason: str, message: str) -> None:
         self.tools.events.normal(self.pod, reason, message, self.container.name)
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.0f}Mi"
 
 
 def _with_ways_out(error: EnvironmentFailed) -> str:

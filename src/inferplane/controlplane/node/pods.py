@@ -22,6 +22,7 @@ from inferplane.controlplane.node.addresses import Addresses
 from inferplane.controlplane.node.care import Care, Tools
 from inferplane.controlplane.node.decide import Action, Decision, Kill, Remove, Start, Terminate, decide
 from inferplane.controlplane.node.directories import Lodging, PodDirectory, all_pods
+from inferplane.controlplane.node.memory_limits import Limited
 from inferplane.controlplane.node.observed import Seen
 from inferplane.controlplane.node.protocol import RunId
 from inferplane.controlplane.node.status import Place, is_news, render
@@ -154,6 +155,11 @@ class Pods:
             for care in house.cares.values()
             if care.seen.running and care.seen.run is not None and care.seen.run.process is not None
         ]
+
+    def limited(self) -> list[Limited]:
+        """The running containers with a memory limit."""
+        cares = (care for house in self._houses.values() for care in house.cares.values())
+        return [one for care in cares if (one := care.limited()) is not None]
 
     # --- reconcile ----------------------------------------------------------------------------------------------------
 

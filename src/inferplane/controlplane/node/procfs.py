@@ -44,6 +44,8 @@ class Stat:
 
 
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+"""Bytes of one of `Stat.resident`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ def _terminated(pod: Pod, container: Container, run: Run) -> JsonObject:
         "finishedAt": _time(end.at),
         "containerID": container_id(pod, container, run),
     }
-    if end.signal:
+    if end.signal and end.reason != OOM_KILLED:  # containerd gives the code alone
         found["signal"] = end.signal
     if end.message:
         found["message"] = end.message
@@ -168,7 +168,8 @@ def _terminated(pod: Pod, container: Container, run: Run) -> JsonObject:
 
 
 # What a kubelet or a container runtime says itself; reasons of applications go into the message (KServe reads `Error`).
-_RUNTIME_REASONS = frozenset({"StartError", "ContainerStatusUnknown", "OOMKilled"})
+OOM_KILLED = "OOMKilled"
+_RUNTIME_REASONS = frozenset({"StartError", "ContainerStatusUnknown", OOM_KILLED})
 
 
 def terminated_reason(exit: Exit) -> str:

@@ -55,8 +55,8 @@ class Wish:
 class Environment:
     """One that is to be built. `reason` is why the platform's own won't do, in words; it doesn't make another one.
 
-    `library`: the package whose version was asked for; it is taken as a wheel or not at all (building scikit-learn takes
-    compilers and a quarter of an hour).
+    `library`: the package whose version was asked for; it is taken as a wheel or not at all (building scikit-learn
+    takes compilers and a quarter of an hour).
     """
 
     requirements: tuple[str, ...]

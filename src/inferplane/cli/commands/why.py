@@ -6,6 +6,7 @@ from inferplane.cli import completing
 from inferplane.cli.session import Session, run
 from inferplane.cli.why.collect import collect
 from inferplane.cli.why.decide import Explanation, decide
+from inferplane.cli.why.reasons import meaning
 from inferplane.cli.why.render import render
 from inferplane.client.kubernetes.api import ServerUnreachable
 from inferplane.kernel.errors import InferplaneError
@@ -19,8 +20,14 @@ def why(session: Session, name: str, namespace: str | None) -> None:
     """Say in words why a service is not ready, and what to do.
 
     Looks at the service, its Deployment, pods, routes, events and last log lines, and at the platform's processes.
-    Exit code 0 when the service is fine, 1 when it is not.
+    Exit code 0 when the service is fine, 1 when it is not. A reason of a condition or an event, such as
+    NoReadyEndpoints, is explained in NAME's place.
     """
+    if (found := meaning(name)) is not None:
+        click.echo(f"{name}: {found.words}")
+        if found.fix:
+            click.echo(f"  fix   {found.fix}")
+        return
     name = name.removeprefix("inferenceservice/").removeprefix("isvc/")
     explanation = run(explain(session, name, session.namespace(namespace)))
     click.echo("\n".join(render(explanation)))

@@ -11,10 +11,11 @@ from difflib import get_close_matches
 from inferplane.cli.why.causes import Cause, Kind
 from inferplane.cli.why.facts import Facts, Node, Service
 from inferplane.cli.why.pod_causes import pod_causes
+from inferplane.cli.why.reasons import meaning
 from inferplane.cli.why.route_causes import route_cause
 from inferplane.cli.why.spec_causes import spec_cause
 from inferplane.cli.why.words import ago, plural
-from inferplane.resources.meta import ConditionStatus, condition
+from inferplane.resources.meta import Condition, ConditionStatus, condition
 
 REPEATED = 40
 STOP_ANNOTATION = "serving.kserve.io/stop"
@@ -152,11 +153,19 @@ def _without_pods(facts: Facts, service: Service) -> list[Cause]:
 def _conditions(service: Service) -> list[Cause]:
     """The last resort: what the conditions say themselves."""
     told = [
-        Cause(Kind.CONDITION, one.type, f"{one.status} ({one.reason})" if one.reason else one.status, (one.message,))
+        _condition(one)
         for one in service.status.conditions
         if one.status is not ConditionStatus.TRUE and one.type not in {"Ready", "Stopped"} and one.severity != "Info"
     ]
     return told or [Cause(Kind.STARTING, "service", "its conditions are about to be updated; ask again")]
+
+
+def _condition(one: Condition) -> Cause:
+    known = meaning(one.reason)
+    words = f": {known.words}" if known else ""
+    summary = f"{one.status} ({one.reason}){words}" if one.reason else one.status
+    details = (one.message,) if one.message else ()
+    return Cause(Kind.CONDITION, one.type, summary, details, known.fix if known else "")
 
 
 def _headline(facts: Facts, service: Service, causes: tuple[Cause, ...]) -> str:

@@ -17,6 +17,7 @@ RUNTIME_FIELD = "spec.predictor.model.runtime"
 REFUSALS = {
     "ReconcileFailed": "the controller could not apply it",
     "NotSupportedYet": "it asks for what is not there yet",
+    "ServerlessModeRejected": "it asks for Knative mode, and there is no Knative",
     "InvalidGPUAllocation": "its nodes have too few GPUs for the model",
 }
 _PARTS = frozenset({"PredictorReady", "TransformerReady", "ExplainerReady", "IngressReady"})

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     NO_ENDPOINTS = "NoEndpoints"
     STARTING = "Starting"
     CONDITION = "Condition"
+    NOT_SCALED = "NotScaled"
 
 
 @dataclass(frozen=True, slots=True)

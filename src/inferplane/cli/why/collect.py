@@ -22,6 +22,7 @@ from inferplane.cli.why.facts import (
 )
 from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Api, ApiError, NotFound, Resource
+from inferplane.resources.autoscaling import HorizontalPodAutoscaler
 from inferplane.resources.meta import View
 
 SERVICE_LABEL = "serving.kserve.io/inferenceservice"
@@ -43,6 +44,9 @@ async def collect(api: Api, name: str, namespace: str, platform: Platform | None
         runtimes = reads.create_task(_list(api, kinds.SERVING_RUNTIME, Runtime, namespace))
         cluster_runtimes = reads.create_task(_list(api, kinds.CLUSTER_SERVING_RUNTIME, Runtime))
         deployments = reads.create_task(_list(api, kinds.DEPLOYMENT, Deployment, namespace, labels))
+        autoscalers = reads.create_task(
+            _list(api, kinds.HORIZONTAL_POD_AUTOSCALER, HorizontalPodAutoscaler, namespace, labels)
+        )
         pods = reads.create_task(_list(api, kinds.POD, Pod, namespace, labels))
         routes = reads.create_task(_list(api, kinds.HTTP_ROUTE, Route, namespace))
         nodes = reads.create_task(_list(api, kinds.NODE, Node))
@@ -55,6 +59,7 @@ async def collect(api: Api, name: str, namespace: str, platform: Platform | None
         msgspec.convert(found, Service),
         runtimes=(*runtimes.result(), *cluster_runtimes.result()),
         deployments=tuple(deployments.result()),
+        autoscalers=tuple(autoscalers.result()),
         pods=tuple(pods.result()),
         routes=tuple(one for one in routes.result() if _owned_by(one, name)),
         nodes=tuple(nodes.result()),

@@ -13,6 +13,7 @@ from inferplane.cli.why.facts import Facts, Node, Service
 from inferplane.cli.why.pod_causes import pod_causes
 from inferplane.cli.why.reasons import meaning
 from inferplane.cli.why.route_causes import route_cause
+from inferplane.cli.why.scaling_causes import scaling_causes, scaling_notes
 from inferplane.cli.why.spec_causes import spec_cause
 from inferplane.cli.why.words import ago, plural
 from inferplane.resources.meta import Condition, ConditionStatus, condition
@@ -30,6 +31,8 @@ class Explanation:
     log_pod: str = ""
     log_lines: tuple[str, ...] = ()
     next: str = ""
+    notes: tuple[str, ...] = ()
+    """More about a service that is fine."""
 
     @property
     def fine(self) -> bool:
@@ -42,7 +45,9 @@ def decide(facts: Facts) -> Explanation:
         return _not_found(facts)
     causes = (*_processes(facts), *_stopped(service), *_why_not(facts, service))
     if not causes:
-        return Explanation(_fine(facts, service))
+        causes = scaling_causes(facts)
+    if not causes:
+        return Explanation(_fine(facts, service), notes=scaling_notes(facts))
     pod = next((one.pod for one in causes if one.pod), "")
     return Explanation(
         headline=_headline(facts, service, causes),
@@ -171,8 +176,8 @@ def _condition(one: Condition) -> Cause:
 def _headline(facts: Facts, service: Service, causes: tuple[Cause, ...]) -> str:
     name = f"inferenceservice/{facts.name}"
     if _says_ready(service):
-        down = causes[0].kind is Kind.PROCESS_DOWN
-        return f"{name} says it is ready, but" if down else f"{name} still serves what was before, because"
+        serves = causes[0].kind in (Kind.PROCESS_DOWN, Kind.NOT_SCALED)
+        return f"{name} says it is ready, but" if serves else f"{name} still serves what was before, because"
     ready = condition(service.status.conditions, "Ready")
     since = ready.last_transition_time if ready else None
     age = ago(since or service.metadata.creation_timestamp, facts.now)

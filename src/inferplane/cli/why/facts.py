@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from inferplane.resources.autoscaling import HorizontalPodAutoscaler
 from inferplane.resources.meta import Condition, ObjectMeta, View
 
 
@@ -215,6 +216,7 @@ class Facts:
     service: Service | None
     runtimes: tuple[Runtime, ...] = ()
     deployments: tuple[Deployment, ...] = ()
+    autoscalers: tuple[HorizontalPodAutoscaler, ...] = ()
     pods: tuple[Pod, ...] = ()
     routes: tuple[Route, ...] = ()
     nodes: tuple[Node, ...] = ()

@@ -10,7 +10,7 @@ SHOWN_LINES = 10
 
 def render(explanation: Explanation) -> list[str]:
     """One line for a service that is fine; headline, causes with evidence and fix, last log lines, next command."""
-    return [explanation.headline] if explanation.fine else list(_lines(explanation))
+    return [explanation.headline, *explanation.notes] if explanation.fine else list(_lines(explanation))
 
 
 def _lines(explanation: Explanation) -> Iterator[str]:

@@ -9,6 +9,11 @@ def test_a_fine_service_is_one_line() -> None:
     ]
 
 
+def test_more_about_a_fine_service_follows_its_line() -> None:
+    told = Explanation("inferenceservice/iris is ready: 1 replica.", notes=("autoscaler iris-predictor: 1 of 1 to 3.",))
+    assert render(told) == [told.headline, "autoscaler iris-predictor: 1 of 1 to 3."]
+
+
 def test_causes_come_with_evidence_fix_last_lines_and_the_next_command() -> None:
     cause = Cause(
         Kind.MODEL_NOT_LOADED,

@@ -3,6 +3,7 @@
 import msgspec
 
 from inferplane.cli.offline.world import World
+from inferplane.controlplane.serving.fetching import completed
 from inferplane.controlplane.serving.knative import plan as knative
 from inferplane.controlplane.serving.plan import KNATIVE, Plan, mode, plan
 from inferplane.kernel.json import text_at
@@ -22,6 +23,10 @@ from inferplane.resources.serving.inferenceservice import InferenceService
 
 def plan_of(isvc: InferenceService, world: World) -> Plan:
     """As it stands once all replicas are there: canaries with their shares, in Knative mode with the way in."""
+    return completed(_planned(isvc, world), world.stores(isvc.metadata.namespace))
+
+
+def _planned(isvc: InferenceService, world: World) -> Plan:
     runtimes = world.for_namespace(isvc.metadata.namespace)
     if mode(isvc, world.config) != KNATIVE:
         first = plan(isvc, world.config, runtimes)

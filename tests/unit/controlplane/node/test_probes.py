@@ -1,12 +1,16 @@
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import aiohttp
+import grpc
 import pytest
 from aiohttp import web
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # published without types
+from grpc_health.v1.health import HealthServicer  # type: ignore[import-untyped]  # published without types
 from tests.fakes.clock import FakeClock
 
 from inferplane.controlplane.node.probes import Finding, Kind, Prober, Streak, Target, ask, port_number
@@ -202,13 +206,37 @@ async def test_an_http_readiness_probe_begins_a_period_after_the_announcement() 
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_grpc_probe_is_said_not_to_be_made_once() -> None:
-    async with aiohttp.ClientSession() as session:
-        probe = Probe(grpc=GrpcAction(port=1), period_seconds=5)
-        watched = Watched(Container(name="c", readiness_probe=probe), 1, session, announces=False)
-        task = asyncio.create_task(watched.prober.run())
-        await watched.pass_time(5)
-        await watched.pass_time(5)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    assert watched.failures == ["Readiness probe not made: grpc probes are not supported yet; it counts as passed"]
+@contextmanager
+def health(**services: str) -> Iterator[int]:
+    """A gRPC server that gives these services' states; its port."""
+    servicer = HealthServicer()
+    for name, status in services.items():
+        servicer.set("" if name == "server" else name, health_pb2.HealthCheckResponse.ServingStatus.Value(status))
+    server = grpc.server(ThreadPoolExecutor(max_workers=2))
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield port
+    finally:
+        server.stop(grace=None).wait()
+
+
+async def test_a_grpc_probe_asks_the_health_service() -> None:
+    with health(server="SERVING", busy="NOT_SERVING") as port:
+        assert await asked(Probe(grpc=GrpcAction(port=port), timeout_seconds=30)) == Finding(True)
+        busy = await asked(Probe(grpc=GrpcAction(port=port, service="busy"), timeout_seconds=30))
+        unknown = await asked(Probe(grpc=GrpcAction(port=port, service="nobody"), timeout_seconds=30))
+    assert busy == Finding(False, 'service unhealthy (responded with "NOT_SERVING")')
+    assert unknown.detail.startswith("error: health rpc failed")
+
+
+async def test_a_grpc_probe_tells_a_server_without_health_service_and_one_that_is_not_there() -> None:
+    server = grpc.server(ThreadPoolExecutor(max_workers=1))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    without = await asked(Probe(grpc=GrpcAction(port=port), timeout_seconds=30))
+    server.stop(grace=None).wait()
+    assert "does not implement the grpc health protocol" in without.detail
+    gone = await asked(Probe(grpc=GrpcAction(port=port), timeout_seconds=30))
+    assert gone.detail.startswith(f'timeout: failed to connect service "127.0.0.1:{port}" within 30s')

@@ -113,9 +113,9 @@ class SKLearnModel(SingleFileModel, RowModel):
         return {"predictions": [[part[row] for part in parts] for row in range(len(predicted))]}
 
     def _computed(self, rows: object) -> Array:
-        if self._direct is not None and (answers := self._direct(rows)) is not None:
-            return answers
-        found = getattr(self._estimator, self._method)(rows)
+        found = None if self._direct is None else self._direct(rows)
+        if found is None:
+            found = getattr(self._estimator, self._method)(rows)
         if isinstance(found, list) and found and isinstance(found[0], np.ndarray):
             self._widths = [part.shape[1] for part in found]
             return np.hstack(found)

@@ -1,6 +1,7 @@
 """The server as clients meet it: TLS, authentication, watches that end, logs, and what is left after kill -9."""
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -39,7 +40,7 @@ class Client:
 
     async def call(self, method: str, path: str, body: Json = None, media: str = "application/json") -> JsonObject:
         headers = {"content-type": media}
-        data = None if body is None else json.dumps(body)
+        data = None if body is None else io.BytesIO(json.dumps(body).encode())
         async with self.session.request(method, path, data=data, headers=headers) as response:
             answer: JsonObject = json.loads(await response.read())
             return answer
@@ -65,7 +66,7 @@ async def running(home: Path) -> AsyncIterator[Client]:
     app = await create_app(store, token=identity.token, clock=clock, logs=Journal())
     server = Server(app, certificate=identity.certificate, key=identity.key)
     await server.start()
-    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(identity.ca)))
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(identity.ca)), limit=0)
     headers = {"authorization": f"Bearer {identity.token}"}
     try:
         async with aiohttp.ClientSession(server.url, connector=connector, headers=headers) as session:
@@ -139,6 +140,18 @@ async def test_who_watches_a_selector_sees_objects_come_and_leave(client: Client
     assert told == [("ADDED", "1"), ("MODIFIED", "2"), ("DELETED", "2"), ("ADDED", "9")]
     versions = [int(text_at(event["object"], "metadata", "resourceVersion")) for event in events]
     assert versions == sorted(set(versions))
+
+
+async def test_with_many_watchers_each_sees_every_change_once_and_in_order(client: Client) -> None:
+    async def watched() -> list[str]:
+        async with client.session.get(f"{MAPS}?watch=true&resourceVersion=1") as response:
+            return [json.loads(await response.content.readline())["object"]["metadata"]["name"] for _ in range(40)]
+
+    watchers = [asyncio.create_task(watched()) for _ in range(60)]
+    names = [f"c{number}" for number in range(40)]
+    for name in names:
+        await client.call("POST", MAPS, named(name))
+    assert await asyncio.gather(*watchers) == [names] * 60
 
 
 async def test_a_collection_is_deleted_as_far_as_it_is_selected(client: Client) -> None:

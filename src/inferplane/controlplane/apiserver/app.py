@@ -11,13 +11,15 @@ import asyncio
 import logging
 import platform
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 from inferplane import __version__
-from inferplane.controlplane.apiserver import access, discovery, errors, negotiation, paths, routing
+from inferplane.controlplane.apiserver import access, discovery, errors, negotiation, paths, routing, tokens
+from inferplane.controlplane.apiserver.access import Gate
 from inferplane.controlplane.apiserver.answers import plain
-from inferplane.controlplane.apiserver.calls import Answer, Call, Stream
+from inferplane.controlplane.apiserver.calls import Answer, Call, Stream, User
 from inferplane.controlplane.apiserver.core import Core
 from inferplane.controlplane.apiserver.documents import Documents
 from inferplane.controlplane.apiserver.errors import StatusError
@@ -29,6 +31,7 @@ from inferplane.controlplane.apiserver.negotiation import PLAIN, Form, Wanted
 from inferplane.controlplane.apiserver.paths import Target
 from inferplane.controlplane.apiserver.registry import Registry
 from inferplane.controlplane.apiserver.storage import Storage
+from inferplane.controlplane.apiserver.store.log import StoreError
 from inferplane.controlplane.apiserver.store.store import Store
 from inferplane.controlplane.apiserver.usage import UsageSource
 from inferplane.kernel.clock import Clock
@@ -63,19 +66,20 @@ async def create_app(
     names: Names | None = None,
 ) -> "App":
     """The application over an open store, with its background work started. `token` is what clients must show."""
-    core = Core(Storage(store), Registry(BUILT_IN), clock, names or RandomNames(), logs, usage)
+    key = tokens.signing_key(token)
+    core = Core(Storage(store), Registry(BUILT_IN), clock, names or RandomNames(), logs, usage, key)
     background = Background(core)
     await background.start()
-    return App(core, background, token)
+    return App(core, background, Gate(token))
 
 
 class App:
     """One API server."""
 
-    def __init__(self, core: Core, background: Background, token: str) -> None:
+    def __init__(self, core: Core, background: Background, gate: Gate) -> None:
         self.core = core
         self._background = background
-        self._token = token
+        self._gate = gate
         self._documents = Documents(core.registry)
 
     def end_watches(self) -> None:
@@ -103,12 +107,16 @@ class App:
     async def _answer(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer | Stream:
         wanted = PLAIN
         try:
-            if not access.allowed(scope["path"], headers.get("authorization", ""), self._token):
+            user = self._gate.user(self.core, scope["path"], headers.get("authorization", ""))
+            if user is None:
                 raise errors.unauthorized()
             wanted = _medium(headers)
-            return await self._route(scope, headers, receive)
+            return await self._route(scope, headers, receive, user)
         except StatusError as error:
             return plain(wanted, error.body(), error.code)
+        except StoreError as error:
+            logger.error("store failed", extra={"path": scope["path"], "why": error.message, "fix": error.fix})
+            return plain(wanted, errors.internal_error(f"{error.message}; {error.fix}").body(), 500)
         except ClientGone:
             raise
         except Exception:
@@ -116,7 +124,7 @@ class App:
             logger.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
             return plain(wanted, errors.internal("internal error; the server's log says more").body(), 500)
 
-    async def _route(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer | Stream:
+    async def _route(self, scope: Scope, headers: dict[str, str], receive: Receive, user: User) -> Answer | Stream:
         method, path = scope["method"], scope["path"]
         query = _query(scope["query_string"])
         if path.startswith("/openapi/"):
@@ -129,7 +137,8 @@ class App:
             return NOT_FOUND
         if not target.plural:
             return self._resources(method, target, headers)
-        call = await self._call(method, target, query, headers, receive)
+        call = replace(await self._call(method, target, query, headers, receive), user=user)
+        access.check(call)
         return await routing.handler(call, target)(self.core, call)
 
     async def _call(

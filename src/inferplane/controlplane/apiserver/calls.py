@@ -15,6 +15,18 @@ MAX_MANAGER = 128
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """Who asks."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+
+
+ADMIN = User("inferplane-admin", groups=("system:masters", "system:authenticated"))
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     status: int
     body: bytes
@@ -46,6 +58,7 @@ class Call:
     user_agent: str = ""
     body: bytes = b""
     wanted: Wanted = PLAIN
+    user: User = ADMIN
     warnings: list[str] = field(default_factory=list)
 
     def flag(self, name: str) -> bool:

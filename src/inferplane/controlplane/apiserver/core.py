@@ -23,6 +23,7 @@ class Core:
     names: Names
     logs: LogSource | None = None
     usage: "UsageSource | None" = None
+    signing_key: bytes = b""  # of ServiceAccounts' tokens; none are made without
     addresses: Addresses = field(default_factory=Addresses)
 
     @property

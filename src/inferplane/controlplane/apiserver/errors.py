@@ -101,6 +101,12 @@ def internal(message: str) -> StatusError:
     return StatusError(500, "", message)
 
 
+def internal_error(message: str) -> StatusError:
+    """A fault of the server's own, with the reason that clients know it by."""
+    cause: Json = {"message": message}
+    return StatusError(500, "InternalError", f"Internal error occurred: {message}", {"causes": [cause]})
+
+
 def expired(message: str) -> StatusError:
     return StatusError(410, "Expired", message)
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from inferplane.controlplane.apiserver import (
+    accounts,
     answers,
     bodies,
     errors,
@@ -11,6 +12,7 @@ from inferplane.controlplane.apiserver import (
     reads,
     removals,
     reviews,
+    streams,
     subresources,
     usage,
     watching,
@@ -94,7 +96,7 @@ async def create(core: Core, call: Call) -> Answer:
 
 
 async def review(core: Core, call: Call) -> Answer:
-    return reviews.review(call)
+    return reviews.review(core, call)
 
 
 async def put(core: Core, call: Call) -> Answer:
@@ -128,4 +130,7 @@ SUBRESOURCES: dict[str, dict[str, Handler]] = {
     "eviction": {"POST": subresources.evict},
     "finalize": {"PUT": subresources.finalize},
     "log": {"GET": subresources.log},
+    "token": {"POST": accounts.create_token},
+    # kubectl is told that there is no such thing here, and what to do instead.
+    **{name: {"GET": streams.refuse, "POST": streams.refuse} for name in streams.UNSUPPORTED},
 }

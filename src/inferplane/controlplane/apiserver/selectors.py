@@ -1,28 +1,23 @@
 """Label and field selectors of list, watch and deletecollection, from their query strings. Pure."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from inferplane.controlplane.apiserver.errors import bad_request
 from inferplane.controlplane.apiserver.kinds import Kind
+from inferplane.controlplane.apiserver.labels import Requirement
+from inferplane.controlplane.apiserver.labels import parse as label_requirements
 from inferplane.kernel.json import Json, JsonObject, object_at
 
 Matches = Callable[[JsonObject], bool]
-
-# One requirement: `!key`, `key`, `key op value` or `key in (a, b)`. Keys and values may hold no operator signs.
-_REQUIREMENT = re.compile(
-    r"\s*(?:(?P<absent>!)\s*)?(?P<key>[^\s,=!()<>]+)"
-    r"(?:\s*(?P<op>==|=|!=|>|<)\s*(?P<value>[^\s,=!()<>]*)"
-    r"|\s+(?P<set>in|notin)\s*\((?P<values>[^()]*)\))?\s*(?:,|$)"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Selector:
     """Both selectors of a request. `text` is what was asked; an empty selector matches everything."""
 
-    labels: tuple[Callable[[Mapping[str, Json]], bool], ...] = ()
+    labels: tuple[Requirement, ...] = ()
     fields: tuple[Matches, ...] = ()
 
     @property
@@ -36,54 +31,7 @@ class Selector:
 
 def parse(kind: Kind, labels: str, fields: str) -> Selector:
     """Raises 400 on a malformed selector and on a field that the kind can't be selected by."""
-    return Selector(tuple(_label_requirements(labels)), tuple(_field_requirements(kind, fields)))
-
-
-def _label_requirements(text: str) -> list[Callable[[Mapping[str, Json]], bool]]:
-    found, at = [], 0
-    while at < len(text.rstrip()):
-        match = _REQUIREMENT.match(text, at)
-        if match is None or match.end() == at:
-            raise bad_request(f"unable to parse requirement: found {text[at:]!r}, expected: identifier, or '!'")
-        found.append(_label_requirement(match))
-        at = match.end()
-    return found
-
-
-def _label_requirement(match: re.Match[str]) -> Callable[[Mapping[str, Json]], bool]:
-    key, operator, value = match["key"], match["op"] or match["set"], match["value"]
-    values = {one.strip() for one in (match["values"] or "").split(",")}
-    if match["absent"]:
-        return lambda labels: key not in labels
-    match operator:
-        case None:
-            return lambda labels: key in labels
-        case "=" | "==":
-            return lambda labels: labels.get(key) == value
-        case "!=":
-            return lambda labels: labels.get(key) != value
-        case "in":
-            return lambda labels: key in labels and labels[key] in values
-        case "notin":
-            return lambda labels: key not in labels or labels[key] not in values
-        case _:
-            return _comparison(key, operator, value)
-
-
-def _comparison(key: str, operator: str, value: str) -> Callable[[Mapping[str, Json]], bool]:
-    if not re.fullmatch(r"-?\d+", value):
-        raise bad_request(
-            f"values[0][{key}]: Invalid value: {value!r}: for 'Gt', 'Lt' operators, the value must be an integer"
-        )
-    bound = int(value)
-
-    def compare(labels: Mapping[str, Json]) -> bool:
-        found = str(labels.get(key, ""))
-        if not re.fullmatch(r"-?\d+", found):
-            return False
-        return int(found) > bound if operator == ">" else int(found) < bound
-
-    return compare
+    return Selector(tuple(label_requirements(labels)), tuple(_field_requirements(kind, fields)))
 
 
 _FIELD = re.compile(r"(?P<key>[^=!,]+)(?P<op>!=|==|=)(?P<value>(?:[^,\\]|\\.)*)(?:,|$)")

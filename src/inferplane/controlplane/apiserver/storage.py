@@ -17,6 +17,8 @@ from inferplane.resources import schemas
 
 _decoder: msgspec.json.Decoder[JsonObject] = msgspec.json.Decoder()
 encode = msgspec.json.encode
+# What etcd takes in one request, and with it every cluster.
+LARGEST_OBJECT = 1_572_864
 
 
 class Stored:
@@ -112,7 +114,10 @@ class Storage:
         key = Key(kind.key, objects.namespace(obj), objects.name(obj))
 
         def value(revision: int) -> bytes:
-            return _value(kind, objects.with_metadata(obj, resourceVersion=str(revision)))
+            found = _value(kind, objects.with_metadata(obj, resourceVersion=str(revision)))
+            if len(found) > LARGEST_OBJECT and not deleted:
+                raise StatusError(500, "", "etcdserver: request is too large")
+            return found
 
         event = await self.store.write(key, value, replaced=replaced, uid=objects.uid(obj), deleted=deleted)
         return of_event(kind, event)

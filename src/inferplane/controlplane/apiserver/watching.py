@@ -23,6 +23,8 @@ from inferplane.resources.schemas import FieldError
 
 DEFAULT_SECONDS = 1800
 BOOKMARK_SECONDS = 60.0
+PAUSE_SECONDS = 50e-6  # for each watcher of the kind
+SHORTEST_PAUSE = 0.002
 INITIAL_END = "k8s.io/initial-events-end"
 
 
@@ -115,10 +117,19 @@ async def _news(core: Core, wanted: Wanted, subscription: Subscription, shown: "
             return
         if batch:
             yield b"".join(shown.changes(batch))
+            await _breathe(core, subscription)
         elif wanted.bookmarks:
             yield shown.bookmark(revision)
         if now() >= next_bookmark:
             next_bookmark = now() + BOOKMARK_SECONDS
+
+
+async def _breathe(core: Core, subscription: Subscription) -> None:
+    """Many watchers of one kind get what comes meanwhile in one piece: with 200 of them every change by itself would
+    cost more than the writes (100,000 chunks a second instead of 20,000). A few watchers are told at once."""
+    pause = core.storage.store.watchers(subscription.resource) * PAUSE_SECONDS
+    if pause > SHORTEST_PAUSE:
+        await core.clock.sleep(pause)
 
 
 class Lines:

@@ -8,10 +8,10 @@ All SQL of the project is in this file. The optimistic lock is the WHERE clause 
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from inferplane.kernel.errors import InferplaneError
 
@@ -163,9 +163,7 @@ class Log:
             connection.executescript(OPEN)
             _migrate(connection)
         except sqlite3.Error as error:
-            raise StoreError(
-                f"{path}: not a usable database: {error}", fix="move the file away to start empty"
-            ) from error
+            raise StoreError(f"{path}: not a usable database: {error}", fix=remedy(error)) from error
         return cls(connection)
 
     def close(self) -> None:
@@ -179,23 +177,21 @@ class Log:
         return self._number(COMPACTED)
 
     def live(self, key: Key) -> Row | None:
-        found = self._db.execute(LIVE_ROW, key).fetchone()
-        return Row(*found) if found else None
+        found = self._read(LIVE_ROW, key)
+        return Row(*found[0]) if found else None
 
     def rows_at(
         self, resource: str, namespace: str, at: int, after: tuple[str, str] = ("", ""), limit: int = -1
     ) -> list[Row]:
         """The objects of a resource as they were at revision `at`, by namespace and name, behind `after`."""
-        return [
-            Row(*found)
-            for found in self._db.execute(ROWS_AT, _place(resource, namespace, at, after) | {"limit": limit})
-        ]
+        place = _place(resource, namespace, at, after) | {"limit": limit}
+        return [Row(*found) for found in self._read(ROWS_AT, place)]
 
     def count_at(self, resource: str, namespace: str, at: int, after: tuple[str, str] = ("", "")) -> int:
-        return int(self._db.execute(COUNT_AT, _place(resource, namespace, at, after)).fetchone()[0])
+        return int(self._read(COUNT_AT, _place(resource, namespace, at, after))[0][0])
 
     def after(self, resource: str, revision: int, until: int) -> Iterator[Past]:
-        for found in self._db.execute(ROWS_AFTER, (revision, until, resource)):
+        for found in self._read(ROWS_AFTER, (revision, until, resource)):
             number, namespace, name, replaced, deleted, value, previous = found
             yield Past(number, namespace, name, replaced, bool(deleted), value, previous)
 
@@ -206,7 +202,9 @@ class Log:
             accepted = [self._write(change) for change in changes]
             self._db.execute("COMMIT")
         except sqlite3.Error:
-            self._db.execute("ROLLBACK")
+            # Some errors (no room, a damaged page) have ended the transaction already.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
         return accepted
 
@@ -232,7 +230,31 @@ class Log:
         return forgotten
 
     def _number(self, query: str) -> int:
-        return int(self._db.execute(query).fetchone()[0])
+        return int(self._read(query, ())[0][0])
+
+    def _read(self, query: str, parameters: Sequence[object] | Mapping[str, object]) -> list[Any]:
+        """The rows, as the caller's types say. Raises StoreError when the file can't be read any more."""
+        try:
+            return self._db.execute(query, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"the database cannot be read: {error}", fix=remedy(error)) from error
+
+
+# What helps, by the name that SQLite has for what went wrong.
+REMEDIES = {
+    "SQLITE_FULL": "make room on the disk, then write again: nothing that was acknowledged is lost",
+    "SQLITE_IOERR": "look at the disk: `dmesg` says more; nothing that was acknowledged is lost",
+    "SQLITE_CORRUPT": "stop the platform and save what can be read: sqlite3 state.db .recover | sqlite3 new.db",
+    "SQLITE_NOTADB": "move the file away to start empty",
+    "SQLITE_READONLY": "look at the owner and mode of the file and its directory",
+    "SQLITE_CANTOPEN": "look at the owner and mode of the file and its directory",
+    "SQLITE_BUSY": "end the other process that has the file open",
+}
+
+
+def remedy(error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    return next((text for known, text in REMEDIES.items() if name.startswith(known)), "look at the disk")
 
 
 def _place(resource: str, namespace: str, at: int, after: tuple[str, str]) -> dict[str, object]:

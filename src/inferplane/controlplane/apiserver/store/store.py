@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inferplane.controlplane.apiserver.store.events import Event, Subscription, of_change, of_past
-from inferplane.controlplane.apiserver.store.log import Change, Key, Log, Row, StoreError
+from inferplane.controlplane.apiserver.store.log import Change, Key, Log, Row, StoreError, remedy
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.errors import InferplaneError
 
@@ -168,7 +168,7 @@ class Store:
         try:
             accepted = self._writer.commit([write.change for write in writes])
         except sqlite3.Error as error:
-            refusal = StoreError(f"the write failed: {error}", fix="look at the free space of the disk")
+            refusal = StoreError(f"the write failed: {error}", fix=remedy(error))
             self._tell(self._refuse, writes, refusal)
         else:
             self._tell(self._publish, writes, accepted)
@@ -178,7 +178,7 @@ class Store:
             until = self._writer.revision_before(job.before)
             forgotten = self._writer.compact(until)
         except sqlite3.Error as error:
-            self._tell(_fail, job.done, StoreError(f"compaction failed: {error}"))
+            self._tell(_fail, job.done, StoreError(f"compaction failed: {error}", fix=remedy(error)))
         else:
             self._tell(self._compacted_to, until, forgotten, job.done)
 
@@ -239,6 +239,9 @@ class Store:
         if self._ending:
             subscription.close()
         return subscription
+
+    def watchers(self, resource: str) -> int:
+        return len(self._subscriptions[resource])
 
     def unsubscribe(self, subscription: Subscription) -> None:
         self._subscriptions[subscription.resource].discard(subscription)

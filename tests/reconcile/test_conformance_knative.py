@@ -4,7 +4,6 @@ Those that don't apply here, with the reason:
 
 - K31 (ConfigMap `modelconfig-NAME-0` of a service without storage): it feeds multi-model serving (TrainedModel), which
   is not there yet.
-- K40 to K43 (ConfigMap `global-ca-bundle`): not there yet.
 - K24 in one detail: with a loaded pod `modelStatus` says UpToDate in the same pass as Ready, not in the one after.
   KServe's test has no pod, and neither has this one, so it says InProgress.
 """
@@ -579,6 +578,34 @@ async def test_k39_without_the_virtual_host_urls_are_the_components() -> None:
     assert status["url"] == "http://foo-predictor.default.example.com"
     assert status["address"] == {"url": "http://foo-predictor.default.svc.cluster.local"}
     assert not virtual
+
+
+BUNDLE: JsonObject = {"metadata": {"name": "certs", "namespace": "kserve"}}
+
+
+@pytest.mark.parametrize(
+    ("k", "named", "data", "copied"),
+    [
+        (40, "", {"cabundle.crt": "PEM"}, None),
+        (41, "certs", None, None),
+        (42, "certs", {"other.crt": "PEM"}, None),
+        (43, "certs", {"cabundle.crt": "PEM", "other.crt": "x"}, {"cabundle.crt": "PEM"}),
+    ],
+)
+async def test_k40_to_k43_the_ca_bundle_is_copied_when_it_is_there(
+    k: int, named: str, data: JsonObject | None, copied: JsonObject | None
+) -> None:
+    configuration = shipped()
+    more: JsonObject = {"storageInitializer": f'{{"caBundleConfigMapName": "{named}"}}'}
+    given = configuration | {"data": {**object_at(configuration, "data"), **more}}
+    async with knative(config_map=given) as world:
+        if data is not None:
+            await world.add(CONFIG_MAP, BUNDLE | {"data": data}, "kserve")
+        await world.applied(service())
+        found = world.api.peek(CONFIG_MAP, "global-ca-bundle")
+        told = "Warning CABundleMissing" in world.events()
+    assert (found["data"] if found else None) == copied
+    assert told == (bool(named) and copied is None)
 
 
 async def test_k44_the_event_names_the_conditions_that_are_false() -> None:

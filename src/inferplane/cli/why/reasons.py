@@ -38,6 +38,9 @@ _SERVICE = {
     "InvalidConfiguration": Meaning(
         "the ConfigMap inferenceservice-config cannot be read; the last good one is in effect", "correct the named key"
     ),
+    "CABundleMissing": Meaning(
+        "the ConfigMap with certificates that the configuration names is not there, or lacks cabundle.crt", "create it"
+    ),
     "InferenceServiceReady": Meaning("the service answers"),
     "InferenceServiceNotReady": Meaning("the service answered and no longer does", "inferplane why NAME"),
     "OutOfDate": Meaning("Knative has not looked at the newest spec yet"),
@@ -127,6 +130,7 @@ _PODS = {
     "EnvironmentNotBuilt": Meaning("the Python environment of the image could not be built", "read the message"),
     "RuntimeNotInstalled": Meaning("the packages of the runtime are not installed", "pip install what is named"),
     "RuntimeBroken": Meaning("the runtime's packages cannot be imported", "read the message"),
+    "FieldsNotApplied": Meaning("fields of the pod have no effect on one machine; they are named"),
     "NodeShutdown": Meaning("the node was shut down"),
     "PodCompleted": Meaning("the pod has done its work"),
 }

@@ -9,6 +9,7 @@ from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta
+from inferplane.controlplane.serving import cabundle
 from inferplane.controlplane.serving.inferenceservice import (
     Caches,
     InferenceServices,
@@ -23,12 +24,23 @@ from inferplane.resources.autoscaling import HorizontalPodAutoscaler
 from inferplane.resources.core import ConfigMap
 from inferplane.resources.gateway import Gateway
 from inferplane.resources.meta import ObjectMeta
+from inferplane.resources.serving.inferenceservice import InferenceService
 from inferplane.resources.serving.runtime import ServingRuntime
 
 
 def controllers(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> list[Controller]:
     """`api` is `informers.api`, so that a reconcile sees what the one before it wrote."""
-    return [_inference_services(api, informers, recorder, clock)]
+    return [_inference_services(api, informers, recorder, clock), _ca_bundles(api, informers, recorder, clock)]
+
+
+def _ca_bundles(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> Controller:
+    isvcs = informers.cache(kinds.INFERENCE_SERVICE, InferenceService)
+    config_maps = informers.cache(kinds.CONFIG_MAP, ConfigMap)
+    reconciler = cabundle.CaBundles(api, isvcs, config_maps, recorder)
+    controller = Controller("ca bundles", reconciler.reconcile, clock=clock, workers=1)
+    controller.watch(isvcs, lambda one: [Key("", one.metadata.namespace)])
+    controller.watch(config_maps, lambda one: cabundle.namespaces(isvcs, one))
+    return controller
 
 
 def _inference_services(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> Controller:

@@ -27,7 +27,7 @@ OTHERS = frozenset({
     "ReplaceFullPath", "ReplacePrefixMatch", "ReplicaFailure", "ReplicaSet", "RequestHeaderModifier",
     "RequestRedirect", "ResolvedRefs", "ResponseHeaderModifier", "RollingUpdate", "RoutesReady", "ScalingActive",
     "ScalingLimited", "ServiceAccount", "StoreCaches", "TransformerConfigurationReady", "TransformerReady",
-    "TransformerRouteReady", "URLRewrite",
+    "TransformerRouteReady", "TokenRequest", "URLRewrite",
 })  # fmt: skip
 
 

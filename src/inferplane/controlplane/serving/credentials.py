@@ -91,7 +91,7 @@ def of_secret(secret: Secret, settings: config.Credentials) -> Given:
             lambda: _gcs(name, settings.gcs.gcs_credential_file_name),
         ),
         (_has(secret, "AZ_CLIENT_ID", "AZURE_CLIENT_ID", "AZURE_ACCESS_TOKEN"), lambda: _azure(secret)),
-        (_has(secret, "AZURE_STORAGE_ACCESS_KEY"), lambda: Given((_reference("AZURE_STORAGE_ACCESS_KEY", name),))),
+        (_has(secret, "AZURE_STORAGE_ACCESS_KEY"), lambda: _azure_key(secret)),
         (_has(secret, "https-host"), lambda: _https(secret)),
         (_has(secret, "HDFS_NAMENODE"), lambda: _hdfs(name)),
         (_has(secret, "HF_TOKEN"), lambda: Given((_reference("HF_TOKEN", name),))),
@@ -220,6 +220,14 @@ def _azure(secret: Secret) -> Given:
             reference: JsonObject = {"name": name, "key": key, "optional": True}
             env.append({"name": variable, "valueFrom": {"secretKeyRef": reference}})
     return Given(tuple(env))
+
+
+def _azure_key(secret: Secret) -> Given:
+    """Beyond KServe's rule, account and endpoint where the Secret has them: without, no emulator could be reached."""
+    found = [
+        one for one in ("AZURE_STORAGE_ACCESS_KEY", "AZURE_ACCOUNT_NAME", "AZURE_SERVICE_URL") if one in secret.data
+    ]
+    return Given(tuple(_reference(one, secret.metadata.name) for one in found))
 
 
 def _https(secret: Secret) -> Given:

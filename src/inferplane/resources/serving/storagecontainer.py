@@ -55,7 +55,7 @@ class ClusterStorageContainer(View, frozen=True, kw_only=True):
 
 
 def default_storage_container() -> dict[str, Json]:
-    """KServe's `default`. It says nothing of image and resources: those stay the configuration's (storageInitializer)."""
+    """KServe's `default`, but image and resources stay those of the configuration (key storageInitializer)."""
     prefixes = ("gs://", "s3://", "hdfs://", "hf://", "webhdfs://")
     expressions = (
         r"https://(.+?).blob.core.windows.net/(.+)",

@@ -28,8 +28,6 @@ def custom(*env: tuple[str, str], name: str = "kserve-container") -> JsonObject:
     [
         ({"predictor": SKLEARN | {"logger": {"mode": "all"}}}, "spec.predictor.logger"),
         ({"predictor": SKLEARN | {"batcher": {}}}, "spec.predictor.batcher"),
-        ({"predictor": SKLEARN | {"storageContainerName": "x"}}, "spec.predictor.storageContainerName"),
-        ({"predictor": {"sklearn": {"storage": {"path": "p"}}}}, "spec.predictor.model.storage"),
         ({"predictor": {"sklearn": {"confidential": {"enabled": True}}}}, "spec.predictor.model.confidential"),
     ],
 )

@@ -52,13 +52,13 @@ def methods(dispatch: Dispatch, probes: Probes) -> dict[str, Method]:
 def _limited(call: Handler) -> Unary:
     """A call that knows no deadline of its own."""
 
-    async def limited(outcome: Awaitable[Answer], seconds: float) -> Answer:
+    async def limited(body: bytes, headers: Headers, seconds: float) -> Answer:
         async with asyncio.timeout(seconds):
-            return await outcome
+            outcome = call(body, headers)
+            return outcome if isinstance(outcome, Answer) else await outcome
 
     def unary(body: bytes, headers: Headers, timeout: float | None) -> Outcome:
-        outcome = call(body, headers)
-        return outcome if timeout is None or isinstance(outcome, Answer) else limited(outcome, timeout)
+        return call(body, headers) if timeout is None else limited(body, headers, timeout)
 
     return unary
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import struct
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
@@ -178,13 +178,15 @@ class UnaryExchange(Exchange):
     _compressed = False
     _length = 0
     _begun = 0
-    _pending: Reply | asyncio.Task[None] | None = None
+    _pending: Reply | asyncio.Future[Answer] | asyncio.Task[None] | None = None
 
     def complete(self, data: bytes, start: int, stop: int) -> None:
         size = stop - start
         # Nearly all requests: one message, plain, in one frame.
         if (
-            data[start : start + PREFIX_SIZE] == _prefix(size - PREFIX_SIZE)
+            self._assembler is None
+            and size >= PREFIX_SIZE
+            and data[start : start + PREFIX_SIZE] == _prefix(size - PREFIX_SIZE)
             and (self.head.length is None or self.head.length == size)
             and size <= self._server.most
         ):
@@ -245,18 +247,21 @@ class UnaryExchange(Exchange):
             self._pending = outcome
             outcome.then(self._answer)
         else:
-            self._pending = self._server.loop.create_task(self._settle(outcome))
+            # Not from a coroutine around it: one that is cancelled before it runs would leave this one unawaited.
+            self._pending = task = asyncio.ensure_future(outcome)
+            task.add_done_callback(self._settle)
 
-    async def _settle(self, outcome: Awaitable[Answer]) -> None:
-        try:
-            answer = await outcome
-        except TimeoutError:
+    def _settle(self, outcome: "asyncio.Future[Answer]") -> None:
+        if outcome.cancelled():
+            return
+        error = outcome.exception()
+        if error is None:
+            self._answer(outcome.result())
+        elif isinstance(error, TimeoutError):
             self.refuse(Code.DEADLINE_EXCEEDED, "the deadline has passed")
-        except Exception:
-            log.exception("call failed path=%s", self.head.path)
-            self.refuse(Code.INTERNAL, _INTERNAL)
         else:
-            self._answer(answer)
+            log.error("call failed path=%s", self.head.path, exc_info=error)
+            self.refuse(Code.INTERNAL, _INTERNAL)
 
     def _answer(self, answer: Answer) -> None:
         if self._over:

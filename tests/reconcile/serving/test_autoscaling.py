@@ -1,9 +1,19 @@
 """What scales the Deployments of an InferenceService in Standard mode: one object of the right kind, or none."""
 
-import pytest
-from tests.reconcile.serving.world import World, isvc, serving
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from inferplane.client.kubernetes.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER
+import pytest
+from tests.reconcile.serving.world import World, config, isvc, serving
+
+from inferplane.client.kubernetes.api import Resource
+from inferplane.client.kubernetes.kinds import (
+    CUSTOM_RESOURCE_DEFINITION,
+    DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    OPEN_TELEMETRY_COLLECTOR,
+    SCALED_OBJECT,
+)
 from inferplane.kernel.json import Json, JsonObject, object_at, text_at
 
 HPA = HORIZONTAL_POD_AUTOSCALER
@@ -139,3 +149,170 @@ async def test_r31_the_transformer_has_one_of_its_own() -> None:
         mine, other = hpa(world, "raw-foo-transformer"), hpa(world)
     assert (mine["minReplicas"], mine["maxReplicas"], mine["metrics"]) == (1, 2, cpu(80))
     assert (text_at(mine, "scaleTargetRef", "name"), other["metrics"]) == ("raw-foo-transformer", cpu(75))
+
+
+# KEDA.
+
+
+def definition(resource: Resource) -> JsonObject:
+    conditions: list[Json] = [{"type": "Established", "status": "True"}]
+    return {"metadata": {"name": f"{resource.plural}.{resource.group}"}, "status": {"conditions": conditions}}
+
+
+@asynccontextmanager
+async def with_keda(*more: Resource) -> AsyncIterator[World]:
+    async with serving() as world:
+        for one in (SCALED_OBJECT, *more):
+            await world.add(CUSTOM_RESOURCE_DEFINITION, definition(one))
+        yield world
+
+
+def scaled_object(world: World) -> JsonObject:
+    return object_at(world.peek(SCALED_OBJECT, NAME), "spec")
+
+
+async def test_r36_keda_gets_a_scaled_object() -> None:
+    predictor: JsonObject = {"minReplicas": 1, "maxReplicas": 3, "autoScaling": {"metrics": [MEMORY]}}
+    async with with_keda() as world:
+        await world.applied(isvc(predictor=predictor, autoscalerClass="keda"))
+        found = scaled_object(world)
+        assert (world.exists(HPA, NAME), "replicas" in object_at(world.peek(DEPLOYMENT, NAME), "spec")) == (
+            False,
+            False,
+        )
+    assert found == {
+        "scaleTargetRef": {"name": NAME},
+        "minReplicaCount": 1,
+        "maxReplicaCount": 3,
+        "triggers": [{"type": "memory", "metricType": "AverageValue", "metadata": {"value": "10Gi"}}],
+    }
+
+
+PROMETHEUS: Json = {
+    "type": "External",
+    "external": {
+        "metric": {
+            "backend": "prometheus",
+            "serverAddress": "http://prometheus:9090",
+            "query": "vllm:num_requests_running",
+            "namespace": "monitoring",
+        },
+        "authenticationRef": {"authModes": "bearer", "authenticationRef": {"name": "prometheus"}},
+        "target": {"type": "Value", "value": "0.5"},
+    },
+}
+TELEMETRY: Json = {
+    "type": "PodMetric",
+    "podmetric": {
+        "metric": {
+            "backend": "opentelemetry",
+            "metricNames": ["process_cpu_seconds_total"],
+            "query": "process_cpu_seconds_total",
+            "operationOverTime": "avg",
+        },
+        "target": {"type": "Value", "value": "4"},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("metric", "trigger"),
+    [
+        (cpu(75)[0], {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "75"}}),
+        (
+            {
+                "type": "Resource",
+                "resource": {"name": "memory", "target": {"type": "Utilization", "averageUtilization": 5}},
+            },
+            {"type": "memory", "metricType": "Utilization", "metadata": {"value": "5"}},
+        ),
+        (
+            PROMETHEUS,
+            {
+                "type": "prometheus",
+                "metadata": {
+                    "serverAddress": "http://prometheus:9090",
+                    "query": "vllm:num_requests_running",
+                    "threshold": "0.5",
+                    "namespace": "monitoring",
+                    "authModes": "bearer",
+                },
+                "authenticationRef": {"name": "prometheus"},
+            },
+        ),
+    ],
+)
+async def test_each_metric_is_a_trigger(metric: Json, trigger: JsonObject) -> None:
+    async with with_keda() as world:
+        predictor: JsonObject = {"minReplicas": 0, "maxReplicas": 3, "autoScaling": {"metrics": [metric]}}
+        await world.applied(isvc(predictor=predictor, autoscalerClass="keda"))
+        found = scaled_object(world)
+    assert (found["minReplicaCount"], found["triggers"]) == (0, [trigger])
+
+
+async def test_r37_metrics_of_pods_are_collected() -> None:
+    async with with_keda(OPEN_TELEMETRY_COLLECTOR) as world:
+        predictor: JsonObject = {"maxReplicas": 3, "autoScaling": {"metrics": [TELEMETRY]}}
+        await world.applied(isvc(predictor=predictor, autoscalerClass="keda"))
+        triggers = scaled_object(world)["triggers"]
+        collector = object_at(world.peek(OPEN_TELEMETRY_COLLECTOR, NAME), "spec")
+    query = f'sum(process_cpu_seconds_total{{namespace="default", deployment="{NAME}"}})'
+    address = "keda-otel-scaler.keda.svc:4318"
+    metadata: Json = {"scalerAddress": address, "metricQuery": query, "targetValue": "4", "operationOverTime": "avg"}
+    assert triggers == [{"type": "external", "metadata": metadata}]
+    assert collector["mode"] == "sidecar"
+    receivers = object_at(collector, "config", "receivers", "prometheus", "config")
+    assert receivers["scrape_configs"] == [
+        {
+            "job_name": "otel-collector",
+            "scrape_interval": "5s",
+            "static_configs": [{"targets": ["localhost:8080"]}],
+        }
+    ]
+    assert object_at(collector, "config", "service", "pipelines", "metrics")["processors"] == [
+        "resourcedetection/env",
+        "transform",
+        "filter/metrics",
+    ]
+    filtered = object_at(collector, "config", "processors", "filter/metrics", "metrics", "include")
+    assert filtered == {"match_type": "strict", "metric_names": ["process_cpu_seconds_total"]}
+    assert object_at(collector, "config", "exporters", "otlp") == {
+        "endpoint": "keda-otel-scaler.keda.svc:4317",
+        "compression": "none",
+        "tls": {"insecure": True},
+    }
+
+
+async def test_windows_come_from_the_service_else_from_the_configuration() -> None:
+    windows = '{"scaleUpStabilizationWindowSeconds": "0", "scaleDownStabilizationWindowSeconds": "300"}'
+    behavior: JsonObject = {"scaleDown": {"stabilizationWindowSeconds": 7}}
+    predictor: JsonObject = {"maxReplicas": 3, "autoScaling": {"metrics": [*cpu(75)], "behavior": behavior}}
+    async with serving(config_map=config(autoscaler=windows)) as world:
+        await world.add(CUSTOM_RESOURCE_DEFINITION, definition(SCALED_OBJECT))
+        await world.applied(isvc(predictor=predictor, autoscalerClass="keda"))
+        found = object_at(scaled_object(world), "advanced", "horizontalPodAutoscalerConfig", "behavior")
+    assert found == {
+        "scaleUp": {"stabilizationWindowSeconds": 0},
+        "scaleDown": {"stabilizationWindowSeconds": 7},
+    }
+
+
+async def test_the_object_of_the_class_before_is_removed_either_way() -> None:
+    predictor: JsonObject = {"maxReplicas": 3, "autoScaling": {"metrics": [*cpu(75)]}}
+    seen = []
+    async with with_keda() as world:
+        for way in ("hpa", "keda", "hpa", "none"):
+            await world.applied(isvc(predictor=predictor, autoscalerClass=way))
+            seen.append((world.exists(HPA, NAME), world.exists(SCALED_OBJECT, NAME)))
+    assert seen == [(True, False), (False, True), (True, False), (False, False)]
+
+
+async def test_without_keda_the_service_says_what_is_missing_and_goes_on_when_it_comes() -> None:
+    predictor: JsonObject = {"maxReplicas": 3, "autoScaling": {"metrics": [*cpu(75)]}}
+    async with serving() as world:
+        await world.applied(isvc(predictor=predictor, autoscalerClass="keda"))
+        before = world.condition("PredictorReady")
+        await world.add(CUSTOM_RESOURCE_DEFINITION, definition(SCALED_OBJECT))
+        assert world.exists(SCALED_OBJECT, NAME)
+    words = "this API server does not have ScaledObject (keda.sh/v1alpha1): install KEDA, or choose the class hpa"
+    assert (before["reason"], before["message"]) == ("ReconcileFailed", words)

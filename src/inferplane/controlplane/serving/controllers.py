@@ -16,6 +16,8 @@ from inferplane.controlplane.serving.inferenceservice import (
     is_configuration,
     keys_of_pod,
 )
+from inferplane.controlplane.serving import keda
+from inferplane.controlplane.serving.keda import Keda
 from inferplane.controlplane.serving.knative import watched
 from inferplane.controlplane.serving.knative.watched import Knative
 from inferplane.controlplane.serving.optional import Definition
@@ -46,12 +48,12 @@ def _ca_bundles(api: Api, informers: Informers, recorder: Recorder, clock: Clock
 def _inference_services(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> Controller:
     caches = Caches.of(informers)
 
-    def owned_in_knative(meta: ObjectMeta) -> None:
+    def owned_by_a_service(meta: ObjectMeta) -> None:
         for key in controller_key(meta, kinds.INFERENCE_SERVICE):
             controller.enqueue(key)
 
-    knative = Knative(informers, caches.config_maps, owned_in_knative)
-    reconciler = InferenceServices(api, caches, knative, recorder, clock)
+    knative = Knative(informers, caches.config_maps, owned_by_a_service)
+    reconciler = InferenceServices(api, caches, knative, Keda(informers, owned_by_a_service), recorder, clock)
     controller = Controller("inferenceservice", reconciler.reconcile, clock=clock)
 
     def autoscaler_changed(old: HorizontalPodAutoscaler | None, new: HorizontalPodAutoscaler | None) -> None:
@@ -73,7 +75,7 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
         return all_services() if is_configuration(config_map) or watched.is_configuration(key) else []
 
     def of_definition(definition: Definition) -> Iterable[Key]:
-        return all_services() if definition.metadata.name in watched.DEFINITIONS else []
+        return all_services() if definition.metadata.name in (*watched.DEFINITIONS, *keda.DEFINITIONS) else []
 
     def of_gateway(_: Gateway) -> Iterable[Key]:
         return all_services()

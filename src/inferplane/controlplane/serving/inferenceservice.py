@@ -22,6 +22,8 @@ from inferplane.controlplane.machinery.owners import key_of_meta, object_referen
 from inferplane.controlplane.serving import conditions, names, pods
 from inferplane.controlplane.serving.applying import Applier
 from inferplane.controlplane.serving.fetching import completed
+from inferplane.controlplane.serving.keda import KINDS as KEDA_KINDS
+from inferplane.controlplane.serving.keda import Keda
 from inferplane.controlplane.serving.knative import plan as knative_plan
 from inferplane.controlplane.serving.knative import report as knative_report
 from inferplane.controlplane.serving.knative.watched import Knative
@@ -181,10 +183,13 @@ class LastGoodConfig:
 
 
 class InferenceServices:
-    def __init__(self, api: Api, caches: Caches, knative: Knative, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self, api: Api, caches: Caches, knative: Knative, keda: Keda, recorder: Recorder, clock: Clock
+    ) -> None:
         self._api = api
         self._caches = caches
         self._knative = knative
+        self._keda = keda
         self._recorder = recorder
         self._clock = clock
         self._applier = Applier(api, names.MANAGER)
@@ -215,6 +220,7 @@ class InferenceServices:
         if mode(isvc, config) == KNATIVE:
             world = self._knative.world(isvc.metadata.uid) if await self._knative.is_served() else None
             return completed(knative_plan.plan(isvc, config, runtimes, world), stores)
+        await self._keda.follow()
         available = [one.metadata.name for one in self._deployments(isvc) if one.status.available_replicas]
         return completed(plan(isvc, config, runtimes, available), stores)
 
@@ -295,7 +301,9 @@ class InferenceServices:
 
     async def _apply(self, isvc: InferenceService, desired: Desired) -> Blocked | None:
         key = Key(isvc.metadata.namespace, desired.name)
-        live = self._caches.live(desired.resource, key) or self._knative.live(desired.resource, key)
+        if missing := self._keda.missing(desired.resource):
+            return Blocked(RECONCILE_FAILED, missing)
+        live = self._live(desired.resource, key)
         owner = live.controller_of() if live else None
         if owner is not None and owner.uid != isvc.metadata.uid:
             what = f"{desired.resource.kind} {desired.name} belongs to {owner.kind} {owner.name}"
@@ -304,13 +312,23 @@ class InferenceServices:
             await self._applier.apply(desired, live)
         return None
 
+    def _live(self, resource: Resource, key: Key) -> ObjectMeta | None:
+        if resource in KEDA_KINDS:
+            return self._keda.live(resource, key)
+        return self._caches.live(resource, key) or self._knative.live(resource, key)
+
     async def _prune(self, isvc: InferenceService, todo: Plan) -> None:
         wanted = {(one.resource, one.name) for one in todo.objects}
         # While the way in cannot be made, the one that is there stays.
         kept = _INGRESSES if todo.ingress_blocked else ()
         if todo.ingress_blocked and todo.mode == KNATIVE:
             kept = (*kept, kinds.SERVICE)
-        for resource, meta in [*self._caches.children(isvc.metadata.uid), *self._knative.children(isvc.metadata.uid)]:
+        uid = isvc.metadata.uid
+        for resource, meta in [
+            *self._caches.children(uid),
+            *self._knative.children(uid),
+            *self._keda.children(uid),
+        ]:
             if (resource, meta.name) not in wanted and resource not in kept:
                 await self._applier.remove(resource, meta)
 

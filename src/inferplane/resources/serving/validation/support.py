@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from inferplane.resources.serving.defaulting import DEPLOYMENT_MODE
 from inferplane.resources.serving.inferenceservice import InferenceService, InferenceServiceSpec
-from inferplane.resources.serving.validation.metadata import AUTOSCALER_CLASS
 
 
 def unsupported(isvc: InferenceService, spec: InferenceServiceSpec, mode: str) -> list[str]:
@@ -13,8 +12,6 @@ def unsupported(isvc: InferenceService, spec: InferenceServiceSpec, mode: str) -
     if mode not in ("Standard", "Knative"):
         where = f"metadata.annotations[{DEPLOYMENT_MODE}]"
         found.append(f"{where}: {mode} mode is not supported; set it to Standard")
-    if isvc.metadata.annotations.get(AUTOSCALER_CLASS) == "keda":
-        found.append(f"metadata.annotations[{AUTOSCALER_CLASS}]: keda is not supported yet")
     predictor, model = spec.predictor, spec.predictor.model
     asked: Iterable[tuple[str, object]] = (
         ("spec.predictor.logger", predictor.logger),

@@ -284,6 +284,9 @@ class MemoryApi:
         self, resource: Resource, name: str, subresource: str, body: JsonObject, namespace: str = ""
     ) -> JsonObject:
         write = self._write("subresource", resource, namespace, name, subresource, body)
+        if (resource, subresource) == (kinds.SERVICE_ACCOUNT, "token"):
+            self._found(resource, name, namespace)
+            return {"status": {"token": f"token {len(self.writes)} of {name}"}}
         if (resource, subresource) != (kinds.POD, "binding"):
             raise NotFound(404, "NotFound", "the server could not find the requested resource")
         before = self._found(resource, name, namespace)

@@ -15,6 +15,8 @@ from inferplane.resources.meta import Condition, ObjectMeta, View
 IntOrString: TypeAlias = int | str
 # Quantities are text on the wire, but the API also admits bare numbers (`cpu: 1`).
 Quantities: TypeAlias = dict[str, str | int | float]
+# Of what is only looked at for whether it is there.
+Opaque: TypeAlias = dict[str, object]
 
 
 # --- containers -------------------------------------------------------------------------------------------------------
@@ -160,6 +162,10 @@ class Container(View, frozen=True, kw_only=True):
     readiness_probe: Probe | None = None
     liveness_probe: Probe | None = None
     lifecycle: Lifecycle | None = None
+    security_context: Opaque = {}
+    volume_devices: list[Opaque] = []
+    stdin: bool = False
+    tty: bool = False
     restart_policy: str = ""
     termination_message_path: str = "/dev/termination-log"
     termination_message_policy: str = "File"
@@ -344,6 +350,18 @@ class PodSpec(View, frozen=True, kw_only=True):
     node_selector: dict[str, str] = {}
     readiness_gates: list[PodReadinessGate] = []
     tolerations: list[Toleration] = []
+    affinity: Opaque = {}
+    topology_spread_constraints: list[Opaque] = []
+    security_context: Opaque = {}
+    runtime_class_name: str = ""
+    host_network: bool = False
+    host_pid: bool = msgspec.field(default=False, name="hostPID")
+    host_ipc: bool = msgspec.field(default=False, name="hostIPC")
+    host_aliases: list[Opaque] = []
+    dns_config: Opaque = {}
+    image_pull_secrets: list[Opaque] = []
+    share_process_namespace: bool = False
+    priority_class_name: str = ""
 
 
 class Pod(View, frozen=True, kw_only=True):

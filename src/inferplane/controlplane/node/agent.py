@@ -28,6 +28,7 @@ from inferplane.controlplane.node.registration import Machine, Registration
 from inferplane.controlplane.node.server import application
 from inferplane.controlplane.node.services import ServiceAddresses
 from inferplane.controlplane.node.status_writer import StatusWriter
+from inferplane.controlplane.node.tokens import Tokens
 from inferplane.controlplane.node.usage import Sampler
 from inferplane.controlplane.node.volumes import Volumes
 from inferplane.kernel.clock import Clock
@@ -94,6 +95,7 @@ class Agent:
         self._metrics_resolution = metrics_resolution
         builder = Builder(places.environments, installer.uv, installer.variables, clock)
         self._environments = Environments(builder, clock)
+        self._tokens = Tokens(api, clock)
         self._informers = Informers(api, clock)
         self._images = self._informers.cache(kinds.PROCESS_IMAGE, ProcessImage)
         self._bound = self._informers.cache(kinds.POD, Pod, fields=f"spec.nodeName={name}")
@@ -134,7 +136,7 @@ class Agent:
         launcher = Launcher(
             images=self._images,
             lookups=lookups,
-            volumes=Volumes(lookups, self._places.volumes),
+            volumes=Volumes(lookups, self._places.volumes, self._tokens),
             services=self._services,
             path=self._path,
             node=self._machine.resources(),
@@ -167,6 +169,7 @@ class Agent:
         tasks.append(group.create_task(self._serve(pods, sampler)))
         watch = MemoryWatch(pods.limited, procfs, self._clock, procfs.PAGE)
         tasks.append(group.create_task(watch.run()))
+        tasks.append(group.create_task(self._tokens.run()))
         tasks.append(group.create_task(self._tidy()))
         ready.set()
 

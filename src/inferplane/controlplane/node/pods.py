@@ -22,6 +22,7 @@ from inferplane.controlplane.node.addresses import Addresses
 from inferplane.controlplane.node.care import Care, Tools
 from inferplane.controlplane.node.decide import Action, Decision, Kill, Remove, Start, Terminate, decide
 from inferplane.controlplane.node.directories import Lodging, PodDirectory, all_pods
+from inferplane.controlplane.node.inapplicable import inapplicable, sentence
 from inferplane.controlplane.node.memory_limits import Limited
 from inferplane.controlplane.node.observed import Seen
 from inferplane.controlplane.node.protocol import RunId
@@ -170,9 +171,17 @@ class Pods:
                 await self._evict(house)
         if pod is None:
             return None
-        house = self._houses.get(pod.metadata.uid) or self._move_in(pod)
+        house = self._houses.get(pod.metadata.uid) or self._welcome(pod)
         house.pod = pod
         return await self._step(house)
+
+    def _welcome(self, pod: Pod) -> House:
+        """Takes the pod in and says, once in its life, which of its fields have no effect."""
+        known = (self.directory / pod.metadata.uid).exists()
+        house = self._move_in(pod)
+        if not known and (fields := inapplicable(pod)):
+            self.tools.events.normal(pod, "FieldsNotApplied", sentence(fields))
+        return house
 
     def _move_in(self, pod: Pod) -> House:
         directory = PodDirectory(self.directory / pod.metadata.uid)

@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from inferplane.controlplane.node import tokens
 from inferplane.controlplane.node.directories import PodDirectory
 from inferplane.controlplane.node.environment import ConfigError, Sources, expand, field_value, resource_value
 from inferplane.controlplane.node.lookups import Lookups
+from inferplane.controlplane.node.tokens import Tokens
 from inferplane.resources.core import (
     Container,
     DownwardApiVolume,
@@ -34,6 +36,7 @@ class Volumes:
 
     lookups: Lookups
     claims: Path
+    tokens: Tokens
 
     async def prepare(
         self, pod: Pod, names: Iterable[str], directory: PodDirectory, sources: Sources
@@ -53,6 +56,9 @@ class Volumes:
         _made(directory)
         for path, content, mode in await self._files(pod, volume, sources):
             _write(directory, path, content, mode)
+        for one in volume.projected.sources if volume.projected is not None else []:
+            if one.service_account_token is not None:
+                self.tokens.keep(directory / one.service_account_token.path, pod, one.service_account_token)
         return directory
 
     async def _claim(self, namespace: str, claim: str) -> Path:
@@ -93,6 +99,8 @@ class Volumes:
                 files += _chosen("secret", secret.name, data, secret.items, volume.default_mode, secret.optional)
             elif one.downward_api is not None:
                 files += _downward(pod, one.downward_api, sources)
+            elif (token := one.service_account_token) is not None:
+                files.append((token.path, await self.tokens.fetch(pod, token), tokens.MODE))
         return files
 
 
@@ -176,11 +184,7 @@ def _made(directory: Path) -> Path:
 def _write(directory: Path, relative: str, content: bytes, mode: int) -> None:
     path = _below(directory, relative)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    draft.touch(mode=0o600)
-    draft.write_bytes(content)
-    draft.chmod(mode)
-    draft.replace(path)
+    tokens.replace_file(path, content, mode)
 
 
 def _link(link: Path, target: Path) -> None:

@@ -1,13 +1,16 @@
+import stat
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.fakes.api import MemoryApi
+from tests.fakes.clock import FakeClock
 
 from inferplane.client.kubernetes import kinds
 from inferplane.controlplane.node.directories import PodDirectory
-from inferplane.controlplane.node.environment import Sources
+from inferplane.controlplane.node.environment import ConfigError, Sources
 from inferplane.controlplane.node.lookups import Lookups
+from inferplane.controlplane.node.tokens import Tokens
 from inferplane.controlplane.node.volumes import MountError, Volumes, mount
 from inferplane.kernel.json import Json
 from inferplane.resources.core import Container, Pod, VolumeMount
@@ -16,6 +19,8 @@ from inferplane.resources.core import Container, Pod, VolumeMount
 class Disk:
     def __init__(self, root: Path) -> None:
         self.api = MemoryApi()
+        self.clock = FakeClock()
+        self.tokens = Tokens(self.api, self.clock)
         self.directory = PodDirectory(root / "pod")
         self.claims = root / "claims"
 
@@ -24,7 +29,7 @@ class Disk:
         metadata: Json = {"name": "p", "namespace": "ml", "labels": {"app": "iris"}}
         spec: Json = {"volumes": [{"name": "v", **source}]}
         pod = msgspec.convert({"metadata": metadata, "spec": spec}, Pod)
-        volumes = Volumes(Lookups(self.api), self.claims)
+        volumes = Volumes(Lookups(self.api), self.claims, self.tokens)
         return (await volumes.prepare(pod, ["v"], self.directory, Sources()))["v"]
 
 
@@ -111,3 +116,56 @@ def test_a_sub_path_may_not_leave_its_volume(tmp_path: Path, path: str) -> None:
     container = Container(name="c", volume_mounts=[VolumeMount(name="v", mount_path="/m", sub_path=path)])
     with pytest.raises(MountError, match="must stay below its volume"):
         mount(container, {"v": tmp_path}, tmp_path / "root", {})
+
+
+TOKEN: Json = {"sources": [{"serviceAccountToken": {"path": "token", "audience": "me", "expirationSeconds": 1000}}]}
+
+
+async def test_a_token_of_the_service_account_is_asked_for_the_pod_and_is_its_owners_alone(disk: Disk) -> None:
+    disk.api.add(kinds.SERVICE_ACCOUNT, {"metadata": {"name": "default"}}, "ml")
+    place = await disk.prepare(projected=TOKEN)
+    write = disk.api.writes[-1]
+    assert files(place) == {"token": f"token {len(disk.api.writes)} of default".encode()}
+    assert stat.S_IMODE((place / "token").stat().st_mode) == 0o600
+    assert (write.name, write.subresource) == ("default", "token")
+    assert isinstance(write.body, dict)
+    assert write.body["spec"] == {
+        "expirationSeconds": 1000,
+        "audiences": ["me"],
+        "boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "p", "uid": ""},
+    }
+
+
+async def test_a_token_is_renewed_when_four_fifths_of_its_time_have_passed(disk: Disk) -> None:
+    disk.api.add(kinds.SERVICE_ACCOUNT, {"metadata": {"name": "default"}}, "ml")
+    file = await disk.prepare(projected=TOKEN) / "token"
+    first = file.read_text()
+    disk.clock.advance(799)
+    await disk.tokens.renew()
+    assert file.read_text() == first
+    disk.clock.advance(1)
+    await disk.tokens.renew()
+    second = file.read_text()
+    assert second != first
+    file.unlink()
+    disk.clock.advance(1000)
+    await disk.tokens.renew()
+    assert not file.exists()
+
+
+async def test_a_token_that_cannot_be_renewed_now_stays_and_is_asked_for_again(disk: Disk) -> None:
+    disk.api.add(kinds.SERVICE_ACCOUNT, {"metadata": {"name": "default"}}, "ml")
+    file = await disk.prepare(projected=TOKEN) / "token"
+    first = file.read_text()
+    await disk.api.delete(kinds.SERVICE_ACCOUNT, "default", "ml")
+    disk.clock.advance(900)
+    await disk.tokens.renew()
+    assert file.read_text() == first
+    disk.api.add(kinds.SERVICE_ACCOUNT, {"metadata": {"name": "default"}}, "ml")
+    await disk.tokens.renew()
+    assert file.read_text() != first
+
+
+async def test_a_service_account_that_there_is_not_gives_no_token(disk: Disk) -> None:
+    with pytest.raises(ConfigError, match="failed to fetch token"):
+        await disk.prepare(projected=TOKEN)

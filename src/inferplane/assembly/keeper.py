@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from inferplane.assembly import holes
 from inferplane.assembly.readiness import READY, Event, announce
 from inferplane.controlplane.node import fork
 from inferplane.controlplane.node.keeper import Keeper
@@ -44,11 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     listener = _listen(Path(options.socket))
     # A collection in a fork would write to every object's header and so copy the pages that forks share.
     gc.collect()
+    fillers = holes.filled()
     gc.freeze()
     announce(os.environ, READY)
     launch = Keeper(listener, options.name, lock).serve()
     if launch is not None:
         fork.run(launch)
+    del fillers  # as long as there are forks
     Path(options.socket).unlink(missing_ok=True)
     return 0
 

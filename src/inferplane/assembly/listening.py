@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -21,7 +22,7 @@ from inferplane.dataplane.server.grpc.observing import Observer
 from inferplane.dataplane.server.http.access_log import AccessLog
 from inferplane.dataplane.server.http.app import build
 from inferplane.dataplane.server.http.asgi import AsgiApp
-from inferplane.dataplane.server.http.extended import Everything, LaneOff, is_untouched, takes_hot_routes
+from inferplane.dataplane.server.http.extended import Everything, LaneOff, Later, is_untouched, takes_hot_routes
 from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.listener import HttpServer
 from inferplane.dataplane.server.http.probes import Probes
@@ -126,7 +127,7 @@ async def _bound(server: HttpServer, ends: Ends, place: Place | None, tls: ssl.S
 
 
 def _application(ends: Ends, dispatch: Dispatch, probes: Probes) -> tuple[HotRoutes, AsgiApp]:
-    hot, own = HotRoutes(dispatch, probes), build(dispatch, probes, __version__, docs=ends.docs)
+    hot, own = HotRoutes(dispatch, probes), Later(partial(build, dispatch, probes, __version__, docs=ends.docs))
     if ends.app is None or is_untouched(ends.app):
         return hot, own
     ends.app.router.default = Everything(hot, own)

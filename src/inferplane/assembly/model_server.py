@@ -108,6 +108,7 @@ def warm() -> None:
     import_module("encodings.idna")  # the socket module's, for the first host name
     import_module("inferplane.dataplane.server.grpc.lane")  # protobuf, for the first gRPC call
     parse(["--model_dir=."])
+    _log_to_stderr()
     dispatch = Dispatch(ModelRepository(), Metrics())
     build(dispatch, Probes(dispatch), __version__)
 
@@ -205,6 +206,7 @@ def _stop_on_signals() -> asyncio.Event:
 
 def _log_to_stderr() -> None:
     logger = logging.getLogger("inferplane")
+    # In a fork too, whose environment is its own.
     logger.setLevel(os.environ.get("KSERVE_LOGLEVEL", "INFO").upper())
     if not logger.handlers:
         handler = logging.StreamHandler()

@@ -4,6 +4,7 @@ import argparse
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NoReturn
 
 from inferplane.assembly.model_server_grpc import GrpcFlags
@@ -98,7 +99,9 @@ def parse(arguments: Sequence[str]) -> Options:
     )
 
 
+@cache
 def _parser() -> argparse.ArgumentParser:
+    """Made once: a fork of a process that has parsed before only parses."""
     parser = _Parser(
         prog="inferplane serve",
         description="Serve one model over the V1 and V2 protocols.",

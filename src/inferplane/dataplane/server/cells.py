@@ -20,10 +20,15 @@ Cells: TypeAlias = "memoryview[float]"
 Region: TypeAlias = bytearray | mmap.mmap
 
 SIZE = 1024 * 1024
-"""Bytes of a shared region; pages that nothing is counted in take no memory."""
+"""Bytes of a region; pages that nothing is counted in take no memory."""
 
 _USED = struct.Struct("=Q")
 _GROUP = struct.Struct("=II")
+
+
+def private() -> mmap.mmap:
+    """A region of this process alone."""
+    return mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def shared() -> mmap.mmap:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
-from inferplane.dataplane.server.cells import Cells, CellWriter, Region, groups
+from inferplane.dataplane.server.cells import Cells, CellWriter, Region, groups, private
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -178,7 +178,7 @@ class Metrics:
     def __init__(
         self, own: Region | None = None, regions: Sequence[Region] = (), *, authors_share: bool = False
     ) -> None:
-        own = bytearray(256 * 1024) if own is None else own
+        own = private() if own is None else own
         self._regions = regions or (own,)
         self._authors_share = authors_share
         self._writer = CellWriter(own)

@@ -51,6 +51,15 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return made
 
 
+def _is_address(host: str) -> bool:
+    """Of IPv4: a socket for all addresses of IPv6 may be one for those of IPv4 too, as the loop knows."""
+    try:
+        socket.inet_pton(socket.AF_INET, host)
+    except OSError:
+        return False
+    return True
+
+
 class HttpServer:
     """Serves `routes` and `app` on one address. Made and used on one event loop."""
 
@@ -91,9 +100,11 @@ class HttpServer:
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Starts to accept; port 0 is the system's choice. Returns the port."""
         self._tell_scheme(tls)
+        # An address needs no look-up, for which the loop would start four threads.
+        where = {"sock": listening_socket(host, port)} if _is_address(host) else {"host": host, "port": port}
         try:
             self._listener = server = await self.loop.create_server(
-                lambda: Connection(self), host, port, backlog=BACKLOG, reuse_address=True, ssl=tls
+                lambda: Connection(self), **where, backlog=BACKLOG, reuse_address=True, ssl=tls
             )
         except OSError as error:
             raise CannotListen(

@@ -28,6 +28,8 @@ _MUST_BE = (
     re.compile(r"must be of type (?P<wanted>\S+): \"(?P<found>\w+)\""),
     re.compile(r"cannot decode (?P<found>\w+) into a field of type (?P<wanted>\w+)"),
 )
+# How the words of a validation rule begin: that its value is an object says nothing.
+_OF_A_RULE = re.compile(r'^Invalid value: "?(?:object|array)"?: ')
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +126,4 @@ def worded(message: str) -> str:
     for pattern in _MUST_BE:
         if (wrong := pattern.search(message)) is not None:
             return f"expected {wrong['wanted']}, got {wrong['found']}"
-    return message
+    return _OF_A_RULE.sub("", message)

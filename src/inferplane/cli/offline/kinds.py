@@ -1,4 +1,7 @@
-"""The kinds that can be looked at without a server: ours, Kubernetes' own, and those whose CRDs are among the files."""
+"""The kinds that can be looked at without a server: ours, Kubernetes' own, and those whose CRDs are among the files.
+
+The validation rules (CEL) of a CRD count, but for the kinds of which `checking` says the same in words of its own.
+"""
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -6,12 +9,14 @@ from difflib import get_close_matches
 from inferplane.cli.manifests import Manifest
 from inferplane.cli.offline.findings import Finding, Severity
 from inferplane.cli.schema import FieldError, explained, names_beside, worded
+from inferplane.controlplane.apiserver.cel.rules import Rules
 from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
 from inferplane.resources import schemas
 from inferplane.resources.crds import all_crds
 from inferplane.resources.schemas import Schema
 
 _CRD = "CustomResourceDefinition"
+_HAVE_WORDS = ("InferenceService", "ServingRuntime", "ClusterServingRuntime")
 
 
 class Kinds:
@@ -24,7 +29,9 @@ class Kinds:
         own = self._custom.get((manifest.api_version, manifest.kind))
         if own is not None:
             yield from _unknown(manifest, own)
-            for one in schemas.validate(own, manifest.body):
+            misfits = schemas.validate(own, manifest.body)
+            rules = None if misfits or manifest.kind in _HAVE_WORDS else Rules.of(own.document)
+            for one in misfits or (rules.violations(manifest.body, None) if rules else []):
                 yield Finding(manifest, one.path.replace("<nil>", ""), worded(one.message))
             return
         try:

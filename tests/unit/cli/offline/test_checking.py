@@ -120,6 +120,20 @@ def test_a_kind_is_known_by_its_crd_among_the_files() -> None:
     assert finding.endswith("spec.siz: unknown field; did you mean size?")
 
 
+def test_the_rules_of_a_crd_count() -> None:
+    crd = (
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.a.b}\nspec:\n"
+        "  group: a.b\n  scope: Namespaced\n  names: {kind: Thing, plural: things}\n  versions:\n"
+        "  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: "
+        "{type: object, properties: {least: {type: integer}, most: {type: integer}}, x-kubernetes-validations: "
+        "[{rule: 'self.least <= self.most', message: least is more than most}]}}}}}"
+    )
+    thing = "apiVersion: a.b/v1\nkind: Thing\nmetadata: {name: t}\nspec: {least: 2, most: 1}"
+    (finding,) = said(f"{crd}\n---\n{thing}")
+    assert finding.endswith("spec: least is more than most")
+    assert said(f"{crd}\n---\n{thing.replace('2', '1')}") == []
+
+
 def test_the_configuration_of_the_files_counts() -> None:
     config = (
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: inferenceservice-config, namespace: kserve}\n"

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.node_under_test import Machine, alive
+from tests.e2e.node_under_test import Machine, alive, sh
 
+from inferplane.client.kubernetes import kinds
+from inferplane.controlplane.node import disk_limits
 from inferplane.kernel.json import Json, JsonObject, object_at, text_at
 
 pytestmark = pytest.mark.e2e
@@ -64,3 +66,41 @@ async def test_a_container_within_its_limit_runs(machine: Machine) -> None:
         await machine.until(lambda: last().get("reason") == "OOMKilled")
         assert machine.container("modest")["restartCount"] == 0
         assert machine.is_ready("modest")
+
+
+@pytest.fixture
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk_limits, "_LOOK_EVERY", 0.05)
+
+
+@pytest.mark.usefixtures("looks_often")
+async def test_a_pod_whose_volume_outgrows_its_limit_is_evicted_and_stays_so(machine: Machine) -> None:
+    mount: list[Json] = [{"name": "v", "mountPath": "/data"}]
+    volumes: list[Json] = [{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}]
+    writer = sh("head -c 3000000 /dev/zero > /data/file; exec sleep 1000", volumeMounts=mount)
+    message = 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '
+    async with machine.node():
+        uid = machine.run("writer", writer, volumes=volumes)
+        await machine.until(lambda: "terminated" in object_at(machine.container("writer"), "state"))
+        status = machine.status("writer")
+        assert (status["phase"], status["reason"], status["message"]) == ("Failed", "Evicted", message)
+        volume = machine.home.pods / uid / "volumes"
+        await machine.until(lambda: not volume.exists())
+    async with machine.node():
+        machine.run("other", sh("exec sleep 1000"))
+        await machine.until_ready("other")
+        assert machine.status("writer")["phase"] == "Failed"
+        assert machine.container("writer")["restartCount"] == 0
+        await machine.api.delete(kinds.POD, "writer", "default")
+        await machine.until(lambda: machine.api.peek(kinds.POD, "writer") is None)
+        assert not (machine.home.pods / uid).exists()
+
+
+@pytest.mark.usefixtures("looks_often")
+async def test_a_container_past_its_ephemeral_storage_is_evicted(machine: Machine) -> None:
+    resources: JsonObject = {"limits": {"ephemeral-storage": "1M"}}
+    async with machine.node():
+        machine.run("writer", sh("head -c 3000000 /dev/zero > file; exec sleep 1000", resources=resources))
+        await machine.until(lambda: machine.status("writer").get("reason") == "Evicted")
+        said = 'Container main exceeded its local ephemeral storage limit "1M". '
+        assert machine.status("writer")["message"] == said

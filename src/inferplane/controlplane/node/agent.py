@@ -15,6 +15,7 @@ from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.node import addresses, images, procfs
 from inferplane.controlplane.node.care import Tools
+from inferplane.controlplane.node.disk_limits import DiskWatch
 from inferplane.controlplane.node.environments.builder import Builder
 from inferplane.controlplane.node.environments.shared import Environments
 from inferplane.controlplane.node.events import COMPONENT, PodEvents
@@ -169,6 +170,7 @@ class Agent:
         tasks.append(group.create_task(self._serve(pods, sampler)))
         watch = MemoryWatch(pods.limited, procfs, self._clock, procfs.PAGE)
         tasks.append(group.create_task(watch.run()))
+        tasks.append(group.create_task(DiskWatch(pods.bounded, self._clock).run()))
         tasks.append(group.create_task(self._tokens.run()))
         tasks.append(group.create_task(self._tidy()))
         ready.set()

@@ -62,6 +62,10 @@ class PodDirectory:
                 if run.exit is None and run.process is not None:
                     procfs.kill_session(run.process)
 
+    def remove_volumes(self) -> None:
+        """What the pod's volumes hold, for a pod that has ended for good."""
+        shutil.rmtree(self.root / "volumes", ignore_errors=True)
+
     def remove(self) -> None:
         """Out of its place in one step first: a keeper that is just writing a run's record would put a file back into a
         directory that is being emptied, and the directory would stay."""

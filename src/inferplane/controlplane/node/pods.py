@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -17,16 +18,17 @@ from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Api, Conflict, NotFound
 from inferplane.controlplane.machinery.cache import Cache, Key
 from inferplane.controlplane.machinery.controller import Controller, Result
-from inferplane.controlplane.node import runs
+from inferplane.controlplane.node import disk_limits, runs
 from inferplane.controlplane.node.addresses import Addresses
 from inferplane.controlplane.node.care import Care, Tools
 from inferplane.controlplane.node.decide import Action, Decision, Kill, Remove, Start, Terminate, decide
 from inferplane.controlplane.node.directories import Lodging, PodDirectory, all_pods
+from inferplane.controlplane.node.disk_limits import Bounded, bounds
 from inferplane.controlplane.node.inapplicable import inapplicable, sentence
 from inferplane.controlplane.node.memory_limits import Limited
 from inferplane.controlplane.node.observed import Seen
 from inferplane.controlplane.node.protocol import RunId
-from inferplane.controlplane.node.status import Place, is_news, render
+from inferplane.controlplane.node.status import EVICTED, Place, is_news, render
 from inferplane.controlplane.node.status_writer import StatusWriter
 from inferplane.controlplane.node.usage import Running
 from inferplane.kernel.json import JsonObject
@@ -45,6 +47,8 @@ class House:
     cares: dict[str, Care]
     status: JsonObject
     backing_off: frozenset[str] = frozenset()
+    evicted: str = ""
+    """Why it was evicted: it ends for good, and its object stays to tell."""
 
     @property
     def uid(self) -> str:
@@ -162,6 +166,14 @@ class Pods:
         cares = (care for house in self._houses.values() for care in house.cares.values())
         return [one for care in cares if (one := care.limited()) is not None]
 
+    def bounded(self) -> list[Bounded]:
+        """What pods may put on the disk, of those that have a limit and still run."""
+        found: list[Bounded] = []
+        for house in self._houses.values():
+            if disk_limits.limited(house.pod) and not house.evicted:
+                found += bounds(house.pod, house.directory, partial(self._expel, house))
+        return found
+
     # --- reconcile ----------------------------------------------------------------------------------------------------
 
     async def reconcile(self, key: Key) -> Result | None:
@@ -194,7 +206,8 @@ class Pods:
             directory.write(lodging)
         place = Place(lodging.address, self.addresses.host, lodging.since)
         status = msgspec.to_builtins(pod.status)
-        house = self._houses[pod.metadata.uid] = House(pod, directory, place, {}, status)
+        evicted = pod.status.message if pod.status.reason == EVICTED else ""
+        house = self._houses[pod.metadata.uid] = House(pod, directory, place, {}, status, evicted=evicted)
         said = {one.name: one for one in [*pod.status.init_container_statuses, *pod.status.container_statuses]}
         for container in [*pod.spec.init_containers, *pod.spec.containers]:
             care = Care(
@@ -212,10 +225,10 @@ class Pods:
 
     async def _step(self, house: House) -> Result | None:
         now = self.tools.now()
-        if self.stopping or house.pod.metadata.deleting:
+        if self.stopping or house.evicted or house.pod.metadata.deleting:
             for care in house.cares.values():
                 care.give_up_launch()
-        decision = decide(house.pod, house.seen, now, stopping=self.stopping)
+        decision = decide(house.pod, house.seen, now, stopping=self.stopping or bool(house.evicted))
         for action in decision.actions:
             if isinstance(action, Remove):
                 await self._remove(house)
@@ -236,7 +249,8 @@ class Pods:
                 raise AssertionError("handled by _step")
 
     def _report(self, house: House, decision: Decision, now: float) -> None:
-        before, house.status = house.status, render(house.pod, house.seen, decision, house.place, house.status, now)
+        before = house.status
+        house.status = render(house.pod, house.seen, decision, house.place, before, now, evicted=house.evicted)
         self.writer.put(house.pod, house.status, urgent=is_news(house.status, before))
         for name in decision.backing_off.keys() - house.backing_off:
             text = f"Back-off restarting failed container {name} in pod {house.pod.metadata.name}"
@@ -244,10 +258,12 @@ class Pods:
         house.backing_off = frozenset(decision.backing_off)
 
     async def _remove(self, house: House) -> None:
-        """All processes have ended: because the node ends, or because the pod is deleted."""
+        """All processes have ended: because the node ends, or because the pod is deleted or evicted."""
         self._emptied.set()
-        if self.stopping and not house.pod.metadata.deleting:
+        if (self.stopping or house.evicted) and not house.pod.metadata.deleting:
             self._report(house, Decision(), self.tools.now())
+            if house.evicted:
+                await asyncio.to_thread(house.directory.remove_volumes)
             return
         await self._clean(house)
         meta = house.pod.metadata
@@ -256,12 +272,18 @@ class Pods:
         except (NotFound, Conflict):
             pass  # somebody deleted it by force, and its name may belong to another pod by now
 
+    def _expel(self, house: House, message: str) -> None:
+        """The pod took more of the disk than it may: no grace, and no other run."""
+        if house.evicted or house.pod.metadata.deleting:
+            return
+        house.evicted = message
+        self.tools.events.warning(house.pod, "Evicted", message)
+        _kill_all(house)
+        self._changed(house)
+
     async def _evict(self, house: House) -> None:
         """The object is gone (deleted by force): no grace."""
-        for care in house.living:
-            care.give_up_launch()
-            if care.seen.running and not care.seen.killed:
-                care.kill()
+        _kill_all(house)
         if not house.living:
             await self._clean(house)
 
@@ -284,6 +306,13 @@ class Pods:
         pod = new or old
         if pod is not None and (old is None or new is None or _asks_for(old) != _asks_for(new)):
             self.controller.enqueue(_key(pod))
+
+
+def _kill_all(house: House) -> None:
+    for care in house.living:
+        care.give_up_launch()
+        if care.seen.running and not care.seen.killed:
+            care.kill()
 
 
 def _key(pod: Pod) -> Key:

@@ -14,6 +14,7 @@ from inferplane.kernel.clock import timestamp
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at
 from inferplane.resources.core import Container, Pod
 
+EVICTED = "Evicted"
 CONTAINER_ID_SCHEME = "inferplane"
 
 
@@ -27,9 +28,19 @@ class Place:
 
 
 def render(
-    pod: Pod, containers: Containers, decision: Decision, place: Place, before: JsonObject, now: float
+    pod: Pod,
+    containers: Containers,
+    decision: Decision,
+    place: Place,
+    before: JsonObject,
+    now: float,
+    *,
+    evicted: str = "",
 ) -> JsonObject:
-    """`before` is what was rendered last (or the object's status when there is nothing); for transition times only."""
+    """`before` is what was rendered last (or the object's status when there is nothing); for transition times only.
+
+    `evicted`: why the node has ended the pod for good.
+    """
     states = {one.name: _status(pod, one, containers, decision) for one in _all(pod)}
     status: JsonObject = {
         "phase": phase(pod, containers),
@@ -42,6 +53,8 @@ def render(
         "containerStatuses": [states[one.name] for one in pod.spec.containers],
         "conditions": _conditions(pod, containers, before, now),
     }
+    if evicted:
+        status |= {"phase": "Failed", "reason": EVICTED, "message": evicted}
     if pod.spec.init_containers:
         status["initContainerStatuses"] = [states[one.name] for one in pod.spec.init_containers]
     return status

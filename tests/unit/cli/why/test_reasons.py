@@ -9,6 +9,8 @@ import pytest
 from tests.unit.cli.desk import Desk
 
 from inferplane.cli.why.reasons import PATTERNS, REASONS, meaning
+from inferplane.client.kubernetes import kinds
+from inferplane.client.kubernetes.api import Resource
 
 ROOT = Path(__file__).parents[4]
 PLACES = ("serving", "gateway", "node", "workloads/deployments", "workloads/replicasets", "workloads/autoscaling",
@@ -19,7 +21,7 @@ ENDINGS = re.compile(r"( ingress not created| Deployment NotReady| HttpRouteNotR
 OTHERS = frozenset({
     "AbleToScale", "AlreadyRunning", "AutoscalerReady", "AutoscalerStatus", "AverageValue", "BestEffort",
     "CanaryPredictorReady", "ClusterFirst", "ClusterServingRuntime", "ConfigMap", "ContainersReady",
-    "DeltaAggregatedResources", "DirectoryOrCreate", "ExplainerConfigurationReady", "ExplainerReady",
+    "ContainerResource", "DeltaAggregatedResources", "DirectoryOrCreate", "ExplainerConfigurationReady", "ExplainerReady",
     "ExplainerRoutesReady", "ExternalName", "FallbackToLogsOnError", "FileOrCreate", "IfNotPresent",
     "InferenceService", "IngressDomain", "IngressReady", "InternalIP", "LatestDeploymentReady", "MemAvailable",
     "MemTotal", "ModuleNotFoundError", "NodeReady", "OnFailure", "PathPrefix", "PodScheduled",
@@ -43,7 +45,8 @@ def words_in_the_code() -> Iterator[tuple[str, str]]:
 
 def test_every_reason_of_the_controllers_is_explained() -> None:
     """A new one belongs into `reasons.py`; a word that is none, into `OTHERS` above."""
-    unknown = {word: file for word, file in words_in_the_code() if meaning(word) is None and word not in OTHERS}
+    others = OTHERS | {one.kind for one in vars(kinds).values() if isinstance(one, Resource)}
+    unknown = {word: file for word, file in words_in_the_code() if meaning(word) is None and word not in others}
     assert unknown == {}
 
 

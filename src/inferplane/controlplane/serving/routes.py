@@ -18,13 +18,14 @@ from inferplane.resources.serving.templates import rendered
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+_PATH = re.compile(r"/(?!/)[^?#\s]*")
 _DEFAULT_TIMEOUT = 60
 GRPC_PROTOCOL = "kubernetes.io/h2c"
 _WELL_KNOWN = {"http": 80, "https": 443}
 
 
 class InvalidHost(InferplaneError):
-    """The domain template made something that is not a host name."""
+    """The domain or path template made something that is not a host name or a path."""
 
 
 def is_internal(isvc: InferenceService, config: Ingress) -> bool:
@@ -53,8 +54,17 @@ def url(scheme: str, host: str, port: int | None) -> str:
 
 
 def path(isvc: InferenceService, config: Ingress) -> str:
-    """Prefix of the path route, without a slash at the end; empty when there is none."""
-    return rendered(config.path_template, _data(isvc, isvc.metadata.name, config.ingress_domain)).rstrip("/")
+    """Prefix of the path route, without a slash at the end; empty when there is none.
+
+    Raises InvalidHost and TemplateError.
+    """
+    made = rendered(config.path_template, _data(isvc, isvc.metadata.name, config.ingress_domain))
+    if made and not _PATH.fullmatch(made):
+        raise InvalidHost(
+            f"inferenceservice-config: ingress.pathTemplate makes {made!r}, which is not a path",
+            fix="it starts with one '/', and has neither scheme and host nor '?' and '#'",
+        )
+    return made.rstrip("/")
 
 
 def cluster_local_host(service: str, namespace: str) -> str:
@@ -227,8 +237,14 @@ def _rewrite(part: str, replacement: str) -> JsonObject:
 
 
 def _hosts(isvc: InferenceService, config: Ingress) -> list[str]:
-    domains = [config.ingress_domain, *config.additional_ingress_domains]
-    return list(dict.fromkeys(host(isvc, isvc.metadata.name, config, domain) for domain in domains))
+    """The service's own host, and those in the additional domains that make one: one bad domain spoils no other."""
+    found = [host(isvc, isvc.metadata.name, config)]
+    for domain in config.additional_ingress_domains:
+        try:
+            found.append(host(isvc, isvc.metadata.name, config, domain))
+        except InvalidHost:
+            continue
+    return list(dict.fromkeys(found))
 
 
 def _route(name: str, hosts: list[str], rules: list[JsonObject], config: Ingress) -> JsonObject:

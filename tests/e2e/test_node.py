@@ -338,3 +338,38 @@ def _waiting(machine: Machine, name: str) -> str:
 def _reasons(machine: Machine, name: str) -> list[str]:
     events = machine.api.objects(kinds.EVENT)
     return [text_at(one, "reason") for one in events if text_at(one, "involvedObject", "name") == name]
+
+
+async def test_a_pod_inherits_nothing_from_the_environment_of_the_platform(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of the user")
+    monkeypatch.setenv("INFERPLANE_TOKEN", "of the platform")
+    async with machine.node():
+        machine.run("curious", sh("env | sort; echo end; exec sleep 1000"))
+        said = ""
+        await machine.until_ready("curious")
+        while not said.endswith("end\n"):
+            _, said = await machine.logs("curious/main")
+    names = {line.partition("=")[0] for line in said.splitlines()[:-1]}
+    assert names - {"PWD", "SHLVL", "_", "OLDPWD"} == {
+        *("PATH", "HOME", "HOSTNAME", "LANG", "PORT", "PYTHONUNBUFFERED", "POD_IP", "POD_NAME", "POD_NAMESPACE"),
+        "INFERPLANE_TERMINATION_LOG",
+    }
+    for keeper in keeper_pids(machine, "plain"):
+        inherited = Path(f"/proc/{keeper}/environ").read_text()
+        assert "AWS_SECRET_ACCESS_KEY" not in inherited
+        assert "INFERPLANE_TOKEN" not in inherited
+
+
+async def test_a_process_without_privilege_escalation_cannot_gain_any(machine: Machine) -> None:
+    show = "grep NoNewPrivs /proc/self/status; exec sleep 1000"
+    async with machine.node():
+        machine.run("bound", sh(show, securityContext={"allowPrivilegeEscalation": False}))
+        machine.run("free", sh(show))
+        for name, value in (("bound", "1"), ("free", "0")):
+            await machine.until_ready(name)
+            said = ""
+            while not said.endswith("\n"):
+                _, said = await machine.logs(f"{name}/main")
+            assert said.split() == ["NoNewPrivs:", value]

@@ -31,7 +31,7 @@ READY_VARIABLE = "INFERPLANE_READY_FD"
 # What containerd reports for a container whose process could not be started.
 START_FAILED = 128
 
-_PR_SET_NAME = 15
+_PR_SET_NAME, _PR_SET_NO_NEW_PRIVS = 15, 38
 # Loaded before the fork: a child should not pay for it.
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -45,6 +45,8 @@ def settle(launch: Launch, pipe: int) -> None:
     os.chdir(launch.cwd)
     for name, limits in launch.limits.items():
         resource.setrlimit(getattr(resource, name), limits)
+    if launch.no_new_privileges and _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "no_new_privs cannot be set")
     os.environ.clear()
     os.environ.update(launch.environment)
     if launch.announces:

@@ -125,6 +125,7 @@ class Launcher:
             entrypoint=setting.recipe.entrypoint,
             announces=setting.recipe.announces,
             title=f"{pod.metadata.name} {container.name}",
+            no_new_privileges=container.security_context.get("allowPrivilegeEscalation") is False,
         )
 
     def target(self, container: Container, setting: Setting, place: Place) -> Target:

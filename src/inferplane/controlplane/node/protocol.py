@@ -26,7 +26,8 @@ class Launch(_Message, frozen=True, kw_only=True):
 
     `directory` holds the run's record and log, `cwd` is where the process starts. `announces`: it speaks the readiness
     protocol. `failures` is how many runs in a row ended before this one (written to the record for the node's
-    back-off). `limits`: soft and hard value by the name of `resource.RLIMIT_*`. `title` is what `ps` shows.
+    back-off). `limits`: soft and hard value by the name of `resource.RLIMIT_*`. `title` is what `ps` shows. With
+    `no_new_privileges` no program that it executes gets more rights than it has (set-user-id programs, capabilities).
     """
 
     id: RunId
@@ -40,6 +41,7 @@ class Launch(_Message, frozen=True, kw_only=True):
     failures: int = 0
     title: str = ""
     limits: dict[str, tuple[int, int]] = {}
+    no_new_privileges: bool = False
 
 
 class Start(_Message, frozen=True, kw_only=True, tag="start"):

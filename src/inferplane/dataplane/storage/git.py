@@ -47,13 +47,22 @@ class Repository:
 
     def read(self, entry: Entry, start: int, stop: int | None) -> Iterator[bytes]:
         with tempfile.TemporaryDirectory(prefix="inferplane-git-") as directory:
-            branch = ["--branch", self._ref] if self._ref else []
-            self._git("clone", "--quiet", "--depth", "1", *branch, self._url, directory)
+            self._clone(directory)
             archive = Path(directory, ".git", "inferplane.tar")
             self._git("-C", directory, "archive", "--format=tar", "--output", str(archive), "HEAD")
             with archive.open("rb") as content:
                 while block := content.read(_CHUNK):
                     yield block
+
+    def _clone(self, directory: str) -> None:
+        branch = ["--branch", self._ref] if self._ref else []
+        try:
+            self._git("clone", "--quiet", "--depth", "1", *branch, self._url, directory)
+        except StorageError as error:
+            if "shallow" not in error.message:
+                raise
+            # A server of plain files has no part of the history to give.
+            self._git("clone", "--quiet", *branch, self._url, directory)
 
     def _git(self, *words: str) -> bytes:
         done = subprocess.run(

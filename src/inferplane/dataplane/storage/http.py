@@ -108,6 +108,7 @@ def _version(headers: Mapping[str, str]) -> str:
         return f"{tag} {headers.get('Last-Modified', '')}".strip()
     try:
         modified, now = (parsedate_to_datetime(headers[name]) for name in ("Last-Modified", "Date"))
-    except (KeyError, ValueError):
+        settled = (now - modified).total_seconds() >= _SETTLED
+    except (KeyError, ValueError, TypeError):  # a date without a zone can't be compared
         return ""
-    return headers["Last-Modified"] if (now - modified).total_seconds() >= _SETTLED else ""
+    return headers["Last-Modified"] if settled else ""

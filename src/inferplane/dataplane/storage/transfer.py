@@ -125,6 +125,14 @@ def parts_of(size: int | None, *, ranges: bool) -> list[Part]:
     return [Part(number, start, min(start + PART, size)) for number, start in enumerate(range(0, size, PART))]
 
 
+def _write(descriptor: int, chunk: bytes, at: int) -> None:
+    """All of it: a disk that is nearly full takes a part first, and then says that it is full."""
+    left = memoryview(chunk)
+    while left:
+        written = os.pwrite(descriptor, left, at)
+        left, at = left[written:], at + written
+
+
 @dataclass(slots=True)
 class _File:
     """One object on its way to the disk."""
@@ -171,11 +179,12 @@ class _File:
     def _fetch(self, part: Part, descriptor: int) -> int:
         """Where the part ended. What one connection leaves undone the next one goes on with."""
         at, tries = part.start, 0
-        while True:
+        while at != part.stop:
             before = at
             try:
                 for chunk in self.remote.read(self.job.entry, at, part.stop):
-                    at += os.pwrite(descriptor, chunk, at)
+                    _write(descriptor, chunk, at)
+                    at += len(chunk)
                     self.meter.add(len(chunk))
                     if self.stopping.is_set():
                         raise Interrupted(f"{self.remote.name}: given up: another object failed")
@@ -191,6 +200,7 @@ class _File:
                 self.meter.add(part.start - at)
                 at = part.start
             self.effort.sleep(_BACKOFF.delay(tries))
+        return at
 
     def _wrong_length(self, at: int, stop: int) -> StorageError:
         name = f"{self.remote.name}: {self.job.entry.path}"

@@ -62,16 +62,15 @@ def default_storage_container() -> dict[str, Json]:
         r"https://(.+?).file.core.windows.net/(.+)",
         r"https?://(.+)/(.+)",
     )
+    formats: list[Json] = [{"prefix": one} for one in prefixes]
+    formats += [{"regex": one} for one in expressions]
     return {
         "apiVersion": "serving.kserve.io/v1alpha1",
         "kind": "ClusterStorageContainer",
         "metadata": {"name": "default"},
         "spec": {
             "container": {"name": "storage-initializer"},
-            "supportedUriFormats": [
-                *({"prefix": one} for one in prefixes),
-                *({"regex": one} for one in expressions),
-            ],
+            "supportedUriFormats": formats,
             "workloadType": "initContainer",
             "supportsMultiModelDownload": True,
         },

@@ -1,15 +1,29 @@
 """Every scenario of KServe's controller tests that applies to Standard mode, by the numbers of our reference.
 
-`SCENARIOS` is the table: the number, what it is about, and where it is checked. Most are checked here, each against the
-exact object or status; those of one predictor alone in `serving/test_standard_mode.py`. What differs from KServe on
-purpose says how (docs/differences.md); what does not apply says why. A test holds the table against the tests.
+The tables say what is checked: `SCENARIOS` each by a test of its number against the exact object or status (here, in
+the modules beside, and for one predictor alone in `serving`), `AREAS` by unit tests, `ELSEWHERE` what does not apply
+here and why. What differs from KServe on purpose says how (docs/differences.md has the reasons). Tests hold the tables
+against the tests.
 """
 
-from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
-from tests.reconcile.serving import test_standard_mode
-from tests.reconcile.serving.world import World, config, isvc, runtime, serving
+from tests.reconcile import test_conformance_canaries, test_conformance_nodes
+from tests.reconcile.conformance import (
+    EXPLAINER,
+    ISVC,
+    NOW,
+    TRANSFORMER,
+    backends,
+    dicts,
+    main_container,
+    model,
+    ready,
+    with_components,
+)
+from tests.reconcile.serving import test_autoscaling, test_standard_mode
+from tests.reconcile.serving.world import config, isvc, runtime, serving
 
 from inferplane.client.kubernetes.api import Resource
 from inferplane.client.kubernetes.kinds import (
@@ -21,36 +35,43 @@ from inferplane.client.kubernetes.kinds import (
     SERVICE,
     SERVING_RUNTIME,
 )
-from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
+from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.serving.inferenceservice import keys_of_pod
+from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
+from inferplane.resources.core import Pod
+from inferplane.resources.meta import ObjectMeta
 
 SCENARIOS = {
     "R1": "Deployment of a predictor",
     "R2": "its Service",
     "R3": "its HTTPRoutes",
     "R4": "the status when all is ready",
+    "R5": "HorizontalPodAutoscaler on memory",
     "R6": "strategy of the user's own, default timeout",
     "R7": "class none: replicas are minReplicas",
     "R8": "variables come and go",
-    "R9": "stop: false, true, edited to true, edited to false; predictor",
-    "R17": "the same with a transformer",
-    "R21": "the same with an explainer",
+    "R9": "stop: false, true, edited to true, edited to false; predictor (R9 to R16)",
+    "R17": "the same with a transformer (R17 to R20)",
+    "R21": "the same with an explainer (R21 to R24)",
     "R25": "a change of the runtime reaches the pods",
     "R26": "also with disable-auto-update: false",
-    "R27": "not with true while it is ready",
+    "R27": "not with true while it is ready; differs: the status goes on telling the truth",
     "R28": "only the services of the changed runtime change",
     "R29": "disableIngressCreation",
     "R30": "domainTemplate",
-    "R31": "transformer: Deployment, Service, routes, status",
-    "R32": "ART explainer: Deployment, routes, status",
-    "R33": "pathTemplate; ours is a route of its own that cuts the prefix off (decision 0004)",
-    "R34": "pathTemplate with a transformer",
-    "R35": "pathTemplate with an explainer",
+    "R31": "transformer: Deployment, Service, routes, status, autoscaler; differs: Ready waits for it",
+    "R32": "ART explainer: Deployment, routes, status; differs: Ready waits for it",
+    "R33": "pathTemplate; differs: a route of its own that cuts the prefix off (decision 0004)",
+    "R34": "pathTemplate with a transformer; differs likewise",
+    "R35": "pathTemplate with an explainer; differs likewise",
+    "R36": "KEDA: ScaledObject",
+    "R37": "KEDA: OpenTelemetryCollector",
+    "R38": "Gateway API off: an Ingress; differs: its hosts lead where they say, ready once served",
     "R39": "serviceClusterIPNone",
     "R40": "the same with a container port",
     "R41": "imagePullSecrets follow the spec",
     "R42": "ReplicaFailure",
     "R43": "two pods of one age",
-    "R38": "Gateway API off: an Ingress",
     "M1": "two nodes: Deployments, environment, GPUs, Services",
     "M2": "pipelineParallelSize 5",
     "M3": "tensorParallelSize 16",
@@ -66,59 +87,47 @@ SCENARIOS = {
     "C3": "promotion",
     "C4": "removal",
     "C5": "two canaries",
+    "C6": "class hpa: the canary's autoscaler",
     "C7": "stop",
+    "W1": "pods wake the service of their label (10.4); differs: any change does, so that what they say is told",
+    "W2": "runtimes wake their services (10.4); differs: also those that wait for one",
 }
+"""Sections 10.2 (R, M), 10.3 (C) and 10.4 (W): number → what it is about, and how it differs."""
 
-NOW = "2026-01-01T00:00:00Z"
-ISVC = "raw-foo"
-TRANSFORMER: JsonObject = {
-    "minReplicas": 1,
-    "maxReplicas": 2,
-    "scaleTarget": 80,
-    "timeout": 30,
-    "containers": [{"image": "transformer:v1", "args": ["--port=8080"], "resources": {"limits": {"cpu": "1"}}}],
+AREAS = {
+    "runtime selection": ["unit/controlplane/serving/test_selection.py"],
+    "merge": ["unit/controlplane/serving/test_merging.py", "unit/resources/test_strategic.py"],
+    "image tags": ["unit/controlplane/serving/test_images.py"],
+    "mode": ["unit/resources/serving/test_defaulting.py", "reconcile/serving/test_failures.py"],
+    "storage URI check": ["unit/controlplane/serving/test_storage.py", "reconcile/serving/test_storage.py"],
+    "defaulting": ["unit/resources/serving/test_defaulting.py"],
+    "validation": ["unit/resources/serving/validation/test_rules.py"],
+    "raw status": ["unit/controlplane/serving/test_status.py"],
+    "model status": ["unit/controlplane/serving/test_status.py", "reconcile/serving/test_failures.py"],
+    "HPA": ["reconcile/serving/test_autoscaling.py"],
+    "KEDA": ["reconcile/serving/test_autoscaling.py"],
+    "Service": ["unit/controlplane/serving/test_render.py"],
+    "Deployment": ["unit/controlplane/serving/test_render.py", "reconcile/serving/test_standard_mode.py"],
+    "Ingress and HTTPRoute": ["unit/controlplane/serving/test_routes.py", "unit/controlplane/serving/test_render.py"],
+    "pod webhook: storage, rendered here": ["unit/controlplane/serving/test_storage.py"],
+    "runtime webhook": ["unit/resources/serving/test_runtime_validation.py"],
+    "credentials": ["unit/controlplane/serving/test_credentials.py"],
 }
-EXPLAINER: JsonObject = {"timeout": 30, "art": {"type": "SquareAttack", "config": {"nb_classes": "10"}}}
+"""Section 10.7: area → the modules that check it, below tests/."""
 
-
-def with_components(body: JsonObject, **components: JsonObject) -> JsonObject:
-    return body | {"spec": object_at(body, "spec") | components}
-
-
-async def ready(world: World, *kinds: str) -> None:
-    """All that the components of the service need."""
-    for kind in kinds:
-        await world.available(f"{ISVC}-{kind}")
-    await world.accepted(ISVC, *(f"{ISVC}-{kind}" for kind in kinds))
-
-
-def main_container(deployment: JsonObject) -> JsonObject:
-    [container] = list_at(deployment, "spec", "template", "spec", "containers")
-    assert isinstance(container, dict)
-    return container
-
-
-def backends(route: JsonObject) -> list[tuple[str, list[tuple[str, int]], str]]:
-    """(path, (Service, weight) …, timeout) of each rule."""
-    found = []
-    for rule in list_at(route, "spec", "rules"):
-        assert isinstance(rule, dict)
-        [match] = list_at(rule, "matches")
-        assert isinstance(match, dict)
-        shares = [(str(one["name"]), int(str(one["weight"]))) for one in dicts(list_at(rule, "backendRefs"))]
-        found.append((text_at(match, "path", "value"), shares, text_at(rule, "timeouts", "request")))
-    return found
-
-
-def dicts(values: Iterable[Json]) -> list[JsonObject]:
-    return [one for one in values if isinstance(one, dict)]
-
-
-def replicas(world: World) -> dict[str, Json]:
-    return {
-        text_at(one, "metadata", "name"): object_at(one, "spec").get("replicas")
-        for one in world.api.objects(DEPLOYMENT)
-    }
+ELSEWHERE = {
+    "ksvc, VirtualService": "Knative mode: reconcile/serving/test_knative_mode.py",
+    "endpoint for graphs": "part of InferenceGraph",
+    "ModelMesh": "the mode is refused by name (reconcile/serving/test_failures.py)",
+    "Service: port 9081 with logger or batcher": "both fields are refused as not supported yet",
+    "pod webhook: agent, puller, logger, batcher": "as above; our own servers batch and log without a sidecar",
+    "pod webhook: metrics aggregation": "needs Knative's queue-proxy and its image",
+    "pod webhook: what it leaves alone, idempotency": "nothing is injected into pods: the Deployment says it all",
+    "pod webhook: Istio's user from an injected sidecar": "injected after us; the annotation works (test_render)",
+    "local model cache labels": "LocalModelCache is not a kind of ours",
+    "R9 to R24 with OpenTelemetryCollector": "reconcile/serving/test_autoscaling.py",
+}
+"""What of these sections is checked elsewhere or does not apply here: area → where or why."""
 
 
 # --- stop -------------------------------------------------------------------------------------------------------------
@@ -360,315 +369,43 @@ def pod(name: str, initializer: JsonObject) -> JsonObject:
     return {"metadata": meta, "status": {"initContainerStatuses": [initializer]}}
 
 
-# --- models that span nodes -------------------------------------------------------------------------------------------
-
-SPANNING = runtime(
-    "spanning",
-    supportedModelFormats=[{"name": "huggingface", "version": "1", "autoSelect": True}],
-    containers=[{"name": "kserve-container", "image": "head:1"}],
-    workerSpec={
-        "pipelineParallelSize": 2,
-        "tensorParallelSize": 1,
-        "containers": [{"name": "worker-container", "image": "worker:1"}],
-    },
-)
-NVIDIA, INTEL = "nvidia.com/gpu", "intel.com/gpu"
-
-
-def multinode(
-    sizes: dict[str, Json] | None = None, *, head: JsonObject | None = None, worker: JsonObject | None = None
-) -> JsonObject:
-    """`head` and `worker`: the GPUs that they request."""
-    model: JsonObject = {"storageUri": "pvc://claim/model", **({"resources": gpus(head)} if head else {})}
-    container: list[Json] = [{"name": "worker-container", "resources": gpus(worker)}] if worker else []
-    workers: JsonObject = {**(sizes or {}), **({"containers": container} if container else {})}
-    predictor: JsonObject = {"huggingface": model, "workerSpec": workers}
-    return isvc(autoscalerClass="none") | {"spec": {"predictor": predictor}}
-
-
-def gpus(amounts: JsonObject) -> JsonObject:
-    return {"requests": {**amounts}, "limits": {**amounts}}
-
-
-def seen_gpus(container: JsonObject) -> JsonObject:
-    requests = object_at(container, "resources", "requests")
-    assert object_at(container, "resources", "limits") == requests
-    return requests
-
-
-def variables(container: JsonObject) -> JsonObject:
-    return {text_at(one, "name"): one.get("value") for one in dicts(list_at(container, "env"))}
-
-
-async def test_m1_two_nodes() -> None:
-    async with serving() as world:
-        await world.add(SERVING_RUNTIME, SPANNING)
-        await world.applied(multinode())
-        head, worker = (world.peek(DEPLOYMENT, f"{ISVC}-{name}") for name in ("predictor", "predictor-worker"))
-        services = {name: world.peek(SERVICE, f"{ISVC}-{name}") for name in ("head-1", "workers-1", "predictor")}
-    assert variables(main_container(head)) == {
-        "PIPELINE_PARALLEL_SIZE": "2",
-        "TENSOR_PARALLEL_SIZE": "1",
-        "RAY_NODE_COUNT": "2",
-        "REQUEST_GPU_COUNT": "1",
-        "MODEL_NAME": ISVC,
-        "MODEL_DIR": "/mnt/models",
-        "INFERENCE_SERVICE_NAME": ISVC,
-    }
-    assert variables(main_container(worker)) == {
-        "PIPELINE_PARALLEL_SIZE": "2",
-        "TENSOR_PARALLEL_SIZE": "1",
-        "RAY_NODE_COUNT": "2",
-        "REQUEST_GPU_COUNT": "1",
-        "ISVC_NAME": ISVC,
-        "HEAD_SVC": f"{ISVC}-head-1",
-        "WORKER_SVC": f"{ISVC}-workers-1",
-    }
-    assert [seen_gpus(main_container(one)) for one in (head, worker)] == [{NVIDIA: "1"}, {NVIDIA: "1"}]
-    assert (object_at(head, "spec").get("replicas"), object_at(worker, "spec")["replicas"]) == (None, 1)
-    assert object_at(worker, "spec")["strategy"] == {
-        "type": "RollingUpdate",
-        "rollingUpdate": {"maxUnavailable": "0%", "maxSurge": "100%"},
-    }
-    assert object_at(worker, "spec", "selector") == {"matchLabels": {"app": f"isvc.{ISVC}-predictor-worker"}}
-    for name, selected in (("head-1", "predictor"), ("workers-1", "predictor-worker")):
-        assert object_at(services[name], "spec") == {
-            "clusterIP": "None",
-            "publishNotReadyAddresses": True,
-            "selector": {"app": f"isvc.{ISVC}-{selected}", "isvc.generation": "1"},
-        }
-    assert text_at(services["workers-1"], "metadata", "labels", "multinode/role") == "worker"
+# --- watches ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("body", "workers", "nodes", "head_gpus", "worker_gpus"),
+    ("labels", "keys"),
     [
-        (multinode({"pipelineParallelSize": 5}), 4, "5", {NVIDIA: "1"}, {NVIDIA: "1"}),
-        (multinode({"tensorParallelSize": 16}), 31, "32", {NVIDIA: "1"}, {NVIDIA: "1"}),
-        (multinode({"tensorParallelSize": 4}, head={INTEL: "2"}), 6, "7", {INTEL: "2"}, {NVIDIA: "1"}),
-        (multinode({"tensorParallelSize": 4}, worker={INTEL: "2"}), 3, "4", {NVIDIA: "2"}, {INTEL: "2"}),
-        (
-            multinode({"tensorParallelSize": 4}, head={INTEL: "8"}, worker={INTEL: "2"}),
-            *(0, "1", {INTEL: "8"}, {INTEL: "0"}),
-        ),
-        (
-            multinode({"tensorParallelSize": 4}, head={NVIDIA: "2"}, worker={NVIDIA: "8"}),
-            *(0, "1", {NVIDIA: "8"}, {NVIDIA: "0"}),
-        ),
-        (
-            multinode({"tensorParallelSize": 16}, head={NVIDIA: "4"}, worker={NVIDIA: "3"}),
-            *(10, "11", {NVIDIA: "4"}, {NVIDIA: "3"}),
-        ),
+        ({"serving.kserve.io/inferenceservice": ISVC}, [Key("ml", ISVC)]),
+        ({"serving.kserve.io/inferenceservice": ""}, []),
+        ({"other": "label"}, []),
+        ({}, []),
     ],
 )
-async def test_m2_m3_m4_m5_m6_m7_m9_sizes(
-    body: JsonObject, workers: int, nodes: str, head_gpus: JsonObject, worker_gpus: JsonObject
-) -> None:
-    async with serving() as world:
-        await world.add(SERVING_RUNTIME, SPANNING)
-        await world.applied(body)
-        head, worker = (world.peek(DEPLOYMENT, f"{ISVC}-{name}") for name in ("predictor", "predictor-worker"))
-    assert object_at(worker, "spec")["replicas"] == workers
-    assert [variables(main_container(one))["RAY_NODE_COUNT"] for one in (head, worker)] == [nodes, nodes]
-    assert [seen_gpus(main_container(one)) for one in (head, worker)] == [head_gpus, worker_gpus]
+def test_w1_a_pod_wakes_the_service_of_its_label(labels: dict[str, str], keys: list[Key]) -> None:
+    assert keys_of_pod(Pod(metadata=ObjectMeta(name="p", namespace="ml", labels=labels))) == keys
 
 
-async def test_m8_too_few_gpus() -> None:
-    sizes: dict[str, Json] = {"pipelineParallelSize": 1, "tensorParallelSize": 7}
-    async with serving() as world:
-        await world.add(SERVING_RUNTIME, SPANNING)
-        await world.applied(multinode(sizes, head={NVIDIA: "2"}, worker={NVIDIA: "4"}))
-        found, deployments = world.condition("PredictorReady"), list(world.api.objects(DEPLOYMENT))
-    assert (found["status"], found["reason"]) == ("False", "InvalidGPUAllocation")
-    assert "needs 7 GPUs: head 2 and worker 4 give 6" in str(found["message"])
-    assert deployments == []
-
-
-async def test_m10_a_label_added_later_changes_no_number() -> None:
-    body = multinode({"pipelineParallelSize": 3})
-    async with serving() as world:
-        await world.add(SERVING_RUNTIME, SPANNING)
-        await world.applied(body)
-        object_at(body, "metadata")["labels"] = {"added": "later"}
-        await world.applied(body)
-        assert replicas(world) == {f"{ISVC}-predictor": None, f"{ISVC}-predictor-worker": 2}
-
-
-async def test_both_deployments_of_a_model_that_spans_nodes_count() -> None:
-    async with serving() as world:
-        await world.add(SERVING_RUNTIME, SPANNING)
-        await world.applied(multinode())
-        await world.available(f"{ISVC}-predictor")
-        before = world.conditions()["PredictorReady"]
-        await world.available(f"{ISVC}-predictor-worker")
-        assert (before, world.conditions()["PredictorReady"]) == ("False", "True")
-
-
-# --- canaries ---------------------------------------------------------------------------------------------------------
-
-
-def model(uri: str) -> JsonObject:
-    return {"modelFormat": {"name": "tensorflow"}, "storageUri": uri}
-
-
-def canary(name: str, percent: int) -> JsonObject:
-    return {"predictor": {"name": name, "model": model(f"s3://m/{name}")}, "trafficPercent": percent}
-
-
-def stable(*canaries: JsonObject, autoscaler: str = "none", name: str = "", uri: str = "s3://m/v1") -> JsonObject:
-    body = isvc(autoscalerClass=autoscaler)
-    predictor: JsonObject = {"minReplicas": 4, "model": model(uri)}
-    return body | {
-        "spec": {
-            "predictor": predictor | ({"name": name} if name else {}),
-            **({"canary": [*canaries]} if canaries else {}),
-        }
-    }
-
-
-async def available(world: World, deployment: str) -> None:
-    await world.says(
-        DEPLOYMENT, deployment, {"availableReplicas": 1, "conditions": [{"type": "Available", "status": "True"}]}
-    )
-
-
-def shares(world: World, route: str = ISVC) -> list[tuple[str, int]]:
-    [(_, found, _)] = backends(world.peek(HTTP_ROUTE, route))
-    return found
-
-
-def sources(world: World) -> dict[str, str]:
-    key = "internal.serving.kserve.io/storage-initializer-sourceuri"
-    return {
-        text_at(one, "metadata", "name"): text_at(one, "spec", "template", "metadata", "annotations", key)
-        for one in world.api.objects(DEPLOYMENT)
-    }
-
-
-async def test_c1_a_canary_takes_its_replicas_and_its_share_when_it_is_available() -> None:
-    async with serving() as world:
-        await world.applied(stable(canary("v2", 25)))
-        await available(world, f"{ISVC}-predictor")
-        before = replicas(world), shares(world), world.condition("CanaryPredictorReady")
-        await available(world, f"{ISVC}-v2-predictor")
-        after = replicas(world), shares(world), shares(world, f"{ISVC}-predictor")
-        found, status = world.condition("CanaryPredictorReady"), world.status()
-        uris = sources(world)
-    assert before[:2] == ({f"{ISVC}-predictor": 4, f"{ISVC}-v2-predictor": 1}, [(f"{ISVC}-predictor", 100)])
-    assert (before[2]["status"], before[2]["reason"], before[2]["severity"]) == ("False", "CanariesNotReady", "Info")
-    split = [(f"{ISVC}-predictor", 75), (f"{ISVC}-v2-predictor", 25)]
-    assert after == ({f"{ISVC}-predictor": 3, f"{ISVC}-v2-predictor": 1}, split, split)
-    assert (found["status"], found["reason"]) == ("True", "AllCanariesReady")
-    assert status["canaryStatuses"] == [{"name": "v2", "ready": True, "trafficPercent": 25}]
-    assert uris == {f"{ISVC}-predictor": "s3://m/v1", f"{ISVC}-v2-predictor": "s3://m/v2"}
-
-
-async def test_c2_another_percentage_moves_replicas_and_traffic() -> None:
-    async with serving() as world:
-        await world.applied(stable(canary("v2", 25)))
-        await available(world, f"{ISVC}-v2-predictor")
-        await world.applied(stable(canary("v2", 50)))
-        assert replicas(world) == {f"{ISVC}-predictor": 2, f"{ISVC}-v2-predictor": 2}
-        assert shares(world) == [(f"{ISVC}-predictor", 50), (f"{ISVC}-v2-predictor", 50)]
-
-
-async def test_c3_promotion_keeps_the_pods_of_the_canary() -> None:
-    async with serving() as world:
-        await world.applied(stable(canary("v2", 25)))
-        await available(world, f"{ISVC}-v2-predictor")
-        before = object_at(world.peek(DEPLOYMENT, f"{ISVC}-v2-predictor"), "spec", "template")
-        await world.applied(stable(name="v2", uri="s3://m/v2"))
-        after = object_at(world.peek(DEPLOYMENT, f"{ISVC}-v2-predictor"), "spec", "template")
-        assert after == before
-        assert replicas(world) == {f"{ISVC}-v2-predictor": 4}
-        assert not world.exists(SERVICE, f"{ISVC}-predictor")
-        assert shares(world) == [(f"{ISVC}-v2-predictor", 1)]
-        hosts = object_at(world.peek(HTTP_ROUTE, f"{ISVC}-predictor"), "spec")["hostnames"]
-        assert hosts == ["raw-foo-predictor-default.example.com"]
-        assert "CanaryPredictorReady" not in world.conditions()
-
-
-async def test_c4_removal_gives_the_stable_predictor_everything_back() -> None:
-    async with serving() as world:
-        await world.applied(stable(canary("v2", 25)))
-        await available(world, f"{ISVC}-v2-predictor")
-        await world.applied(stable())
-        assert replicas(world) == {f"{ISVC}-predictor": 4}
-        assert not world.exists(SERVICE, f"{ISVC}-v2-predictor")
-        assert shares(world) == [(f"{ISVC}-predictor", 1)]
-        assert "canaryStatuses" not in world.status()
-
-
-async def test_c5_two_canaries() -> None:
-    async with serving() as world:
-        await world.applied(stable(canary("v2", 25), canary("v3", 25)))
-        for name in ("v2", "v3"):
-            await available(world, f"{ISVC}-{name}-predictor")
-        assert replicas(world) == {
-            f"{ISVC}-predictor": 2,
-            f"{ISVC}-v2-predictor": 1,
-            f"{ISVC}-v3-predictor": 1,
-        }
-        assert shares(world) == [
-            (f"{ISVC}-predictor", 50),
-            (f"{ISVC}-v2-predictor", 25),
-            (f"{ISVC}-v3-predictor", 25),
-        ]
-
-
-async def test_c7_stop_ends_canaries_too() -> None:
-    async with serving() as world:
-        await world.applied(stable(canary("v2", 25)))
-        body = stable(canary("v2", 25))
-        object_at(body, "metadata", "annotations")["serving.kserve.io/stop"] = "true"
-        await world.applied(body)
-        assert replicas(world) == {}
-        assert world.condition("CanaryPredictorReady")["reason"] == "Stopped"
-
-
-async def test_with_a_transformer_each_canary_has_one_so_that_its_share_is_transformed_too() -> None:
-    body = with_components(stable(canary("v2", 25)), transformer=TRANSFORMER)
+async def test_w2_a_runtime_wakes_the_service_that_waits_for_it() -> None:
+    body = isvc()
+    body["spec"] = {"predictor": {"model": {**model("s3://m/v1"), "runtime": "late"}}}
     async with serving() as world:
         await world.applied(body)
-        args = main_container(world.peek(DEPLOYMENT, f"{ISVC}-v2-transformer"))["args"]
-        await available(world, f"{ISVC}-v2-predictor")
-        before = shares(world)
-        await available(world, f"{ISVC}-v2-transformer")
-        after, predictors = shares(world), shares(world, f"{ISVC}-predictor")
-    assert isinstance(args, list)
-    assert f"{ISVC}-v2-predictor.default" in args
-    assert before == [(f"{ISVC}-transformer", 100)]
-    assert after == [(f"{ISVC}-transformer", 75), (f"{ISVC}-v2-transformer", 25)]
-    assert predictors == [(f"{ISVC}-predictor", 75), (f"{ISVC}-v2-predictor", 25)]
+        before = object_at(world.status(), "modelStatus", "lastFailureInfo")["reason"]
+        await world.add(SERVING_RUNTIME, runtime("late"))
+        assert (before, world.exists(DEPLOYMENT, f"{ISVC}-predictor")) == ("RuntimeNotRecognized", True)
 
 
-async def test_a_canary_that_cannot_be_made_is_told_and_holds_up_nobody() -> None:
-    unknown = canary("v2", 25)
-    object_at(unknown, "predictor", "model")["runtime"] = "nobody"
-    async with serving() as world:
-        await world.applied(stable(unknown, canary("v3", 25)))
-        await available(world, f"{ISVC}-predictor")
-        await available(world, f"{ISVC}-v3-predictor")
-        await world.accepted(ISVC, f"{ISVC}-predictor")
-        found, conditions, split = world.condition("CanaryPredictorReady"), world.conditions(), shares(world)
-    assert found["reason"] == "CanariesNotReady"
-    assert str(found["message"]).startswith("v2: Waiting for runtime to become available")
-    assert conditions["Ready"] == "True"
-    assert split == [(f"{ISVC}-predictor", 75), (f"{ISVC}-v3-predictor", 25)]
-
-
-async def test_a_canary_without_traffic_runs_and_takes_nothing_off_the_stable_predictor() -> None:
-    async with serving() as world:
-        await world.applied(stable(canary("v2", 0)))
-        await available(world, f"{ISVC}-v2-predictor")
-        assert replicas(world) == {f"{ISVC}-predictor": 4, f"{ISVC}-v2-predictor": 1}
-        assert shares(world) == [(f"{ISVC}-predictor", 100), (f"{ISVC}-v2-predictor", 0)]
-
-
-# --- the table --------------------------------------------------------------------------------------------------------
+# --- the tables -------------------------------------------------------------------------------------------------------
 
 
 def test_every_scenario_of_the_table_has_its_test() -> None:
-    names = [*vars(test_standard_mode), *globals()]
+    modules = (test_standard_mode, test_autoscaling, test_conformance_canaries, test_conformance_nodes)
+    names = [*globals(), *(name for one in modules for name in vars(one))]
     tested = {word for name in names if name.startswith("test_") for word in name.upper().split("_")}
     assert not set(SCENARIOS) - tested
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_every_area_of_the_table_has_its_modules(area: str) -> None:
+    root = Path(__file__).parents[1]
+    assert all("def test_" in (root / one).read_text() for one in AREAS[area])

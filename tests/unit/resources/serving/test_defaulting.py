@@ -1,8 +1,8 @@
 import pytest
 
-from inferplane.kernel.json import JsonObject, object_at
+from inferplane.kernel.json import JsonObject, list_at, object_at
 from inferplane.resources.meta import ObjectMeta
-from inferplane.resources.serving.config import Config, Deploy, Security
+from inferplane.resources.serving.config import Config, Deploy, Security, parse
 from inferplane.resources.serving.defaulting import defaulted
 from inferplane.resources.serving.inferenceservice import InferenceService
 
@@ -92,3 +92,23 @@ def test_what_the_user_wrote_is_not_changed() -> None:
     isvc = InferenceService(metadata=ObjectMeta(name="iris"), spec={"predictor": {"triton": {"args": ["a"]}}})
     defaulted(isvc, Config())
     assert isvc.spec == {"predictor": {"triton": {"args": ["a"]}}}
+
+
+def test_the_version_of_art_is_the_configurations() -> None:
+    spec: JsonObject = {"predictor": {"sklearn": {}}, "explainer": {"art": {"type": "SquareAttack"}}}
+    config = parse({"explainers": '{"art": {"defaultImageVersion": "v1"}}'})
+    found = defaulted(InferenceService(metadata=ObjectMeta(name="a"), spec=spec), config).spec
+    assert object_at(found, "explainer", "art") == {"type": "SquareAttack", "runtimeVersion": "v1"}
+
+
+def test_a_canarys_framework_becomes_its_model() -> None:
+    spec: JsonObject = {
+        "predictor": {"sklearn": {}},
+        "canary": [{"predictor": {"name": "b", "onnx": {"storageUri": "s3://b"}}, "trafficPercent": 1}],
+    }
+    (entry,) = list_at(defaulted(InferenceService(metadata=ObjectMeta(name="a"), spec=spec), Config()).spec, "canary")
+    assert isinstance(entry, dict)
+    assert entry["predictor"] == {
+        "name": "b",
+        "model": {"modelFormat": {"name": "onnx"}, "storageUri": "s3://b", "protocolVersion": "v2"},
+    }

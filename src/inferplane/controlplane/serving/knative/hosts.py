@@ -21,10 +21,9 @@ def of_url(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
-def external(isvc: InferenceService, kind: str, component_url: str) -> str:
-    """Host of the service: that of its entry component without `-predictor` (or `-transformer`)."""
-    host = of_url(component_url)
-    return host.replace(f"{isvc.metadata.name}-{kind}", isvc.metadata.name, 1)
+def external(component: str, kind: str, component_url: str) -> str:
+    """Host of the service: that of its entry component (`component` is its name) without `-predictor` or so."""
+    return of_url(component_url).replace(component, component.removesuffix(f"-{kind}"), 1)
 
 
 def internal(isvc: InferenceService) -> str:
@@ -47,11 +46,10 @@ def additional(host: str, config: Ingress, domains: Sequence[str] = ()) -> list[
     return [one for one in dict.fromkeys(made) if one != host and _HOST.fullmatch(one)]
 
 
-def url(isvc: InferenceService, kind: str, component_url: str, config: Ingress, port: int | None = None) -> str:
-    """`status.url`. Raises TemplateError. `port` of the gateway where it is not the scheme's own."""
+def url(isvc: InferenceService, host: str, component_url: str, config: Ingress, port: int | None = None) -> str:
+    """`status.url`; `host` is the service's own. Raises TemplateError. `port` is that of the gateway."""
     if config.disable_istio_virtual_host and not config.enable_gateway_api:
         return component_url
-    host = external(isvc, kind, component_url)
     if config.path_template and not config.enable_gateway_api:
         return f"{config.url_scheme}://{config.ingress_domain}{routes.path(isvc, config)}"
     return routes.url(config.url_scheme, host, port)

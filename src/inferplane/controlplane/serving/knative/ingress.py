@@ -68,7 +68,7 @@ def _entry(targets: Targets) -> tuple[str, Target]:
 
 def _http_routes(isvc: InferenceService, targets: Targets, config: Config, domains: Sequence[str]) -> list[Desired]:
     kind, entry = _entry(targets)
-    host = hosts.external(isvc, kind, entry.url)
+    host = hosts.external(entry.name, kind, entry.url)
     if hosts.is_internal(isvc, host):
         return []
     found = [host, *hosts.additional(host, config.ingress, domains)]
@@ -113,7 +113,7 @@ class _Istio:
     @property
     def external(self) -> str:
         kind, entry = _entry(self.targets)
-        return hosts.external(self.isvc, kind, entry.url)
+        return hosts.external(entry.name, kind, entry.url)
 
     @property
     def is_internal(self) -> bool:

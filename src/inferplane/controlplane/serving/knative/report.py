@@ -119,13 +119,18 @@ def _url(plan: Plan, seen: Observed, components: Mapping[str, ComponentStatus]) 
     if config.enable_gateway_api and not plan.ingress:
         return _address(plan)
     port = port_of(seen.gateway, config.url_scheme.upper()) if config.enable_gateway_api else None
-    return hosts.url(plan.isvc, kind, components[kind].url, config, port)
+    host = hosts.external(_entry_name(plan), kind, components[kind].url)
+    return hosts.url(plan.isvc, host, components[kind].url, config, port)
+
+
+def _entry_name(plan: Plan) -> str:
+    entry = plan.part(_entry(plan))
+    assert entry is not None, "asked for only when there are parts"
+    return entry.component.name
 
 
 def _address(plan: Plan) -> str:
-    entry = plan.part(_entry(plan))
-    assert entry is not None, "asked for only when there are parts"
-    return hosts.address(plan.isvc, entry.component.name, plan.config.ingress)
+    return hosts.address(plan.isvc, _entry_name(plan), plan.config.ingress)
 
 
 def _model(plan: Plan, seen: Observed, found: status.Seen, ready: bool, now: str) -> ModelStatus | None:

@@ -1,4 +1,5 @@
-"""V2 over gRPC: the calls (`service`), the HTTP lane's way to them (`lane`), and a gRPC port of its own (`port`).
+"""V2 over gRPC: the calls (`service`, `streaming`), who serves them over HTTP/2 (`port`, `exchange`, `http2`), and the
+HTTP lane's way to them (`lane`).
 
-Only `port` needs grpcio; the others need protobuf. All are imported when gRPC is first used.
+What imports protobuf is imported with the first call. Nothing here needs grpcio.
 """

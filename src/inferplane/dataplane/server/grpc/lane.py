@@ -1,4 +1,4 @@
-"""gRPC calls on the HTTP lane: what the gateway's bridge makes of a unary call, one message as the body of a POST.
+"""gRPC calls on the HTTP lane: what a bridge makes of a unary call, one message as the body of a POST over HTTP/1.1.
 
 Envoy's grpc_http1_reverse_bridge takes the frame's five bytes off, so a compressed message is known by its content.
 The answer's `grpc-status` and `grpc-message` become the call's trailers (docs/grpc.md).

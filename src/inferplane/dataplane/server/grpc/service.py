@@ -1,6 +1,6 @@
 """The unary calls of GRPCInferenceService, as functions from message bytes to an answer.
 
-Both ways in use these: the gRPC port, and the HTTP lane for calls that the gateway bridges. Inference goes through the
+All ways in use these: HTTP/2 on either port, and the HTTP lane for a message that is posted. Inference goes through the
 dispatch, like every other protocol.
 """
 

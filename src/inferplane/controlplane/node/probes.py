@@ -62,6 +62,9 @@ class Streak:
 # Seconds that the first probe may take longer, for gRPC to be loaded.
 _GRPC_IMPORT = 5.0
 
+# Seconds between the first attempts of a readiness probe.
+_EAGER = 0.25
+
 OnVerdict = Callable[[Kind, bool], None]
 OnFailure = Callable[[Kind, str], None]
 
@@ -119,6 +122,8 @@ class Prober:
     async def _repeat(self, kind: Kind, probe: Probe, begun: float) -> None:
         streak, before = Streak(), None
         await self._wait_initial(probe, begun)
+        if kind is Kind.READINESS and not self.announces and probe.exec is None:
+            await self._until_it_answers(probe)
         while True:
             streak = await self._attempt(kind, probe, streak)
             verdict = streak.verdict(probe)
@@ -126,6 +131,13 @@ class Prober:
                 before = verdict
                 self.on_verdict(kind, verdict)
             await self.clock.sleep(probe.period_seconds)
+
+    async def _until_it_answers(self, probe: Probe) -> None:
+        """For one period at most. A process that is ready in a second is not to wait for the next attempt of ten; what
+        fails meanwhile counts for nothing."""
+        until = self.clock.monotonic() + probe.period_seconds
+        while self.clock.monotonic() < until and not (await ask(probe, self.target, self.session)).passed:
+            await self.clock.sleep(_EAGER)
 
     async def _wait_initial(self, probe: Probe, begun: float) -> None:
         left = begun + probe.initial_delay_seconds - self.clock.monotonic()

@@ -165,6 +165,22 @@ async def test_readiness_follows_the_answers_by_its_thresholds() -> None:
     assert watched.failures == ["Readiness probe failed: HTTP probe failed with statuscode: 500"] * 2
 
 
+async def test_a_process_that_is_soon_ready_does_not_wait_for_the_period() -> None:
+    async with serving() as server, aiohttp.ClientSession() as session:
+        server.status = 500
+        watched = Watched(Container(name="c", readiness_probe=HTTP), server.port, session, announces=False)
+        began = watched.clock.monotonic()
+        task = asyncio.create_task(watched.prober.run())
+        await watched.pass_time(0)
+        server.status = 200
+        await watched.pass_time(0.25)
+        await watched.pass_time(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert (watched.verdicts, watched.failures) == ([(Kind.READINESS, True)], [])
+    assert watched.clock.monotonic() - began < 1
+
+
 async def test_other_probes_wait_for_the_startup_probe() -> None:
     startup = Probe(http_get=HTTP.http_get, period_seconds=5, failure_threshold=9)
     watched = await probing(Container(name="c", startup_probe=startup, readiness_probe=HTTP), [500, 500, 200])

@@ -45,6 +45,9 @@ SWITCH = 0.00002
 """Seconds that a thread may keep the interpreter while the loop waits for it; Linux' timers add 50 µs."""
 
 _LONGEST_RETRY = 30
+_LOOKED_AFTER = 256
+"""Refusals until the queue is searched again for those whose client has left."""
+
 _PREDICT = InferenceVerb.PREDICT
 _BINARY = "inference-header-content-length"
 
@@ -94,6 +97,10 @@ class Line:
         self._running = 0
         self._computed = 0
         self._scheduled = False
+        self._refusals = 0
+        self._refusal = INTERNAL
+        self._said: tuple[Codec, int, int] | None = None
+        """What the last refusal said."""
         self._later: asyncio.TimerHandle | None = None
 
     def join(
@@ -153,6 +160,11 @@ class Line:
         queue = self._queue
         if len(queue) < self._execution.max_queue and queue.size < WAITING_BYTES:
             return True
+        # A refusal must be cheap, and looking at all that wait is not: it is done for the first since the queue has
+        # moved, and then now and then.
+        self._refusals += 1
+        if self._refusals % _LOOKED_AFTER != 1:
+            return False
         queue.drop_left()
         return len(queue) < self._execution.max_queue and queue.size < WAITING_BYTES
 
@@ -160,9 +172,12 @@ class Line:
         waiting = len(self._queue)
         seconds = math.ceil(waiting * self._pace.call / self._execution.max_concurrency)
         self._metrics.rejected("queue_full")
-        answer = codec.failure(Overloaded(self._name, waiting, min(max(1, seconds), _LONGEST_RETRY)))
-        self._metrics.answered(codec.protocol, answer.status)
-        return answer
+        said = (codec, waiting, min(max(1, seconds), _LONGEST_RETRY))
+        if said != self._said:
+            self._said = said
+            self._refusal = codec.failure(Overloaded(self._name, waiting, said[2]))
+        self._metrics.answered(codec.protocol, self._refusal.status)
+        return self._refusal
 
     # Running.
 
@@ -175,6 +190,7 @@ class Line:
         self._scheduled = False
         now = monotonic()
         calls = self._queue.take(now)
+        self._refusals = 0
         if not calls:
             self._wait()
             return

@@ -13,6 +13,7 @@ import pytest
 from inferplane import InferRequest, Model, ModelRepository
 from inferplane.dataplane.model.rows import RowModel
 from inferplane.dataplane.server.answers import Answer, Outcome
+from inferplane.dataplane.server.batching.decide import Queue
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.metrics import Metrics
 from inferplane.dataplane.server.reply import Reply
@@ -96,6 +97,22 @@ async def test_those_who_left_the_queue_make_room_and_are_not_computed() -> None
         model.release.set()
         assert (await running).status == (await staying).status == 200
         assert model.seen == [{"instances": [1]}] * 2
+
+
+async def test_a_refusal_costs_the_same_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    monkeypatch.setattr(Queue, "drop_left", lambda queue: looked.append(len(queue)))
+    model = Held()
+    async with serving(model, Execution(max_queue=100)) as dispatch:
+        running = ask(dispatch)
+        await model.has_entered()
+        for _ in range(100):
+            dispatch.predict("m", b'{"instances":[1]}', {})
+        refused = [dispatch.predict("m", b'{"instances":[1]}', {}) for _ in range(1000)]
+        assert {answer.status for answer in refused if isinstance(answer, Answer)} == {503}
+        assert len(looked) <= 4
+        model.release.set()
+        assert (await running).status == 200
 
 
 @pytest.mark.parametrize("where", ["header", "parameter", "server", "protocol"])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import httptools
 
 from inferplane.dataplane.server.answers import INTERNAL, Answer, Outcome, Pieces
+from inferplane.dataplane.server.ending import end_sending
 from inferplane.dataplane.server.http import compression, heads, large_body, refusals, wire
 from inferplane.dataplane.server.http.asgi import Exchange
 from inferplane.dataplane.server.http.large_body import LargeBody
@@ -442,8 +443,8 @@ class Connection(asyncio.Protocol):
         if not lingering or self._closing or self.transport.is_closing():
             self.transport.close()
             return
-        self.transport.write_eof()
         self.deadline = self._loop.time() + self._limits.linger
+        end_sending(self.transport)
 
     def _wait_at_most(self, seconds: float) -> None:
         if self._current is None and self._drained is None:

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from inferplane.dataplane.server.ending import end_sending
 from inferplane.dataplane.server.grpc.http2 import frames
 from inferplane.dataplane.server.grpc.http2.frames import ConnectionBroken, ErrorCode, Setting, StreamBroken
 from inferplane.dataplane.server.grpc.http2.streams import Buffer, Owner, Stream
@@ -205,13 +206,10 @@ class Sending:
             self.close()
 
     def close(self) -> None:
-        """Ends what we send. The client has a while to read it: closing at once could discard what is on its way."""
+        """Ends what we send. The client has a while to read it."""
         self._closing = True
         self.deadline = self.owner.loop.time() + self.limits.linger
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        else:
-            self.transport.close()
+        end_sending(self.transport)
 
 
 def _taken(out: deque[Buffer], room: int) -> list[Buffer]:

@@ -217,7 +217,7 @@ async def test_what_is_no_http_is_counted_as_such() -> None:
     assert [reason.startswith("the answer is not HTTP/1.1") for reason in found.tally.failures] == [True]
 
 
-class Server(ThreadingHTTPServer):
+class ModelServer(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """A load that is over cuts its connections, which is no error of the server."""
         if not isinstance(sys.exception(), ConnectionError):
@@ -256,7 +256,7 @@ def url() -> Iterator[str]:
 
 @contextmanager
 def serving_model() -> Iterator[str]:
-    with Server(("127.0.0.1", 0), Model) as server:
+    with ModelServer(("127.0.0.1", 0), Model) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -60,6 +60,7 @@ async def serving(
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
     host: str = "127.0.0.1",
+    port: int = 0,
 ) -> AsyncIterator[Serving]:
     repository = ModelRepository()
     for model in models:
@@ -72,8 +73,8 @@ async def serving(
     server = GrpcServer(dispatch, probes, options)
     over_http = GrpcServer(dispatch, probes, PortOptions(-1, http.limits.body))
     http.http2 = over_http.connection
-    http_port, grpc_port = await http.listen(host, 0, tls), await server.listen(host, 0)
     try:
+        http_port, grpc_port = await http.listen(host, 0, tls), await server.listen(host, port)
         yield Serving(http_port, grpc_port, repository, server, probes)
     finally:
         await server.drain(0)

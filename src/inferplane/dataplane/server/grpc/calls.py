@@ -34,7 +34,6 @@ class Method:
 
 def methods(dispatch: Dispatch, probes: Probes) -> dict[str, Method]:
     """By path."""
-    from inferplane.dataplane.server.grpc import reflection
     from inferplane.dataplane.server.grpc.service import Service
     from inferplane.dataplane.server.grpc.streaming import Stream
 
@@ -44,9 +43,14 @@ def methods(dispatch: Dispatch, probes: Probes) -> dict[str, Method]:
     found[paths.STREAM] = Method(streaming=lambda incoming, headers: Stream(dispatch, headers).messages(incoming))
     found[paths.HEALTH_CHECK] = Method(_limited(service.health))
     found[paths.HEALTH_WATCH] = Method(streaming=_Watch(service.health).messages)
-    for version in reflection.VERSIONS:
-        found[f"/{version}/ServerReflectionInfo"] = Method(streaming=reflection.messages)
+    found.update({f"/{version}/ServerReflectionInfo": Method(streaming=_reflection) for version in paths.REFLECTION})
     return found
+
+
+def _reflection(incoming: AsyncIterator[bytes], headers: Headers) -> AsyncIterator[bytes]:
+    from inferplane.dataplane.server.grpc import reflection  # with descriptors that only a tool ever asks for
+
+    return reflection.messages(incoming)
 
 
 def _limited(call: Handler) -> Unary:

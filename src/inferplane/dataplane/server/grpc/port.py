@@ -15,7 +15,7 @@ from inferplane.dataplane.server.calls import Headers
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.grpc import head as heads
 from inferplane.dataplane.server.grpc.calls import Method, methods
-from inferplane.dataplane.server.grpc.exchange import Exchange, StreamingExchange, UnaryExchange
+from inferplane.dataplane.server.grpc.exchange import Exchange
 from inferplane.dataplane.server.grpc.head import CallHead
 from inferplane.dataplane.server.grpc.http2 import frames
 from inferplane.dataplane.server.grpc.http2.connection import Connection
@@ -24,6 +24,8 @@ from inferplane.dataplane.server.grpc.http2.hpack import Field
 from inferplane.dataplane.server.grpc.http2.streams import Limits
 from inferplane.dataplane.server.grpc.observing import Observer
 from inferplane.dataplane.server.grpc.reserving import bound, cannot_listen
+from inferplane.dataplane.server.grpc.streamed import StreamingExchange
+from inferplane.dataplane.server.grpc.unary import UnaryExchange
 from inferplane.dataplane.server.http.listener import BACKLOG
 from inferplane.dataplane.server.http.probes import Probes
 

@@ -11,17 +11,15 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # published without types
 from grpc_reflection.v1alpha import reflection_pb2 as pb  # type: ignore[import-untyped]  # published without types
 
-from inferplane.dataplane.server.calls import Headers
-from inferplane.dataplane.server.grpc.paths import HEALTH_SERVICE, SERVICE
+from inferplane.dataplane.server.grpc.paths import HEALTH_SERVICE, REFLECTION, SERVICE
 from inferplane.dataplane.server.grpc.status import Code
 from inferplane.inference.grpc.grpc_predict_v2_pb2 import POOL
 
-VERSIONS = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
-SERVICES = (SERVICE, HEALTH_SERVICE, VERSIONS[1])
+SERVICES = (SERVICE, HEALTH_SERVICE, REFLECTION[1])
 """Those that can be described."""
 
 
-async def messages(incoming: AsyncIterator[bytes], headers: Headers) -> AsyncIterator[bytes]:
+async def messages(incoming: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Serialised answers, one a request."""
     async for body in incoming:
         yield answer(pb.ServerReflectionRequest.FromString(body)).SerializeToString()

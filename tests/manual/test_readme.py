@@ -93,7 +93,7 @@ def test_every_block_of_yaml_json_or_python_can_be_read(page: Path) -> None:
 
 def commands() -> dict[str, str]:
     """Command → its usage, from the first table of docs/cli.md."""
-    rows = re.findall(r"^\| `(\w+)((?:[^`])*)` \|", text("docs/cli.md").split("\n## ", 1)[0], re.MULTILINE)
+    rows = re.findall(r"^\| `([\w-]+)((?:[^`])*)` \|", text("docs/cli.md").split("\n## ", 1)[0], re.MULTILINE)
     return dict(rows)
 
 
@@ -105,7 +105,8 @@ def test_the_manual_has_every_command_and_no_other() -> None:
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("serve", "version")])
 def test_a_command_has_the_options_that_the_manual_gives_it(name: str) -> None:
     module = __import__(f"inferplane.cli.commands.{COMMANDS[name][0]}", fromlist=[name])
-    command = getattr(module, name, None) or getattr(module, f"{name}_")
+    attribute = name.replace("-", "_")
+    command = getattr(module, attribute, None) or getattr(module, f"{attribute}_")
     assert isinstance(command, click.Command)
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     assert set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", commands()[name])) <= known

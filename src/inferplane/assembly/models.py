@@ -18,6 +18,7 @@ from inferplane.dataplane.storage.errors import StorageError, shown
 from inferplane.dataplane.storage.fetch import Fetcher
 from inferplane.dataplane.storage.settings import connections, is_true
 from inferplane.dataplane.storage.transfer import Effort, Meter
+from inferplane.dataplane.storage.uris import LOCAL, store_of
 from inferplane.resources.schemas.quantities import amount
 
 MODEL_CACHE = "INFERPLANE_MODEL_CACHE"
@@ -59,7 +60,10 @@ def fetch(uri: str, destination: Path, environ: Mapping[str, str], say: Callable
             say=say,
         )
         fetcher.fetch(uri, destination)
-    return f"{shown(uri)} is at {destination}{_summary(meter, time.monotonic() - started)}"
+    where = f"{shown(uri)} is at {destination}"
+    if store_of(uri) == LOCAL and not meter.done:
+        return where
+    return f"{where}: {_summary(meter, time.monotonic() - started)}"
 
 
 def fetched(uri: str, environ: Mapping[str, str], say: Callable[[str], None]) -> Path:
@@ -109,8 +113,8 @@ def progress(uri: str, meter: Meter, rate: float) -> str:
 
 def _summary(meter: Meter, seconds: float) -> str:
     if not meter.done:
-        return ""
-    return f": {size(meter.done)} fetched in {seconds:.1f} s"
+        return "out of the cache"
+    return f"{size(meter.done)} fetched in {seconds:.1f} s"
 
 
 def size(count: float) -> str:

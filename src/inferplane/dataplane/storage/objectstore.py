@@ -32,7 +32,7 @@ _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>\s*([\w.]+)\s*</Code>")
 _MESSAGE = re.compile(r"<Message>\s*([^<\n]+)")
 _URL = re.compile(r"\bhttps?://[^\s?]+")
-_CHUNK = 4 << 20
+_CHUNK = 1 << 20
 _SIGNED_FOR = timedelta(minutes=5)
 _UNAUTHENTICATED = frozenset(
     {

@@ -78,10 +78,14 @@ def connections(environ: Mapping[str, str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """How servers prove who they are: `verify` at all, and a file of authorities beside the system's."""
+    """How servers prove who they are: `verify` at all, and a file of authorities beside the system's.
+
+    `own` are certificate and key by which we prove who we are.
+    """
 
     verify: bool = True
     authorities: Path | None = None
+    own: tuple[Path, Path] | None = None
 
 
 def trust(environ: Mapping[str, str]) -> Trust:

@@ -25,7 +25,7 @@ from inferplane.dataplane.storage.errors import (
     unauthenticated,
     unreachable,
 )
-from inferplane.dataplane.storage.settings import Trust, is_true, number
+from inferplane.dataplane.storage.settings import Trust, number
 
 _CHUNK = 1 << 20
 _SAID = 500
@@ -160,11 +160,14 @@ def _host(url: str) -> str:
 
 def _context(trust: Trust) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if trust.authorities is not None:
-        try:
+    try:
+        if trust.authorities is not None:
             context.load_verify_locations(trust.authorities)
-        except OSError as error:
-            raise StorageError(f"the CA bundle {trust.authorities} cannot be read: {error}") from error
+        if trust.own is not None:
+            context.load_cert_chain(*trust.own)
+    except OSError as error:
+        files = ", ".join(str(one) for one in (trust.authorities, *(trust.own or ())) if one)
+        raise StorageError(f"a certificate cannot be read: {error}", fix=f"look at {files}") from error
     if not trust.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -178,8 +181,3 @@ def _proxy(environ: Mapping[str, str], url: str) -> str:
         return ""
     name = f"{parts.scheme}_proxy"
     return environ.get(name) or environ.get(name.upper()) or ""
-
-
-def insecure(environ: Mapping[str, str], name: str) -> Trust:
-    """Trust that a variable switches off."""
-    return Trust(verify=not is_true(environ, name))

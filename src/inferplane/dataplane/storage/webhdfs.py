@@ -127,9 +127,10 @@ def _directory(environ: Mapping[str, str]) -> Path:
 
 
 def _trust(given: Mapping[str, str]) -> Trust:
-    if is_true(given, "TLS_SKIP_VERIFY"):
-        return Trust(verify=False)
-    return Trust(authorities=Path(given["TLS_CA"]) if given.get("TLS_CA") else None)
+    authorities = Path(given["TLS_CA"]) if given.get("TLS_CA") else None
+    certificate, key = given.get("TLS_CERT"), given.get("TLS_KEY")
+    own = (Path(certificate), Path(key)) if certificate and key else None
+    return Trust(not is_true(given, "TLS_SKIP_VERIFY"), authorities, own)
 
 
 def _entry(status: JsonObject, path: str, key: str) -> Entry:

@@ -1,6 +1,11 @@
 """From a URI to a directory: what is reused, what is fetched again, what is never seen half done."""
 
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -23,12 +28,12 @@ class Machine:
     root: Path
     monkeypatch: pytest.MonkeyPatch
     said: list[str] = field(default_factory=list)
-    pods: int = 0
+    pods: Iterator[int] = field(default_factory=lambda: count(1))
 
     def fetches(self, store: MemoryStore, *, writable: bool = False, limit: int = 10**6, **environ: str) -> Path:
         """The directory of a new pod."""
         self.monkeypatch.setattr(stores, "opened", lambda uri, environ: store)
-        self.pods += 1
+        pod = self.root / f"pod-{next(self.pods)}" / "models"
         fetcher = Fetcher(
             Cache(self.root / "cache", limit),
             environ,
@@ -37,7 +42,7 @@ class Machine:
             meter=Meter(),
             say=self.said.append,
         )
-        return fetcher.fetch(URI, self.root / f"pod-{self.pods}" / "models")
+        return fetcher.fetch(URI, pod)
 
 
 @pytest.fixture
@@ -50,6 +55,19 @@ def test_ten_pods_fetch_a_model_once(machine: Machine) -> None:
     found = [tree(machine.fetches(store)) for _ in range(10)]
     assert found == [store.objects] * 10
     assert store.reads == 9
+
+
+def test_ten_pods_at_once_fetch_a_model_once(machine: Machine) -> None:
+    store = MemoryStore({"model.joblib": b"weights" * 1000})
+    start = threading.Barrier(10)
+
+    def pod(_: int) -> dict[str, bytes]:
+        start.wait(60)
+        return tree(machine.fetches(store))
+
+    with ThreadPoolExecutor(10) as pods:
+        assert list(pods.map(pod, range(10))) == [store.objects] * 10
+    assert store.reads == 7000
 
 
 def test_only_the_object_that_changed_is_fetched_again(machine: Machine) -> None:
@@ -189,7 +207,7 @@ def test_a_directory_in_the_way_is_named(machine: Machine) -> None:
 def test_fetching_into_the_same_directory_again_replaces_what_changed(machine: Machine) -> None:
     store = MemoryStore({"a": b"1", "b": b"2"})
     machine.fetches(store)
-    machine.pods = 0
+    machine.pods = count(1)
     store.objects["b"] = b"3"
     assert tree(machine.fetches(store)) == {"a": b"1", "b": b"3"}
 
@@ -206,3 +224,12 @@ def test_local_directories_are_linked_not_copied(tmp_path: Path) -> None:
     (tmp_path / "m" / "model.joblib").write_bytes(b"w")
     found = Fetcher(Cache(tmp_path / "cache", 10**6)).fetch(str(tmp_path / "m"), tmp_path / "models")
     assert (found / "model.joblib").readlink() == tmp_path / "m" / "model.joblib"
+
+
+@pytest.mark.parametrize(("uri", "extra"), [("s3://b/m", "s3"), ("https://a.blob.core.windows.net/c/m", "azure")])
+def test_a_library_that_is_not_here_is_named_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(StorageError, match=rf"obstore is not installed: pip install 'inferplane\[{extra}\]'"):
+        Fetcher(Cache(tmp_path / "cache", 0)).fetch(uri, tmp_path / "models")

@@ -18,6 +18,7 @@ FINAL = frozenset(
         Kind.RUNTIME_UNKNOWN,
         Kind.RUNTIME_DISABLED,
         Kind.INVALID_SPEC,
+        Kind.MODE_REJECTED,
         Kind.STORAGE,
         Kind.IMAGE_NOT_RUNNABLE,
         Kind.CANNOT_START,

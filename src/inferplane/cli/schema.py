@@ -50,14 +50,19 @@ def field_errors(error: ApiError) -> list[FieldError]:
         if (one := mistyped.search(error.message)) is not None:
             return [FieldError(one[1], f"expected {one['wanted']}, got {one['found']}")]
     causes = [one for one in list_at(error.details, "causes") if isinstance(one, dict)]
-    # The server adds a cause for the field `<nil>` when CEL rules could not be evaluated; it says nothing new.
     named = [(text_at(one, "field"), text_at(one, "message")) for one in causes]
-    return [FieldError(path, worded(message)) for path, message in named if path and path != "<nil>"]
+    return [FieldError(path.replace("<nil>", ""), worded(message)) for path, message in named if _tells(path, message)]
+
+
+def _tells(path: str, message: str) -> bool:
+    """A cause without a field is a rule about the whole object, or says that rules could not be evaluated."""
+    return bool(path) and (path != "<nil>" or _OF_A_RULE.match(message) is not None)
 
 
 def located(error: FieldError, manifest: Manifest, names: list[str]) -> str:
     """One line: `isvc.yaml:9: spec.predictor.model.modelFormt: unknown field; did you mean modelFormat?`"""
-    return f"{manifest.where(error.path)}: {error.path}: {explained(error, names)}"
+    path = f"{error.path}: " if error.path else ""
+    return f"{manifest.where(error.path)}: {path}{explained(error, names)}"
 
 
 def explained(error: FieldError, names: list[str]) -> str:

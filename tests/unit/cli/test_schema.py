@@ -56,6 +56,12 @@ def test_causes_of_an_invalid_answer_name_fields_and_types() -> None:
     ]
 
 
+def test_a_rule_about_the_whole_object_is_told_at_its_first_line() -> None:
+    rule: JsonObject = {"field": "<nil>", "message": 'Invalid value: "object": the name must start with a letter'}
+    (error,) = field_errors(Invalid(422, "Invalid", "…", {"causes": [rule]}))
+    assert located(error, ISVC, []) == "isvc.yaml:1: the name must start with a letter"
+
+
 @pytest.mark.parametrize(
     ("fault", "wanted"),
     [

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     RUNTIME_UNKNOWN = "RuntimeUnknown"
     RUNTIME_DISABLED = "RuntimeDisabled"
     INVALID_SPEC = "InvalidSpec"
+    MODE_REJECTED = "ModeRejected"
     NOT_RECONCILED = "NotReconciled"
     REPLICAS_REFUSED = "ReplicasRefused"
     UNSCHEDULABLE = "Unschedulable"

@@ -145,14 +145,34 @@ def _without_pods(facts: Facts, service: Service) -> list[Cause]:
     ]
     if refused:
         return refused
-    if not facts.pods:
-        waits_for = "its pods" if facts.deployments else "the controller to choose a runtime and make its Deployment"
+    if not facts.pods and not _sleeps(service):
+        if service.status.deployment_mode == "Knative" and (told := _failed(service)):
+            return told
+        waits_for = "its pods" if facts.deployments else _first_child(service)
         age = ago(service.metadata.creation_timestamp, facts.now)
         return [
             Cause(Kind.STARTING, "service", f"still starting{f', for {age}' if age else ''}: waiting for {waits_for}")
         ]
     route = route_cause(facts)
     return [route] if route is not None else _conditions(service)
+
+
+def _first_child(service: Service) -> str:
+    if service.status.deployment_mode == "Knative":
+        return "Knative to make its revision"
+    return "the controller to choose a runtime and make its Deployment"
+
+
+def _sleeps(service: Service) -> bool:
+    """In Knative mode a predictor can be ready without a pod."""
+    predictor = condition(service.status.conditions, "PredictorReady")
+    ready = predictor is not None and predictor.status is ConditionStatus.TRUE
+    return service.status.deployment_mode == "Knative" and ready
+
+
+def _failed(service: Service) -> list[Cause]:
+    """What Knative says is wrong; a service that sleeps has no pods either, and nothing is wrong with it."""
+    return [one for one in _conditions(service) if one.kind is Kind.CONDITION and one.summary.startswith("False")]
 
 
 def _conditions(service: Service) -> list[Cause]:

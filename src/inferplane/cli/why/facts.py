@@ -58,6 +58,7 @@ class ServiceStatus(View, frozen=True, kw_only=True):
     observed_generation: int = 0
     serving_runtime_name: str | None = None
     cluster_serving_runtime_name: str | None = None
+    deployment_mode: str = ""
 
 
 class Service(View, frozen=True, kw_only=True):

@@ -17,7 +17,6 @@ RUNTIME_FIELD = "spec.predictor.model.runtime"
 REFUSALS = {
     "ReconcileFailed": "the controller could not apply it",
     "NotSupportedYet": "it asks for what is not there yet",
-    "ServerlessModeRejected": "it asks for Knative mode, and there is no Knative",
     "InvalidGPUAllocation": "its nodes have too few GPUs for the model",
 }
 _PARTS = frozenset({"PredictorReady", "TransformerReady", "ExplainerReady", "IngressReady"})
@@ -48,6 +47,10 @@ def spec_cause(facts: Facts) -> Cause | None:
 def _not_reconciled(facts: Facts) -> Cause | None:
     assert facts.service is not None
     for one in facts.service.status.conditions:
+        if one.reason == "ServerlessModeRejected":
+            summary = "it asks for Knative mode, and there is no Knative"
+            fix = "set the annotation  serving.kserve.io/deploymentMode: Standard"
+            return Cause(Kind.MODE_REJECTED, "service", summary, _lines(one.message), fix)
         if one.reason in REFUSALS and one.type in _PARTS and one.status != "True":
             subject = one.type.removesuffix("Ready").lower()
             return Cause(Kind.NOT_RECONCILED, subject, REFUSALS[one.reason], _lines(one.message))

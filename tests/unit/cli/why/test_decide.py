@@ -10,6 +10,7 @@ from inferplane.cli.why.causes import Cause, Kind
 from inferplane.cli.why.decide import Explanation, decide
 from inferplane.cli.why.facts import Deployment, Event, Facts, Node, Pod, Process, Route, Runtime, Service
 from inferplane.kernel.json import Json, JsonObject
+from inferplane.resources.meta import Condition, ConditionStatus
 
 NOW = datetime(2026, 5, 1, 12, 0, 12, tzinfo=UTC)
 T0 = "2026-05-01T12:00:00Z"
@@ -506,3 +507,60 @@ def test_protocols_over_http_come_first() -> None:
     spec: JsonObject = {"modelFormat": {"name": "onnx"}}
     cause = the_cause(service=service(spec, invalid_spec("NoSupportingRuntime")), runtimes=(both,))
     assert cause.details == ("there are: v2, grpc-v2 (triton)",)
+
+
+def in_knative(predictor: str, **more: Json) -> Service:
+    condition: JsonObject = {"type": "PredictorReady", "status": predictor, **more}
+    return service(
+        status={"conditions": [{"type": "Ready", "status": predictor}, condition], "deploymentMode": "Knative"}
+    )
+
+
+def test_without_knative_the_mode_is_the_cause() -> None:
+    found = in_knative("False", reason="ServerlessModeRejected", message="it needs Knative's Service")
+    cause = the_cause(service=found)
+    assert (cause.kind, cause.subject, cause.details) == (
+        Kind.MODE_REJECTED,
+        "service",
+        ("it needs Knative's Service",),
+    )
+    assert cause.fix == "set the annotation  serving.kserve.io/deploymentMode: Standard"
+
+
+def test_in_knative_mode_what_knative_says_is_told() -> None:
+    cause = the_cause(service=in_knative("False", reason="RevisionFailed", message="it broke"), pods=())
+    assert (cause.kind, cause.summary, cause.details) == (Kind.CONDITION, "False (RevisionFailed)", ("it broke",))
+
+
+def test_in_knative_mode_a_revision_is_waited_for() -> None:
+    cause = the_cause(service=in_knative("Unknown"), pods=(), deployments=())
+    assert cause.summary == "still starting, for 12 s: waiting for Knative to make its revision"
+
+
+def test_in_knative_mode_a_predictor_that_sleeps_is_not_waited_for() -> None:
+    found = in_knative("True")
+    waits = msgspec.structs.replace(
+        found,
+        status=msgspec.structs.replace(
+            found.status, conditions=(*found.status.conditions[1:], *not_ready_conditions("IngressReady"))
+        ),
+    )
+    assert the_cause(service=waits, pods=(), routes=()).kind is Kind.ROUTE_MISSING
+
+
+def not_ready_conditions(type: str) -> tuple[Condition, ...]:
+    return tuple(Condition(type=one, status=ConditionStatus.FALSE) for one in ("Ready", type))
+
+
+def test_a_condition_is_told_with_what_its_reason_means() -> None:
+    told: JsonObject = {"type": "IngressReady", "status": "False", "reason": "NotSupportedByUs", "message": "m"}
+    known = told | {"reason": "ParentStatusNotAvailable"}
+    pods = (pod(container({"running": {}}, ready=True), conditions=[{"type": "Ready", "status": "True"}]),)
+    routes = (route({"type": "Programmed", "status": "True"}),)
+    for one, summary in (
+        (told, "False (NotSupportedByUs)"),
+        (known, "False (ParentStatusNotAvailable): no gateway has taken the route up"),
+    ):
+        status: JsonObject = {"conditions": [{"type": "Ready", "status": "False"}, one]}
+        cause = the_cause(service=service(status=status), pods=pods, routes=routes)
+        assert (cause.kind, cause.summary) == (Kind.CONDITION, summary)

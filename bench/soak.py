@@ -87,7 +87,7 @@ class Client:
 
     def __init__(self, host: str, port: int, ca: Path, token: str) -> None:
         self._make = lambda: http.client.HTTPSConnection(
-            host, port, timeout=10, context=ssl.create_default_context(cafile=str(ca))
+            host, port, timeout=30, context=ssl.create_default_context(cafile=str(ca))
         )
         self._connection = self._make()
         self._headers = {"authorization": f"Bearer {token}"}
@@ -248,13 +248,19 @@ def running(home: Path) -> Iterator[Platform]:
 
 def until(what: str, claim: Callable[[], object]) -> None:
     """Waits until `claim` gives nothing that is wrong; ends the run with what it gave last."""
-    end, wrong = time.monotonic() + PATIENCE, claim()
-    while wrong:
+    end = time.monotonic() + PATIENCE
+    while wrong := _asked(claim):
         if time.monotonic() > end:
             raise SystemExit(f"NOT SO after {PATIENCE:g} s: {what}: {wrong}")
         time.sleep(0.5)
-        wrong = claim()
     print(f"  {what}", flush=True)
+
+
+def _asked(claim: Callable[[], object]) -> object:
+    try:
+        return claim()
+    except (OSError, http.client.HTTPException, psutil.Error) as error:
+        return error
 
 
 def lost(platform: Platform, expected: Expected) -> list[str]:
@@ -325,7 +331,7 @@ def soak(minutes: float, services: int, live: int, every: float) -> None:
 
 def _missing(platform: Platform) -> list[str]:
     try:
-        platform.client().call("GET", "/readyz")
+        platform.client().call("GET", "/version")
         return [name for name, pid in platform.processes().items() if not psutil.pid_exists(pid)]
     except (OSError, http.client.HTTPException, SystemExit) as error:
         return [str(error)]
@@ -346,10 +352,12 @@ def _watch(platform: Platform, writers: Writers, minutes: float) -> None:
 
 def _delete_all(platform: Platform) -> None:
     client = platform.client()
+
+    def left() -> list[str]:
+        return [one["metadata"]["name"] for one in client.call("GET", KIND)[1]["items"]][:3]
+
     client.call("DELETE", KIND)
-    until(
-        "every service is gone", lambda: [one["metadata"]["name"] for one in client.call("GET", KIND)[1]["items"]][:3]
-    )
+    until("every service is gone", left)
 
 
 def _print(tally: Tally) -> None:

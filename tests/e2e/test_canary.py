@@ -118,7 +118,7 @@ def wait(platform: Whole, condition: str) -> None:
     platform.kubectl("wait", f"--for={condition}", "isvc/iris", "--timeout=60s")
 
 
-def test_traffic_moves_to_a_canary_and_back_and_to_its_promotion_without_a_failed_request(platform: Whole) -> None:
+def test_a_canary_its_promotion_and_a_renamed_predictor_fail_no_request(platform: Whole) -> None:
     apply(platform, service())
     wait(platform, "condition=Ready")
     with under_load(platform.gateway) as load:
@@ -139,6 +139,10 @@ def test_traffic_moves_to_a_canary_and_back_and_to_its_promotion_without_a_faile
         eventually(lambda: deployments(platform) == ["iris-v2-predictor"], 60)
         eventually(lambda: pods(platform) == 2, 60)
         promoted = load.next(50)
+
+        apply(platform, service(version=1, name="v3"))
+        eventually(lambda: load.next(50)[2] == 0, 60)
+        eventually(lambda: deployments(platform) == ["iris-v3-predictor"], 60)
     assert load.failures == []
     assert 0.3 < half[2] / half.total() < 0.7
     assert promoted[1] == 0

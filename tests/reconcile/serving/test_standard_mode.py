@@ -439,3 +439,20 @@ async def test_a_renamed_predictor_leaves_no_old_objects_behind() -> None:
         assert not world.exists(DEPLOYMENT, NAME)
         assert not world.exists(SERVICE, NAME)
         assert world.exists(HTTP_ROUTE, NAME)
+
+
+async def test_a_predictor_that_serves_goes_on_until_the_renamed_one_is_available() -> None:
+    def backend(name: str) -> Json:
+        return first(first(world.peek(HTTP_ROUTE, name), "spec", "rules"), "backendRefs")["name"]
+
+    serves: JsonObject = {"availableReplicas": 1, "conditions": [{"type": "Available", "status": "True"}]}
+    async with serving() as world:
+        await world.applied(isvc())
+        await world.says(DEPLOYMENT, NAME, serves)
+        await world.applied(isvc(predictor={"name": "v2"}))
+        meanwhile = [backend(name) for name in ("raw-foo", NAME)]
+        assert [world.exists(kind, NAME) for kind in (DEPLOYMENT, SERVICE)] == [True, True]
+        await world.says(DEPLOYMENT, "raw-foo-v2-predictor", serves)
+        after = [backend(name) for name in ("raw-foo", NAME)]
+        assert [world.exists(kind, NAME) for kind in (DEPLOYMENT, SERVICE)] == [False, False]
+    assert (meanwhile, after) == ([NAME] * 2, ["raw-foo-v2-predictor"] * 2)

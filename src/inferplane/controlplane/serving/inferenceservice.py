@@ -221,7 +221,8 @@ class InferenceServices:
             world = self._knative.world(isvc.metadata.uid) if await self._knative.is_served() else None
             return completed(knative_plan.plan(isvc, config, runtimes, world), stores)
         await self._keda.follow()
-        available = [one.metadata.name for one in self._deployments(isvc) if one.status.available_replicas]
+        serving = [one for one in self._deployments(isvc) if one.status.available_replicas]
+        available = [one.metadata.name for one in serving if not one.metadata.deleting]
         return completed(plan(isvc, config, runtimes, available), stores)
 
     def _deployments(self, isvc: InferenceService) -> Sequence[Deployment]:
@@ -329,7 +330,8 @@ class InferenceServices:
             *self._knative.children(uid),
             *self._keda.children(uid),
         ]:
-            if (resource, meta.name) not in wanted and resource not in kept:
+            serves_still = meta.name == todo.predecessor and resource not in _INGRESSES
+            if (resource, meta.name) not in wanted and resource not in kept and not serves_still:
                 await self._applier.remove(resource, meta)
 
     async def _write_status(self, isvc: InferenceService, status: InferenceServiceStatus) -> None:

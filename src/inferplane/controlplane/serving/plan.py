@@ -80,7 +80,10 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`isvc` is after defaulting. `objects` should exist, and no others that the InferenceService owns."""
+    """`isvc` is after defaulting. `objects` should exist, and no others that the InferenceService owns.
+
+    `predecessor`: name of the predictor's objects of before, which serve until the present ones are available.
+    """
 
     isvc: InferenceService
     config: Config
@@ -89,6 +92,7 @@ class Plan:
     runtime: ServingRuntime | None = None
     parts: tuple[Part, ...] = ()
     canaries: tuple[Canary, ...] = ()
+    predecessor: str = ""
     ingress: tuple[Desired, ...] = ()
     blocked: Blocked | None = None
     ingress_blocked: Blocked | None = None
@@ -128,7 +132,7 @@ def plan(isvc: InferenceService, config: Config, runtimes: Runtimes, available: 
     if spec is None:
         return todo
     todo = _with_canaries(todo, spec, runtimes, available)
-    return _with_ingress(_with_parts(todo, spec), spec)
+    return _with_ingress(_with_predecessor(_with_parts(todo, spec), available), spec)
 
 
 def prepared(isvc: InferenceService, config: Config, runtimes: Runtimes, *, knative: bool = False) -> Plan:
@@ -231,6 +235,21 @@ def _part(todo: Plan, component: Component) -> Part:
     return Part(component, tuple(render.component(todo.isvc, component, todo.config)))
 
 
+def _with_predecessor(todo: Plan, available: Collection[str]) -> Plan:
+    """`spec.predictor.name` names the objects, so a change of it makes new ones: those of before go when they can.
+
+    A canary that was taken away goes at once.
+    """
+    own = todo.part(names.PREDICTOR)
+    if own is None or own.component.name in available:
+        return todo
+    wanted = {one.component.name for one in (*todo.parts, *(part for canary in todo.canaries for part in canary.parts))}
+    meta, former = todo.isvc.metadata, todo.isvc.status.canary_statuses
+    wanted |= {names.predictor(meta.name, one.name) for one in former}
+    old = (name for name in sorted(available) if name.endswith(f"-{names.PREDICTOR}") and name not in wanted)
+    return replace(todo, predecessor=next(old, ""))
+
+
 # --- canaries ---------------------------------------------------------------------------------------------------------
 
 
@@ -308,4 +327,5 @@ def _way(todo: Plan, part: Part) -> Way:
     )
     split = bool(todo.canaries) and kind != names.EXPLAINER
     weight = canaries.stable_percent(_ready(todo)) if split else 1
-    return Way(((part.component.name, weight), *others), ports, part.component.spec.timeout)
+    name = todo.predecessor if kind == names.PREDICTOR and todo.predecessor else part.component.name
+    return Way(((name, weight), *others), ports, part.component.spec.timeout)

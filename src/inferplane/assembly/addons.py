@@ -24,7 +24,7 @@ from inferplane.client.kubernetes.kinds import (
     PROCESS_IMAGE,
 )
 from inferplane.kernel.json import JsonObject, object_at, text_at
-from inferplane.resources import gateway, process_image
+from inferplane.resources import gateway, keda, process_image
 from inferplane.resources.crds import all_crds
 from inferplane.resources.serving.defaults import cluster_serving_runtimes, inferenceservice_config
 from inferplane.resources.serving.storagecontainer import default_storage_container
@@ -50,6 +50,8 @@ def addons(gateway_port: int) -> list[Addon]:
     namespace: JsonObject = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
     return [
         *(Addon(CUSTOM_RESOURCE_DEFINITION, one, ours=True) for one in all_crds()),
+        # Not ours: whoever brings KEDA itself brings its own.
+        Addon(CUSTOM_RESOURCE_DEFINITION, keda.crd(), ours=False),
         Addon(NAMESPACE, namespace, ours=True),
         *(Addon(_gateway_kind(one), one, ours=True) for one in gateway.default_objects(gateway_port)),
         *(Addon(PROCESS_IMAGE, one, ours=False) for one in process_image.process_images()),

@@ -104,6 +104,7 @@ async def _controllers(api: HttpApi, clock: Clock, home: Home) -> None:
             recorder,
             ca=(home.pki / "ca.crt").read_text(),
             autoscaling=autoscaling(os.environ),
+            scaled_objects=True,
         ),
         *serving_controllers(informers.api, informers, recorder, clock),
     ]

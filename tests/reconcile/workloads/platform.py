@@ -104,13 +104,15 @@ def ready_node(name: str = "local") -> JsonObject:
 
 
 @asynccontextmanager
-async def running(api: MemoryApi | None = None, clock: FakeClock | None = None) -> AsyncIterator[Platform]:
+async def running(
+    api: MemoryApi | None = None, clock: FakeClock | None = None, *, scaled_objects: bool = False
+) -> AsyncIterator[Platform]:
     clock = clock or FakeClock()
     api = api or MemoryApi(clock)
     api.add(NODE, ready_node())
     informers = Informers(api, clock)
     recorder = Recorder(api, "controllers", clock)
-    actors = controllers(informers, api, clock, recorder, ca="CA")
+    actors = controllers(informers, api, clock, recorder, ca="CA", scaled_objects=scaled_objects)
     platform = Platform(api, clock, actors, recorder)
     tasks = [asyncio.create_task(informers.run()), asyncio.create_task(recorder.run())]
     await informers.synced()

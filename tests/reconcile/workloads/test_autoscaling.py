@@ -1,16 +1,21 @@
 """HorizontalPodAutoscalers over made-up time: what pods use in, replicas, conditions and events out."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from tests.fakes.api import Write
-from tests.reconcile.workloads.platform import Platform, deployment, running
+from tests.fakes.api import MemoryApi, Write
+from tests.fakes.clock import FakeClock
+from tests.reconcile.workloads.platform import Platform, deployment, ready_node, running
 
 from inferplane.client.kubernetes.api import ApiError
 from inferplane.client.kubernetes.kinds import (
     DEPLOYMENT,
     HORIZONTAL_POD_AUTOSCALER,
+    NODE,
     POD,
     POD_METRICS,
+    SCALED_OBJECT,
 )
 from inferplane.kernel.clock import timestamp
 from inferplane.kernel.json import Json, JsonObject, list_at, number_at, object_at, text_at
@@ -18,6 +23,17 @@ from inferplane.kernel.json import Json, JsonObject, list_at, number_at, object_
 HPA = HORIZONTAL_POD_AUTOSCALER
 # With the spread over a period that comes first, every autoscaler has been looked at by then.
 A_ROUND = 22.6
+
+
+@asynccontextmanager
+async def roomy(api: MemoryApi | None = None, clock: FakeClock | None = None) -> AsyncIterator[Platform]:
+    """With a node that takes whatever is requested."""
+    amounts: Json = {"cpu": "1000", "memory": "1000Gi", "pods": "1000"}
+    async with running(api, clock, scaled_objects=True) as platform:
+        node = ready_node()
+        platform.api.add(NODE, node | {"status": object_at(node, "status") | {"allocatable": amounts}})
+        await platform.settle()
+        yield platform
 
 
 def hpa(least: int = 1, most: int = 4, **spec: Json) -> JsonObject:
@@ -73,7 +89,7 @@ def condition(platform: Platform, name: str) -> tuple[str, str, str]:
 
 
 async def test_busy_pods_get_company_and_the_status_says_why() -> None:
-    async with running() as platform:
+    async with roomy() as platform:
         await platform.applied(DEPLOYMENT, requesting(1))
         await platform.applied(HPA, hpa())
         await uses(platform, "140m")
@@ -100,7 +116,7 @@ async def test_busy_pods_get_company_and_the_status_says_why() -> None:
 
 
 async def test_a_new_autoscaler_moves_its_target_into_its_bounds_at_once() -> None:
-    async with running() as platform:
+    async with roomy() as platform:
         await platform.applied(DEPLOYMENT, requesting(1))
         await platform.applied(HPA, hpa(3, 5))
         assert (replicas(platform), len(platform.pods())) == (3, 3)
@@ -109,7 +125,7 @@ async def test_a_new_autoscaler_moves_its_target_into_its_bounds_at_once() -> No
 
 
 async def test_idle_pods_go_after_five_minutes() -> None:
-    async with running() as platform:
+    async with roomy() as platform:
         await platform.applied(DEPLOYMENT, requesting(3))
         await platform.applied(HPA, hpa())
         await uses(platform, "1m")
@@ -123,7 +139,7 @@ async def test_idle_pods_go_after_five_minutes() -> None:
 
 async def test_behavior_makes_it_quicker() -> None:
     quick: Json = {"scaleDown": {"stabilizationWindowSeconds": 0, "policies": [_policy("Pods", 1)]}}
-    async with running() as platform:
+    async with roomy() as platform:
         await platform.applied(DEPLOYMENT, requesting(3))
         await platform.applied(HPA, hpa(behavior=quick))
         await uses(platform, "1m")
@@ -140,7 +156,7 @@ def _policy(kind: str, value: int) -> Json:
 
 
 async def test_at_rest_nothing_is_written_however_the_figures_tremble() -> None:
-    async with running() as platform:
+    async with roomy() as platform:
         await platform.applied(DEPLOYMENT, requesting(2, cpu="1"))
         await platform.applied(HPA, hpa())
         await uses(platform, "500m")
@@ -153,7 +169,7 @@ async def test_at_rest_nothing_is_written_however_the_figures_tremble() -> None:
 
 
 async def test_without_metrics_the_number_stays_and_it_is_told_once() -> None:
-    async with running() as platform:
+    async with roomy() as platform:
         await platform.applied(DEPLOYMENT, requesting(2))
         await platform.applied(HPA, hpa())
         await passed(platform)
@@ -172,7 +188,7 @@ async def test_a_metrics_server_that_is_away_is_named() -> None:
         if write.verb == "list" and write.resource == POD_METRICS:
             raise ApiError(503, "ServiceUnavailable", "the node does not answer")
 
-    async with running() as platform:
+    async with roomy() as platform:
         platform.api.intercept = away
         await platform.applied(DEPLOYMENT, requesting(2))
         await platform.applied(HPA, hpa())
@@ -183,7 +199,7 @@ async def test_a_metrics_server_that_is_away_is_named() -> None:
 
 
 async def test_a_target_that_is_not_there_is_named_and_found_when_it_comes() -> None:
-    async with running() as platform:
+    async with roomy() as platform:
         await platform.applied(HPA, hpa(2))
         assert condition(platform, "AbleToScale") == (
             "False",
@@ -197,7 +213,7 @@ async def test_a_target_that_is_not_there_is_named_and_found_when_it_comes() -> 
 
 
 async def test_a_target_at_zero_is_left_alone() -> None:
-    async with running() as platform:
+    async with roomy() as platform:
         await platform.applied(DEPLOYMENT, requesting(0))
         await platform.applied(HPA, hpa(2))
         await passed(platform)
@@ -210,7 +226,7 @@ async def test_a_size_that_is_refused_is_told() -> None:
         if write.subresource == "scale":
             raise ApiError(403, "Forbidden", "exceeded quota")
 
-    async with running() as platform:
+    async with roomy() as platform:
         await platform.applied(DEPLOYMENT, requesting(1))
         platform.api.intercept = refused
         await platform.applied(HPA, hpa(3))
@@ -226,7 +242,7 @@ async def test_a_size_that_is_refused_is_told() -> None:
 
 async def test_one_that_cannot_move_is_looked_at_every_fourth_time() -> None:
     looks: list[float] = []
-    async with running() as platform:
+    async with roomy() as platform:
         platform.api.intercept = lambda write: (
             looks.append(platform.clock.monotonic()) if write.resource == POD_METRICS else None
         )
@@ -238,15 +254,69 @@ async def test_one_that_cannot_move_is_looked_at_every_fourth_time() -> None:
 
 
 async def test_a_restarted_controller_scales_nothing_down_for_a_window() -> None:
-    async with running() as platform:
+    async with roomy() as platform:
         await platform.applied(DEPLOYMENT, requesting(3))
         await platform.applied(HPA, hpa())
         await uses(platform, "1m")
         await passed(platform)
         api, clock = platform.api, platform.clock
-    async with running(api, clock) as platform:
+    async with roomy(api, clock) as platform:
         await passed(platform, 250.0)
         assert replicas(platform) == 3
         assert list_at(platform.status(HPA, "web"), "conditions") != []
         await passed(platform, 60.0)
         assert replicas(platform) == 1
+
+
+# ScaledObjects.
+
+
+def scaled(*kinds: str, most: int = 4) -> JsonObject:
+    triggers: list[Json] = [{"type": kind, "metricType": "Utilization", "metadata": {"value": "50"}} for kind in kinds]
+    spec: Json = {
+        "scaleTargetRef": {"name": "web"},
+        "minReplicaCount": 1,
+        "maxReplicaCount": most,
+        "triggers": triggers,
+    }
+    return {"metadata": {"name": "web"}, "spec": spec}
+
+
+def ready(platform: Platform) -> tuple[str, str, str]:
+    return platform.condition("web", "Ready", SCALED_OBJECT) or ("", "", "")
+
+
+async def test_a_scaled_object_scales_on_cpu_as_keda_would() -> None:
+    async with roomy() as platform:
+        await platform.applied(DEPLOYMENT, requesting(1))
+        await platform.applied(SCALED_OBJECT, scaled("cpu"))
+        await uses(platform, "100m")
+        await passed(platform)
+        assert (replicas(platform), ready(platform)[:2]) == (2, ("True", "ScaledObjectReady"))
+        assert platform.status(SCALED_OBJECT, "web")["hpaName"] == "keda-hpa-web"
+        platform.new_changes()
+        await passed(platform, 60.0)
+        assert [one for one in platform.new_changes() if one.resource == SCALED_OBJECT or one.verb == "apply"] == []
+
+
+async def test_a_changed_scaled_object_changes_its_autoscaler_and_a_changed_autoscaler_is_put_right() -> None:
+    async with roomy() as platform:
+        await platform.applied(DEPLOYMENT, requesting(1))
+        await platform.applied(SCALED_OBJECT, scaled("cpu"))
+        await platform.applied(SCALED_OBJECT, scaled("cpu", most=9))
+        changed = number_at(platform.api.peek(HPA, "keda-hpa-web") or {}, "spec", "maxReplicas")
+        await platform.changed(HPA, "keda-hpa-web", {"spec": {"maxReplicas": 2}})
+        repaired = number_at(platform.api.peek(HPA, "keda-hpa-web") or {}, "spec", "maxReplicas")
+        assert (changed, repaired) == (9, 9)
+
+
+async def test_a_trigger_that_needs_keda_is_said_once_and_takes_its_autoscaler_away() -> None:
+    async with roomy() as platform:
+        await platform.applied(DEPLOYMENT, requesting(1))
+        await platform.applied(SCALED_OBJECT, scaled("cpu"))
+        await platform.applied(SCALED_OBJECT, scaled("prometheus"))
+        await passed(platform)
+        told = [message for reason, message in platform.events() if reason == "TriggerNotHonoured"]
+        words = "triggers of type prometheus need KEDA, which is not on this machine"
+        assert (ready(platform), told) == (("False", "TriggerNotHonoured", words), [words])
+        assert platform.api.peek(HPA, "keda-hpa-web") is None

@@ -105,6 +105,9 @@ _AUTOSCALERS = {
     "FailedGetResourceMetric": Meaning("use of CPU or memory could not be read", "set resources.requests"),
     "FailedComputeMetricsReplicas": Meaning("no metric gave a number of replicas", "read the message"),
     "InvalidMetricSourceType": Meaning("a metric is of a kind that is not measured here", "use Resource"),
+    "ScaledObjectReady": Meaning("every trigger of the ScaledObject is honoured"),
+    "ScaledObjectCheckFailed": Meaning("the ScaledObject cannot be honoured", "read the message"),
+    "TriggerNotHonoured": Meaning("a trigger is not measured on one machine", "use triggers of type cpu and memory"),
     "InvalidSelector": Meaning("the target's selector cannot be read", "correct the target"),
     "SelectorRequired": Meaning("the target has no selector, so its pods are not known", "scale another kind"),
 }

@@ -7,6 +7,7 @@ from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.workloads.autoscaling.controller import AutoscalerController
 from inferplane.controlplane.workloads.autoscaling.decide import Settings
+from inferplane.controlplane.workloads.autoscaling.scaled_objects import ScaledObjectController
 from inferplane.controlplane.workloads.census import Census
 from inferplane.controlplane.workloads.deployments.controller import DeploymentController
 from inferplane.controlplane.workloads.endpoints.controller import EndpointSliceController
@@ -25,14 +26,19 @@ def controllers(
     *,
     ca: str,
     autoscaling: Settings | None = None,
+    scaled_objects: bool = False,
 ) -> list[Controller]:
     """Run them when the informers are synced. `ca` is the API server's CA (PEM), put into each namespace.
+
+    `scaled_objects`: the server has KEDA's kind, and nobody else honours it.
 
     They write through `informers.api`, so that each sees the others' writes at once.
     """
     api: Api = informers.api
     census = Census(informers, discovery, clock)
+    keda = [ScaledObjectController(api, informers, clock, recorder).controller] if scaled_objects else []
     return [
+        *keda,
         census.controller,
         NamespaceFurnisher(api, informers, clock, ca).controller,
         NamespaceCloser(api, informers, discovery, census, clock).controller,

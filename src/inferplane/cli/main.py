@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "apply": ("apply", "Create or change what a YAML file describes, and wait until it serves."),
     "validate": ("validate", "Say what is wrong with a YAML file, without a cluster."),
     "render": ("render", "Print the objects that a cluster would get for a YAML file."),
+    "crds": ("crds", "Print the CustomResourceDefinitions that a cluster needs."),
     "get": ("get", "List objects, or show one."),
     "delete": ("delete", "Delete objects by name or by file."),
     "logs": ("logs", "Print what a service's processes write."),

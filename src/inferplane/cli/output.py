@@ -1,5 +1,7 @@
 """Objects as the user asked to see them: `-o json`, `-o yaml`, `-o name`. Pure."""
 
+from collections.abc import Sequence
+
 import msgspec
 import yaml
 
@@ -11,6 +13,14 @@ def encoded(value: Json, form: str) -> str:
     if form == "yaml":
         return yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True).rstrip("\n")
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def documents(bodies: Sequence[JsonObject], form: str) -> str:
+    """Several objects: YAML as documents, JSON as a List. Both are what `kubectl apply -f -` takes."""
+    if form == "yaml":
+        return "\n---\n".join(encoded(one, "yaml") for one in bodies)
+    items: list[Json] = [*bodies]
+    return encoded({"apiVersion": "v1", "kind": "List", "items": items}, form)
 
 
 def without_managed_fields(body: JsonObject) -> JsonObject:

@@ -6,9 +6,8 @@ from inferplane.cli.manifests import Manifest, read_manifests
 from inferplane.cli.offline.checking import check
 from inferplane.cli.offline.rendering import children
 from inferplane.cli.offline.world import is_service, world_of
-from inferplane.cli.output import encoded
+from inferplane.cli.output import documents
 from inferplane.kernel.errors import InferplaneError
-from inferplane.kernel.json import Json, JsonObject
 
 
 @click.command()
@@ -36,7 +35,7 @@ def render(filenames: tuple[str, ...], namespace: str | None, mode: str | None, 
         raise InferplaneError(f"{', '.join(filenames)}: no InferenceService there to render")
     _refuse_faults(manifests, where)
     world = world_of(manifests, where)
-    click.echo(_written([body for one in services for body in children(one, world, where, mode or "")], output))
+    click.echo(documents([body for one in services for body in children(one, world, where, mode or "")], output))
 
 
 def _refuse_faults(manifests: list[Manifest], namespace: str) -> None:
@@ -45,11 +44,3 @@ def _refuse_faults(manifests: list[Manifest], namespace: str) -> None:
         click.echo(str(one), err=True)
     if any(one.is_error for one in found):
         raise click.exceptions.Exit(1)
-
-
-def _written(bodies: list[JsonObject], form: str) -> str:
-    """YAML as several documents, JSON as a List: both are what `kubectl apply -f -` takes."""
-    if form == "yaml":
-        return "\n---\n".join(encoded(one, "yaml") for one in bodies)
-    items: list[Json] = [*bodies]
-    return encoded({"apiVersion": "v1", "kind": "List", "items": items}, "json")

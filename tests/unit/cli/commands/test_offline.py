@@ -83,3 +83,11 @@ def test_render_refuses_what_a_cluster_would_refuse(
     file.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
     assert offline.type("render", "-f", str(file)) == 1
     assert "no InferenceService there to render" in capsys.readouterr().err
+
+
+def test_crds_are_ours_and_on_demand_those_of_gateway_api(offline: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert offline.type("crds", "-o", "json") == 0
+    ours = {one["spec"]["group"] for one in json.loads(capsys.readouterr().out)["items"]}
+    assert offline.type("crds", "--gateway-api") == 0
+    groups = {one["spec"]["group"] for one in yaml.load_all(capsys.readouterr().out, yaml.CSafeLoader)}
+    assert (ours, groups - ours) == ({"serving.kserve.io", "inferplane.dev"}, {"gateway.networking.k8s.io"})

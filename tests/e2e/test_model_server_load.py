@@ -15,11 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
-import joblib
 import psutil
 import pytest
-from sklearn.datasets import load_iris
-from sklearn.ensemble import RandomForestClassifier
 from tests.e2e.test_model_server import PREDICT, TIMEOUT, free_port, iris, post, started
 
 pytestmark = pytest.mark.e2e
@@ -28,7 +25,7 @@ __all__ = ["iris"]
 ROW = '{"instances":[[6.8,2.8,4.8,1.4]]}'
 GENERATOR = Path(__file__).with_name("open_loop.py")
 
-TWO_MODELS = """
+MODELS = """
 import sys, time
 import numpy as np
 from inferplane import Model, ModelServer
@@ -50,7 +47,12 @@ class Slow(Model):
                 MATRIX @ MATRIX
         return {"predictions": []}
 
-models = [Quick("quick"), Slow("slow")]
+class Steady(Model):
+    def predict(self, payload, headers=None):
+        time.sleep(0.005)  # whatever else the machine does, at most 200 a second
+        return {"predictions": []}
+
+models = [Quick("quick"), Slow("slow"), Steady("steady")]
 for model in models:
     model.load()
 ModelServer(http_port=int(sys.argv[1]), enable_grpc=False, enable_latency_logging=False).start(models)
@@ -72,11 +74,12 @@ def p99(latencies: list[float]) -> float:
 
 
 @pytest.fixture(scope="module")
-def two_models() -> Iterator[int]:
+def server() -> Iterator["Server"]:
     port = free_port()
     # numpy's threads would take every core from the server and from the load.
     alone = {**os.environ, "POD_IP": "127.0.0.1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-c", TWO_MODELS, str(port)], stderr=subprocess.DEVNULL, env=alone)
+    command = [sys.executable, "-c", MODELS, str(port), "--max_queue=16"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=alone)
     try:
         waited = threading.Event()
         while True:
@@ -87,10 +90,16 @@ def two_models() -> Iterator[int]:
             except OSError:
                 waited.wait(0.05)
         load(port, *QUICK, 50, 1, 4)
-        yield port
+        yield Server(port, process.pid)
     finally:
         process.kill()
         process.wait()
+
+
+@dataclass
+class Server:
+    port: int
+    pid: int
 
 
 QUICK = ("/v1/models/quick:predict", '{"instances":[1]}')
@@ -142,42 +151,37 @@ def beside_a_long_predict(port: int, how: str) -> Round:
 
 
 @pytest.mark.parametrize("how", ["waits", "computes in numpy", "computes in Python"])
-def test_a_long_predict_hurts_neither_other_models_nor_health_checks(two_models: int, how: str) -> None:
+def test_a_long_predict_hurts_neither_other_models_nor_health_checks(server: Server, how: str) -> None:
     # What else the machine does only ever adds to a latency: one fair round shows that the server takes no more.
     rounds: list[Round] = []
     while not (rounds and rounds[-1].is_fair) and len(rounds) < ROUNDS:
-        rounds.append(beside_a_long_predict(two_models, how))
+        rounds.append(beside_a_long_predict(server.port, how))
         print(f"{how}: {rounds[-1]}")
     assert rounds[-1].is_fair, "\n".join(map(str, rounds))
 
 
-@pytest.fixture(scope="session")
-def forest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of some milliseconds a request."""
-    directory = tmp_path_factory.mktemp("forest")
-    joblib.dump(RandomForestClassifier(150).fit(*load_iris(return_X_y=True)), directory / "model.joblib")
-    return directory
+STEADY = ("/v1/models/steady:predict", '{"instances":[]}')
 
 
-def test_overload_is_refused_fast_and_costs_little(forest: Path) -> None:
-    flags = ["--max_batch_size=1", "--max_queue=16"]
-    with started(f"--model_dir={forest}", *flags) as (process, _, port):
-        assert post(port, PREDICT, json.loads(ROW)) == {"predictions": [1]}
-        memory = psutil.Process(process.pid).memory_info()
-        alone = load(port, PREDICT, ROW, 400, 4, 8)["200"]
-        peak = 1000 * len(alone) / max(4000.0, max(alone) + 4000.0)
-        over = load(port, PREDICT, ROW, 3 * peak, 5, 300)
-        grown = psutil.Process(process.pid).memory_info().rss - memory.rss
-    goodput = len(over["200"]) / 5
-    refused = over["503"]
-    print(
-        f"peak {peak:.0f}/s; at 3 times: goodput {goodput:.0f}/s ({goodput / peak:.0%}), {len(refused)} refused, "
-        f"p50 {median(refused):.1f} ms p99 {p99(refused):.0f} ms; memory grew {grown / 2**20:.1f} MiB"
-    )
-    assert over.keys() == {"200", "503"}
-    assert goodput > 0.7 * peak
-    assert median(refused) < 50
-    assert grown < 30 * 2**20
+def test_overload_is_refused_fast_and_costs_little(server: Server) -> None:
+    """Bounds are loose; `python -m bench.overload` has figures."""
+    process = psutil.Process(server.pid)
+    load(server.port, *STEADY, 100, 1, 4)
+    before = process.memory_info().rss
+    shares: list[float] = []
+    # As above: one good round shows that it is not the server that takes the rest.
+    while not (shares and shares[-1] > 0.4) and len(shares) < ROUNDS:
+        peak = len(load(server.port, *STEADY, 180, 2, 8)["200"]) / 2
+        over = load(server.port, *STEADY, 3 * 200, 3, 300)
+        assert over.keys() == {"200", "503"}
+        shares.append(len(over["200"]) / 3 / peak)
+        print(
+            f"{peak:.0f}/s answered; at 600/s {shares[-1]:.0%} of it, {len(over['503'])} refused, "
+            f"p50 {median(over['503']):.1f} ms p99 {p99(over['503']):.0f} ms"
+        )
+    assert shares[-1] > 0.4
+    assert median(over["503"]) < 50
+    assert process.memory_info().rss - before < 30 * 2**20
 
 
 def test_a_thousand_connections_are_held_and_answered(iris: Path) -> None:

@@ -41,8 +41,8 @@ DECODED_AT_ONCE = 64 * 1024
 WAITING_BYTES = 256 * 1024 * 1024
 """Bodies of one model that may wait, beside their number."""
 
-SWITCH = 0.00002
-"""Seconds that a thread may keep the interpreter while the loop waits for it; Linux' timers add 50 µs."""
+SWITCH = 0.00005
+"""Seconds that a thread may keep the interpreter while the loop waits for it, looking again each time; Linux adds 50 µs."""
 
 _LONGEST_RETRY = 30
 _LOOKED_AFTER = 256

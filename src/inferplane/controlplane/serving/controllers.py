@@ -9,14 +9,13 @@ from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta
-from inferplane.controlplane.serving import cabundle
+from inferplane.controlplane.serving import cabundle, keda
 from inferplane.controlplane.serving.inferenceservice import (
     Caches,
     InferenceServices,
     is_configuration,
     keys_of_pod,
 )
-from inferplane.controlplane.serving import keda
 from inferplane.controlplane.serving.keda import Keda
 from inferplane.controlplane.serving.knative import watched
 from inferplane.controlplane.serving.knative.watched import Knative

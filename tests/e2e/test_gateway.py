@@ -1,27 +1,34 @@
 """The gateway with a real Envoy: objects in an API server in memory, requests over real sockets."""
 
 import asyncio
+import base64
 import json
 import socket
+import ssl
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import aiohttp
 import grpc
 import grpc.aio
 import pytest
+import trustme
 from aiohttp import web
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from tests.fakes.api import MemoryApi
 
 from inferplane.client.kubernetes.kinds import ENDPOINT_SLICE, GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, SERVICE
+from inferplane.controlplane.gateway.access import Access, ApiKeys, Certificate, Tokens
 from inferplane.controlplane.gateway.bootstrap import BootstrapOptions, bootstrap, command, envoy_binary
 from inferplane.controlplane.gateway.controllers import run_gateway
+from inferplane.controlplane.gateway.values import Listener
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.kernel.clock import SystemClock
 from inferplane.kernel.json import Json, JsonObject
@@ -70,7 +77,10 @@ class Upstream:
             self.asked.set()
             await self.go_on.wait()
         told = request.headers.get("KServe-Isvc-Name", "")
-        return web.json_response({"name": self.name, "path": request.path_qs, "told": told, "size": size})
+        headers = [name.lower() for name in request.headers]
+        return web.json_response(
+            {"name": self.name, "path": request.path_qs, "told": told, "size": size, "headers": headers}
+        )
 
 
 @dataclass
@@ -100,9 +110,11 @@ class Platform:
         self.control.cancel()
         await asyncio.gather(self.control, return_exceptions=True)
 
-    async def start_envoy(self) -> None:
+    async def start_envoy(self, outside: Listener | None = None) -> None:
         path = self.home / "envoy.json"
-        options = BootstrapOptions(xds=str(self.home / "xds.sock"), admin=str(self.home / "admin.sock"))
+        options = BootstrapOptions(
+            xds=str(self.home / "xds.sock"), admin=str(self.home / "admin.sock"), outside=outside
+        )
         path.write_text(json.dumps(bootstrap(options)))
         self.envoy = await asyncio.create_subprocess_exec(*command(envoy_binary(), path, workers=1))
 
@@ -182,14 +194,14 @@ def to(*services: str, **fields: Json) -> JsonObject:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Platform]:
+async def running(outside: Callable[[Platform], Listener] | None = None) -> AsyncIterator[Platform]:
     with tempfile.TemporaryDirectory(prefix="gateway-") as home:
         async with aiohttp.ClientSession() as http:
             platform = Platform(MemoryApi(), Path(home), free_port(), http)
             for kind, body in zip((GATEWAY_CLASS, GATEWAY), default_objects(platform.port), strict=True):
                 await platform.api.apply(kind, body, "kserve" if kind.namespaced else "", manager="t")
             platform.start_control_plane()
-            await platform.start_envoy()
+            await platform.start_envoy(None if outside is None else outside(platform))
             try:
                 yield platform
             finally:
@@ -424,3 +436,88 @@ async def test_ipv6_loopback_is_served_too(platform: Platform) -> None:
     await platform.programmed("iris")
     async with platform.http.get(f"http://[::1]:{platform.port}/", headers={"Host": HOST}) as answer:
         assert answer.status == 200
+
+
+# --- others than this machine ---
+
+
+def token(key: rsa.RSAPrivateKey, **claims: Json) -> str:
+    """A JSON Web Token, signed with RS256."""
+    parts = [_base64(json.dumps(one).encode()) for one in ({"alg": "RS256", "typ": "JWT", "kid": "1"}, claims)]
+    signature = key.sign(".".join(parts).encode(), padding.PKCS1v15(), hashes.SHA256())
+    return ".".join([*parts, _base64(signature)])
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def jwks(key: rsa.RSAPrivateKey) -> JsonObject:
+    numbers = key.public_key().public_numbers()
+    public: JsonObject = {
+        name: _base64(number.to_bytes((number.bit_length() + 7) // 8, "big"))
+        for name, number in (("n", numbers.n), ("e", numbers.e))
+    }
+    return {"keys": [{"kty": "RSA", "kid": "1", "alg": "RS256", **public}]}
+
+
+@asynccontextmanager
+async def opened(who: ApiKeys | Tokens) -> AsyncIterator[Callable[[dict[str, str]], Awaitable[tuple[int, JsonObject]]]]:
+    """A gateway with a listener over TLS beside the one on loopback; asks a model through it with these headers."""
+    ca, port = trustme.CA(), free_port()
+
+    def outside(platform: Platform) -> Listener:
+        certificate = ca.issue_cert("127.0.0.1")
+        chain, key = platform.home / "cert.pem", platform.home / "key.pem"
+        chain.write_bytes(b"".join(one.bytes() for one in certificate.cert_chain_pems))
+        key.write_bytes(certificate.private_key_pem.bytes())
+        access = Access(Certificate(str(chain), str(key)), who)
+        return Listener(f"http-{port}", port, ("127.0.0.1",), routes=f"http-{platform.port}", access=access)
+
+    async with running(outside) as platform:
+        platform.upstreams.append(await Upstream("a").start())
+        await platform.service("iris", platform.upstreams[0].port)
+        await platform.route("iris", ["iris.example.com"], to("iris"))
+        await platform.answers("iris.example.com")
+        context = ssl.create_default_context(cadata=ca.cert_pem.bytes().decode())
+
+        async def ask(headers: dict[str, str]) -> tuple[int, JsonObject]:
+            url = f"https://127.0.0.1:{port}/v1/models/iris:predict"
+            named = {"Host": "iris.example.com", **headers}
+            async with platform.http.post(url, headers=named, ssl=context) as answer:
+                return answer.status, json.loads(await answer.read())
+
+        yield ask
+
+
+async def test_others_come_in_over_tls_with_an_api_key_which_no_model_sees() -> None:
+    async with opened(ApiKeys((("me", "0123456789abcdef"), ("you", "fedcba9876543210")))) as ask:
+        refused, why = await ask({})
+        assert refused == 401
+        assert "error" in why
+        assert (await ask({"X-Api-Key": "0123456789abcdee"}))[0] == 401
+        for headers in ({"X-Api-Key": "0123456789abcdef"}, {"Authorization": "Bearer fedcba9876543210"}):
+            status, answer = await ask(headers)
+            assert (status, answer["path"]) == (200, "/v1/models/iris:predict")
+            assert not {"authorization", "x-api-key"} & set(cast(list[str], answer["headers"]))
+
+
+async def test_others_come_in_with_a_token_of_the_issuer() -> None:
+    key, stranger = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as keys:
+        json.dump(jwks(key), keys)
+        keys.flush()
+        async with opened(Tokens("https://issuer", keys.name, ("models",))) as ask:
+            claims: JsonObject = {"iss": "https://issuer", "aud": "models", "exp": 4102444800}
+            for refused in (
+                None,
+                token(stranger, **claims),
+                token(key, **{**claims, "iss": "https://other"}),
+                token(key, **{**claims, "aud": "others"}),
+                token(key, **{**claims, "exp": 1}),
+            ):
+                headers = {} if refused is None else {"Authorization": f"Bearer {refused}"}
+                status, why = await ask(headers)
+                assert status in (401, 403)
+                assert "error" in why
+            assert (await ask({"Authorization": f"Bearer {token(key, **claims)}"}))[0] == 200

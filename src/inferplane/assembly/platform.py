@@ -7,14 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from inferplane.assembly import leftovers
+from inferplane.assembly import leftovers, outside
 from inferplane.assembly.home import Home
 from inferplane.assembly.readiness import Event, Pipe
 from inferplane.assembly.record import SUPERVISOR, Platform, ends_within, recorded, running
 from inferplane.assembly.supervisor import DEFAULT_API_PORT, DEFAULT_GATEWAY_PORT, Options, supervise
 from inferplane.kernel.errors import InferplaneError
 
-__all__ = ["DEFAULT_API_PORT", "DEFAULT_GATEWAY_PORT", "Platform", "down", "running", "up", "up_detached"]
+__all__ = ["DEFAULT_API_PORT", "DEFAULT_GATEWAY_PORT", "Options", "Platform", "down", "running", "up", "up_detached"]
 
 Progress = Callable[[str], None]
 
@@ -22,19 +22,19 @@ Progress = Callable[[str], None]
 _DOWN_TIMEOUT = 90.0
 
 
-def up(
-    home: Home, *, gateway_port: int, api_port: int, on_progress: Progress, on_ready: Callable[[Platform], None]
-) -> None:
+def up(options: Options, *, on_progress: Progress, on_ready: Callable[[Platform], None]) -> None:
     """Runs a platform in the foreground, until SIGINT or SIGTERM. Raises InferplaneError when it can't start."""
-    asyncio.run(supervise(Options(home, gateway_port, api_port), on_ready=on_ready, on_progress=on_progress))
+    asyncio.run(supervise(options, on_ready=on_ready, on_progress=on_progress))
 
 
-def up_detached(home: Home, *, gateway_port: int, api_port: int, on_progress: Progress) -> Platform:
+def up_detached(options: Options, *, on_progress: Progress) -> Platform:
     """Starts a platform in the background and returns when it is ready to serve. Raises when it did not start."""
+    home = options.home
     home.make()
     if running(home):
         raise InferplaneError(f"a platform is already running in {home.root}", fix="see  inferplane status")
-    event = asyncio.run(_spawn(home, gateway_port, api_port))
+    outside.listener(options.outside, options.gateway_port)  # a mistake is told before anything starts
+    event = asyncio.run(_spawn(options))
     for note in event.notes if event else []:
         on_progress(note)
     if event is None or event.event != "ready":
@@ -59,11 +59,12 @@ def down(home: Home, *, on_progress: Progress) -> bool:
     return True
 
 
-async def _spawn(home: Home, gateway_port: int, api_port: int) -> Event | None:
-    pipe = Pipe()
+async def _spawn(options: Options) -> Event | None:
+    home, pipe = options.home, Pipe()
     command = [
         *(sys.executable, "-m", "inferplane.assembly.supervisor", "--home", str(home.root)),
-        *("--gateway-port", str(gateway_port), "--api-port", str(api_port)),
+        *("--gateway-port", str(options.gateway_port), "--api-port", str(options.api_port)),
+        *options.outside.arguments,
     ]
     with home.log(SUPERVISOR).open("ab") as log:
         subprocess.Popen(  # noqa: ASYNC220 - starting a process does not wait for it

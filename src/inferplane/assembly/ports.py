@@ -33,6 +33,21 @@ def choose(wanted: int, *, avoid: Iterable[int] = ()) -> Choice:
     raise InferplaneError(f"no free port from {wanted} to {wanted + _TRIES - 1}", fix="give another one with --port")
 
 
+def check_free(address: str, port: int, *, option: str) -> None:
+    """InferplaneError when nobody could listen there."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+            probe.listen(1)
+    except OSError as error:
+        raise InferplaneError(
+            f"{option}: cannot listen on {address}, port {port}: {error.strerror}{_by_whom(port)}",
+            fix="give an address of this machine and a free port",
+        ) from error
+
+
 def _by_the_system() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-from inferplane.assembly import leftovers, ports, readiness
+from inferplane.assembly import leftovers, outside, ports, readiness
 from inferplane.assembly.children import Child, Recipe
 from inferplane.assembly.home import Home
+from inferplane.assembly.outside import NOBODY, Asked
 from inferplane.assembly.record import (
     CONTROL_PLANE,
     GATEWAY,
@@ -36,6 +37,7 @@ from inferplane.controlplane.gateway.bootstrap import (
     envoy_binary,
     suggested_workers,
 )
+from inferplane.controlplane.gateway.values import Listener
 from inferplane.kernel.clock import SystemClock
 from inferplane.kernel.errors import InferplaneError
 
@@ -53,6 +55,7 @@ class Options:
     home: Home
     gateway_port: int = DEFAULT_GATEWAY_PORT
     api_port: int = DEFAULT_API_PORT
+    outside: Asked = NOBODY
 
 
 class Supervisor:
@@ -90,7 +93,7 @@ class Supervisor:
                 for recipe in (
                     self._control_plane(gateway_port, api_port),
                     self._node(),
-                    self._gateway(),
+                    self._gateway(self._outside(gateway_port)),
                 )
             ]
             try:
@@ -141,8 +144,7 @@ class Supervisor:
         api = ports.choose(self._options.api_port, avoid=[gateway.port])
         for choice in (gateway, api):
             if choice.note:
-                self.notes.append(choice.note)
-                self._progress(choice.note)
+                self._say(choice.note)
         return gateway.port, api.port
 
     def _child(self, recipe: Recipe) -> Child:
@@ -170,9 +172,25 @@ class Supervisor:
             grace=_NODE_GRACE,
         )
 
-    def _gateway(self) -> Recipe:
+    def _outside(self, gateway_port: int) -> Listener | None:
+        found = outside.listener(self._options.outside, gateway_port)
+        if found is not None:
+            ports.check_free(found.addresses[0], found.port, option="--listen")
+            self._say(f"others reach the gateway at {outside.url(found)}")
+        return found
+
+    def _say(self, note: str) -> None:
+        self.notes.append(note)
+        self._progress(note)
+
+    def _gateway(self, others: Listener | None) -> Recipe:
         document = self._home.run / "envoy.json"
-        options = BootstrapOptions(xds=str(self._home.xds_socket), admin=str(self._home.envoy_admin_socket))
+        options = BootstrapOptions(
+            xds=str(self._home.xds_socket), admin=str(self._home.envoy_admin_socket), outside=others
+        )
+        # With keys in it.
+        document.touch(mode=0o600)
+        document.chmod(0o600)
         document.write_bytes(msgspec.json.encode(bootstrap(options)))
         workers = suggested_workers(os.cpu_count() or 1)
         return Recipe(
@@ -209,13 +227,28 @@ async def supervise(options: Options, *, on_ready: Callable[[Platform], None], o
     await supervisor.run(on_ready)
 
 
+def _asked(given: argparse.Namespace) -> Asked:
+    return Asked(
+        listen=given.listen,
+        tls_cert=given.tls_cert,
+        tls_key=given.tls_key,
+        api_keys=given.api_keys,
+        jwt_issuer=given.jwt_issuer,
+        jwt_jwks=given.jwt_jwks,
+        jwt_audiences=tuple(given.jwt_audience),
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="inferplane-supervisor", description=__doc__)
     parser.add_argument("--home", required=True, type=Path)
     parser.add_argument("--gateway-port", type=int, default=DEFAULT_GATEWAY_PORT)
     parser.add_argument("--api-port", type=int, default=DEFAULT_API_PORT)
+    for option in ("--listen", "--tls-cert", "--tls-key", "--api-keys", "--jwt-issuer", "--jwt-jwks"):
+        parser.add_argument(option, default="")
+    parser.add_argument("--jwt-audience", action="append", default=[])
     given = parser.parse_args(argv)
-    options = Options(Home(given.home), given.gateway_port, given.api_port)
+    options = Options(Home(given.home), given.gateway_port, given.api_port, _asked(given))
     notes: list[str] = []
     ready = False
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from inferplane.assembly.home import Home, home_from
-from inferplane.assembly.platform import down
+from inferplane.assembly.platform import Options, down
 from inferplane.assembly.record import Platform
 from inferplane.cli.commands.apply import TIMEOUT_SECONDS, Applied, Plan, apply_one, put
 from inferplane.cli.commands.platform import answers_at, bring_up
@@ -162,7 +162,7 @@ def platform_for(session: Session, ports: Ports) -> Iterator[Platform]:
         # A platform that is half started could not be found and stopped: Ctrl-C has to wait for it.
         ours.callback(_stop, session)
         with deferred():
-            platform = bring_up(session, ports.gateway, ports.api)
+            platform = bring_up(session, Options(session.home, ports.gateway, ports.api))
         yield platform
 
 

@@ -1,10 +1,12 @@
 """`inferplane up` and `down`: the platform itself."""
 
 from contextlib import ExitStack
+from typing import Any
 
 import click
 
-from inferplane.assembly.platform import DEFAULT_API_PORT, DEFAULT_GATEWAY_PORT
+from inferplane.assembly.outside import DEFAULT_PORT, Asked
+from inferplane.assembly.platform import DEFAULT_API_PORT, DEFAULT_GATEWAY_PORT, Options
 from inferplane.assembly.platform import down as stop
 from inferplane.assembly.platform import up as start
 from inferplane.assembly.platform import up_detached as start_detached
@@ -18,15 +20,31 @@ from inferplane.cli.session import Session
     "--port", default=DEFAULT_GATEWAY_PORT, show_default=True, help="The gateway's port; the next free one if taken."
 )
 @click.option("--api-port", default=DEFAULT_API_PORT, show_default=True, help="The API server's port, likewise.")
+@click.option(
+    "--listen",
+    default="",
+    metavar="ADDRESS[:PORT]",
+    help=f"Let others reach the gateway there, too (port {DEFAULT_PORT}); they need TLS and a key or token.",
+)
+@click.option("--tls-cert", default="", metavar="FILE", help="Certificate chain for --listen, in PEM.")
+@click.option("--tls-key", default="", metavar="FILE", help="Its key.")
+@click.option("--api-keys", default="", metavar="FILE", help="Who may come in: lines  CLIENT KEY.")
+@click.option("--jwt-issuer", default="", metavar="ISSUER", help="Or: who signs the JSON Web Tokens that let in.")
+@click.option("--jwt-jwks", default="", metavar="FILE", help="The issuer's keys, a JSON Web Key Set.")
+@click.option("--jwt-audience", multiple=True, metavar="NAME", help="Whom tokens must be meant for; may be repeated.")
 @click.pass_obj
-def up(session: Session, detach: bool, port: int, api_port: int) -> None:
+def up(session: Session, /, detach: bool, port: int, api_port: int, **outside: Any) -> None:
     """Start the platform: API server, controllers, node and gateway.
 
-    In the foreground it runs until Ctrl-C, which stops everything it started. Only loopback can reach it.
+    In the foreground it runs until Ctrl-C, which stops everything it started. Only this machine can reach it, unless
+    --listen opens the gateway to others; the API server stays on loopback.
     """
     terminal = session.terminal
+    options = Options(
+        session.home, port, api_port, Asked(**{_FIELDS.get(name, name): outside[name] for name in outside})
+    )
     if detach:
-        bring_up(session, port, api_port)
+        bring_up(session, options)
         terminal.next("inferplane apply -f FILE")
         return
     with ExitStack() as starting:
@@ -38,16 +56,19 @@ def up(session: Session, detach: bool, port: int, api_port: int) -> None:
             starting.close()
             terminal.next("inferplane apply -f FILE   (in another terminal; Ctrl-C here stops everything)")
 
-        start(session.home, gateway_port=port, api_port=api_port, on_progress=terminal.say, on_ready=ready)
+        start(options, on_progress=terminal.say, on_ready=ready)
         # Without effect when it was ready: its line has been written then.
         step.end("stopped before it was ready")
     terminal.say("stopped; nothing is left running")
 
 
-def bring_up(session: Session, port: int, api_port: int) -> Platform:
+_FIELDS = {"jwt_audience": "jwt_audiences"}
+
+
+def bring_up(session: Session, options: Options) -> Platform:
     """Starts the platform in the background, with one line of progress."""
     with session.terminal.step("platform", "starting") as step:
-        platform = start_detached(session.home, gateway_port=port, api_port=api_port, on_progress=session.terminal.say)
+        platform = start_detached(options, on_progress=session.terminal.say)
         step.end(answers_at(platform))
     return platform
 

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from google.protobuf.json_format import MessageToDict
+
+from inferplane.controlplane.gateway.translate import listener
+from inferplane.controlplane.gateway.values import Listener
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import Json, JsonObject
 
@@ -34,6 +38,8 @@ class BootstrapOptions:
     admin: str
     node: str = "inferplane"
     max_connections: int = MAX_CONNECTIONS
+    outside: Listener | None = None
+    """What others than this machine reach; it shares the route table of a listener that xDS brings."""
 
 
 def envoy_binary() -> Path:
@@ -75,13 +81,21 @@ def bootstrap(options: BootstrapOptions) -> JsonObject:
             "cds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
             "lds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
         },
-        "static_resources": {"clusters": [_xds_cluster(options.xds)]},
+        "static_resources": {
+            "clusters": [_xds_cluster(options.xds)],
+            "listeners": [] if options.outside is None else [_listener(options.outside)],
+        },
         "stats_config": {
             "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": one}} for one in STATS]}}
         },
         "overload_manager": _overload(options.max_connections),
         "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
     }
+
+
+def _listener(value: Listener) -> JsonObject:
+    found: JsonObject = MessageToDict(listener(value), preserving_proto_field_name=True)
+    return found
 
 
 def _ads() -> JsonObject:

@@ -18,6 +18,7 @@ from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf import any_pb2, duration_pb2, struct_pb2, wrappers_pb2
 from google.protobuf.message import Message
 
+from inferplane.controlplane.gateway.access import checks, transport
 from inferplane.controlplane.gateway.values import (
     Answer,
     Assignment,
@@ -82,11 +83,13 @@ def listener(value: Listener) -> listener_pb2.Listener:
     connections = listener_components_pb2.Filter(
         name="envoy.filters.network.http_connection_manager", typed_config=_any(_connection_manager(value))
     )
+    chain = transport(value.access.certificate) if value.access.certificate else listener_components_pb2.FilterChain()
+    chain.filters.append(connections)
     return listener_pb2.Listener(
         name=value.name,
         address=first,
         additional_addresses=[listener_pb2.AdditionalAddress(address=one) for one in others],
-        filter_chains=[listener_components_pb2.FilterChain(filters=[connections])],
+        filter_chains=[chain],
         tcp_backlog_size=wrappers_pb2.UInt32Value(value=BACKLOG),
         # Two Envoys must not share a port unnoticed, and few long connections must spread over the workers.
         enable_reuse_port=wrappers_pb2.BoolValue(value=False),
@@ -101,14 +104,14 @@ def _address(address: str, port: int) -> address_pb2.Address:
 
 
 def _connection_manager(value: Listener) -> hcm_pb2.HttpConnectionManager:
-    """HTTP/1.1 and HTTP/2 without TLS on one port; bodies pass through unbuffered; no limit on a whole request."""
+    """HTTP/1.1 and HTTP/2 on one port; bodies pass through unbuffered; no limit on a whole request."""
     router = hcm_pb2.HttpFilter(
         name="envoy.filters.http.router", typed_config=_any(router_pb2.Router(suppress_envoy_headers=True))
     )
     manager = hcm_pb2.HttpConnectionManager(
         codec_type=hcm_pb2.HttpConnectionManager.CodecType.AUTO,
         stat_prefix=value.name,
-        http_filters=[router],
+        http_filters=[router] if value.access.who is None else [checks(value.access.who), router],
         strip_any_host_port=True,
         use_remote_address=wrappers_pb2.BoolValue(value=True),
         normalize_path=wrappers_pb2.BoolValue(value=True),
@@ -120,7 +123,7 @@ def _connection_manager(value: Listener) -> hcm_pb2.HttpConnectionManager:
         local_reply_config=_local_replies(),
     )
     if value.only is None:
-        manager.rds.CopyFrom(hcm_pb2.Rds(config_source=_from_ads(), route_config_name=value.name))
+        manager.rds.CopyFrom(hcm_pb2.Rds(config_source=_from_ads(), route_config_name=value.routes or value.name))
     else:
         manager.route_config.name = value.name
         manager.route_config.virtual_hosts.append(virtual_host(value.only))

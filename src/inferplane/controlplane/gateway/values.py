@@ -6,6 +6,8 @@ Everything is frozen and compares by content, so "did it change?" is `==` and an
 from dataclasses import dataclass
 from enum import StrEnum
 
+from inferplane.controlplane.gateway.access import OPEN, Access
+
 
 class PathKind(StrEnum):
     EXACT = "Exact"
@@ -112,13 +114,16 @@ class VirtualHost:
 class Listener:
     """One port. Its route table has the same name, and its virtual hosts are called NAME/HOST.
 
-    With `only`, that is its one virtual host, and part of it: there is no table to look up.
+    With `only`, that is its one virtual host, and part of it: there is no table to look up. `routes` names another
+    listener whose table it shares.
     """
 
     name: str
     port: int
     addresses: tuple[str, ...]
     only: VirtualHost | None = None
+    routes: str = ""
+    access: Access = OPEN
 
 
 @dataclass(frozen=True, slots=True)

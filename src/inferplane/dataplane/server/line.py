@@ -42,7 +42,7 @@ WAITING_BYTES = 256 * 1024 * 1024
 """Bodies of one model that may wait, beside their number."""
 
 SWITCH = 0.00005
-"""Seconds that a thread may keep the interpreter while the loop waits for it, looking again each time; Linux adds 50 µs."""
+"""Seconds that a thread may keep the interpreter while the loop waits for it; Linux' timers add 50 µs."""
 
 _LONGEST_RETRY = 30
 _LOOKED_AFTER = 256

@@ -53,6 +53,8 @@ class Upstream:
     name: str
     port: int = 0
     runner: web.AppRunner | None = None
+    headers: list[str] = field(default_factory=list)
+    """Names of the last request's, in lower case."""
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -77,10 +79,8 @@ class Upstream:
             self.asked.set()
             await self.go_on.wait()
         told = request.headers.get("KServe-Isvc-Name", "")
-        headers = [name.lower() for name in request.headers]
-        return web.json_response(
-            {"name": self.name, "path": request.path_qs, "told": told, "size": size, "headers": headers}
-        )
+        self.headers = [name.lower() for name in request.headers]
+        return web.json_response({"name": self.name, "path": request.path_qs, "told": told, "size": size})
 
 
 @dataclass
@@ -485,7 +485,8 @@ async def opened(who: ApiKeys | Tokens) -> AsyncIterator[Callable[[dict[str, str
             url = f"https://127.0.0.1:{port}/v1/models/iris:predict"
             named = {"Host": "iris.example.com", **headers}
             async with platform.http.post(url, headers=named, ssl=context) as answer:
-                return answer.status, json.loads(await answer.read())
+                body = json.loads(await answer.read())
+                return answer.status, {**body, "headers": list(platform.upstreams[0].headers)}
 
         yield ask
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from posixpath import commonpath
 
-from inferplane.controlplane.serving import names
+from inferplane.controlplane.serving import modelimages, names
 from inferplane.controlplane.serving.storagecontainers import takes
 from inferplane.kernel.json import Json, JsonObject, list_at, text_at
 from inferplane.resources.serving.config import StorageInitializer
@@ -27,10 +27,11 @@ SCHEMES = (
     "webhdfs://",
     "oci://",
     "oci+native://",
+    "oci+modelcar://",
     "oci+fetch://",
     "hf://",
 )
-_TARGETS = (names.MAIN_CONTAINER, names.TRANSFORMER_CONTAINER)
+_UNFETCHED = (modelimages.MODELCAR, modelimages.NATIVE)
 _PROVISION_VOLUME = "kserve-provision-location"
 _CLAIM_VOLUME = "kserve-pvc-source"
 _DOWNLOAD_SETTINGS = {
@@ -41,7 +42,7 @@ _DOWNLOAD_SETTINGS = {
 
 # To our own initializer: files of its own for the pod, not links into the cache that all pods share.
 _WRITABLE = {"INFERPLANE_MODEL_WRITABLE": "true"}
-_IMAGES = ("oci://", "oci+fetch://", "oci+native://")
+_IMAGES = ("oci://", "oci+fetch://")
 _REGISTRY_VOLUME = "oci-fetch-auth"
 _REGISTRY_LOGIN = "/mnt/oci-fetch-auth"
 
@@ -54,7 +55,9 @@ def refusal(uri: str, fetchers: Sequence[ClusterStorageContainer] = ()) -> str |
 
 
 def with_model(pod: JsonObject, uri: str, *, read_only: bool, initializer: StorageInitializer) -> JsonObject:
-    """One `storageUri`, found by the containers at /mnt/models."""
+    """One `storageUri`, found by the containers at /mnt/models. Raises InvalidPredictor."""
+    if modelimages.mode(uri, initializer) in _UNFETCHED:
+        return _told(modelimages.attached(pod, [(uri, names.MODEL_DIR)], initializer))
     if uri.startswith("pvc://"):
         volume, mount = _claim(uri, _CLAIM_VOLUME, names.MODEL_DIR, read_only)
     else:
@@ -71,9 +74,14 @@ def with_model(pod: JsonObject, uri: str, *, read_only: bool, initializer: Stora
 def with_several(
     pod: JsonObject, uris: Sequence[StorageUri], *, read_only: bool, initializer: StorageInitializer
 ) -> JsonObject:
-    """`storageUris`: every claim at its own path, everything that is fetched below one common volume."""
+    """`storageUris`: every claim and image at its own path, everything that is fetched below one common volume.
+
+    Raises InvalidPredictor.
+    """
+    images = [one for one in uris if modelimages.mode(one.uri, initializer) in _UNFETCHED]
+    pod = modelimages.attached(pod, [(one.uri, one.mount_path) for one in images], initializer)
     claims = [one for one in uris if one.uri.startswith("pvc://")]
-    fetched = [one for one in uris if not one.uri.startswith("pvc://")]
+    fetched = [one for one in uris if one not in claims and one not in images]
     pairs = [_claim(one.uri, _volume_name(one.mount_path), one.mount_path, read_only) for one in claims]
     if fetched:
         parent = commonpath([one.mount_path for one in fetched])
@@ -143,7 +151,7 @@ def _with_registry(pod: JsonObject, container: JsonObject, config: StorageInitia
 
 def _mounted(pod: JsonObject, volumes: Sequence[JsonObject], mounts: Sequence[JsonObject]) -> JsonObject:
     containers: list[Json] = [
-        _with_mounts(one, mounts) if isinstance(one, dict) and one.get("name") in _TARGETS else one
+        _with_mounts(one, mounts) if isinstance(one, dict) and one.get("name") in modelimages.TARGETS else one
         for one in list_at(pod, "containers")
     ]
     have = {text_at(one, "name") for one in list_at(pod, "volumes") if isinstance(one, dict)}
@@ -154,14 +162,23 @@ def _mounted(pod: JsonObject, volumes: Sequence[JsonObject], mounts: Sequence[Js
 def _with_mounts(container: JsonObject, mounts: Sequence[JsonObject]) -> JsonObject:
     have = {text_at(one, "mountPath") for one in list_at(container, "volumeMounts") if isinstance(one, dict)}
     added = [one for one in mounts if one["mountPath"] not in have]
-    container = container | {"volumeMounts": [*list_at(container, "volumeMounts"), *added]}
-    if any(
-        isinstance(one, dict) and one.get("name") == "STORAGE_URI" and one.get("value")
+    return _with_path(container | {"volumeMounts": [*list_at(container, "volumeMounts"), *added]})
+
+
+def _told(pod: JsonObject) -> JsonObject:
+    containers: list[Json] = [
+        _with_path(one) if isinstance(one, dict) and one.get("name") in modelimages.TARGETS else one
+        for one in list_at(pod, "containers")
+    ]
+    return pod | {"containers": containers}
+
+
+def _with_path(container: JsonObject) -> JsonObject:
+    """Where a container of the user's own was told a URI, it now finds a path."""
+    env: list[Json] = [
+        one | {"value": names.MODEL_DIR}
+        if isinstance(one, dict) and one.get("name") == "STORAGE_URI" and one.get("value")
+        else one
         for one in list_at(container, "env")
-    ):
-        env: list[Json] = [
-            one | {"value": names.MODEL_DIR} if isinstance(one, dict) and one.get("name") == "STORAGE_URI" else one
-            for one in list_at(container, "env")
-        ]
-        container = container | {"env": env}
-    return container
+    ]
+    return container | {"env": env} if env else container

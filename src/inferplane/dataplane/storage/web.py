@@ -4,6 +4,7 @@ Connections are made by urllib3. A body that ends early, a timeout and an answer
 `transfer` goes on from where it stopped; what will not change by itself is a `StorageError` at once.
 """
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ _CHUNK = 1 << 20
 _SAID = 500
 _TRY_LATER = (408, 425, 429, 500, 502, 503, 504)
 _REDIRECTS = 10
+# urllib3's words begin with the object that speaks; the endpoint is in our own already.
+_WHO = re.compile(r"^HTTPS?Connection(Pool)?\([^)]*\): ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ class Web:
                 f"{shown(self.about.uri)}: the certificate of {_host(url)} is not trusted: {scrubbed(str(cause))}",
                 fix="name its authority's file (a CA bundle, see docs/storage.md)",
             )
-        return unreachable(self.about.uri, _host(url), str(cause))
+        return unreachable(self.about.uri, _host(url), _WHO.sub("", str(cause)))
 
 
 def range_header(start: int, stop: int | None) -> dict[str, str]:

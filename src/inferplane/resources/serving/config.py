@@ -89,7 +89,8 @@ class StorageInitializer(Sidecar, frozen=True, kw_only=True):
     image: str = "kserve/storage-initializer:latest"
     ca_bundle_config_map_name: str = ""
     ca_bundle_volume_mount_path: str = "/etc/ssl/custom-certs"
-    enable_modelcar: bool = True
+    # KServe's shipped ConfigMap says true; we fetch unless asked, which works where nothing runs images, too.
+    enable_modelcar: bool = False
     cpu_modelcar: str = "10m"
     memory_modelcar: str = "15Mi"
     uid_modelcar: int = 1010
@@ -294,6 +295,9 @@ def _check(config: Config) -> None:
         raise ConfigError(f"{_place('deploy')}: defaultDeploymentMode: expected one of {known}, got {mode!r}")
     if config.ingress.path_template and not config.ingress.ingress_domain:
         raise ConfigError(f"{_place('ingress')}: ingressDomain is needed when pathTemplate is set")
+    path = config.ingress.path_template
+    if path and (not path.startswith("/") or path.startswith("//")):
+        raise ConfigError(f"{_place('ingress')}: pathTemplate: expected a path that begins with /, got {path!r}")
     if config.storage_initializer.oci_model_mode not in OCI_MODES:
         known = ", ".join(OCI_MODES[1:])
         got = config.storage_initializer.oci_model_mode

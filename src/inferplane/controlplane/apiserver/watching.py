@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from inferplane.client.kubernetes.api import EventType
-from inferplane.controlplane.apiserver import answers, errors, objects, reads, selectors
+from inferplane.controlplane.apiserver import answers, builtin, errors, objects, reads, selectors
 from inferplane.controlplane.apiserver.calls import Call, Stream
 from inferplane.controlplane.apiserver.core import Core
 from inferplane.controlplane.apiserver.errors import StatusError
@@ -198,7 +198,9 @@ class Lines:
         metadata: JsonObject = {"resourceVersion": str(revision)}
         if ended:
             metadata["annotations"] = {INITIAL_END: "true"}
-        obj: JsonObject = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+        empty = builtin.empty_object(resource)
+        obj: JsonObject = {"kind": empty.pop("kind"), "apiVersion": empty.pop("apiVersion"), "metadata": metadata}
+        obj |= empty
         if self._call.wanted.form is Form.PARTIAL:
             obj = partial(obj, self._call.wanted.version)
         return line(EventType.BOOKMARK, encode(obj))

@@ -34,6 +34,8 @@ def test_a_broken_key_is_named_and_keys_of_others_are_ignored() -> None:
     [
         ("deploy", '{"defaultDeploymentMode": "Serverles"}', "expected one of Standard, Knative, ModelMesh"),
         ("ingress", '{"ingressDomain": ""}', "ingressDomain is needed when pathTemplate is set"),
+        ("ingress", '{"pathTemplate": "http://host/{{ .Name }}"}', "pathTemplate: expected a path that begins with /"),
+        ("ingress", '{"pathTemplate": "//host/{{ .Name }}"}', "pathTemplate: expected a path that begins with /"),
         ("storageInitializer", '{"cpuLimit": "much"}', "cpuLimit: expected a quantity such as 100Mi, got 'much'"),
         ("storageInitializer", '{"ociModelMode": "docker"}', "expected one of modelcar, native, fetch, got 'docker'"),
         ("agent", '{"memoryLimit": ""}', "memoryLimit: expected a quantity such as 100Mi, got ''"),

@@ -4,6 +4,7 @@ from inferplane.controlplane.serving.knative import hosts
 from inferplane.resources.meta import ObjectMeta
 from inferplane.resources.serving.config import Ingress
 from inferplane.resources.serving.inferenceservice import InferenceService
+from inferplane.resources.serving.templates import TemplateError
 
 
 def isvc(name: str = "foo", **labels: str) -> InferenceService:
@@ -45,6 +46,44 @@ def test_further_domains_replace_the_one_that_the_host_is_under(
 
 def test_a_host_under_no_known_domain_has_no_others() -> None:
     assert hosts.additional("foo.ml.other.org", Ingress(ingress_domain="example.com")) == []
+
+
+URL = "http://foo-predictor.ml.example.com"
+
+
+@pytest.mark.parametrize(
+    ("config", "url"),
+    [
+        (Ingress(path_template=""), "http://foo.ml.example.com"),
+        (Ingress(path_template="", url_scheme="https"), "https://foo.ml.example.com"),
+        (Ingress(enable_gateway_api=False, path_template=""), "http://foo.ml.example.com"),
+        (Ingress(enable_gateway_api=False, ingress_domain="d.org", url_scheme="https"), "https://d.org/serving/ml/foo"),
+        (Ingress(enable_gateway_api=False, disable_istio_virtual_host=True), URL),
+    ],
+)
+def test_the_url_follows_the_configuration(config: Ingress, url: str) -> None:
+    assert hosts.url(isvc(), "foo.ml.example.com", URL, config) == url
+
+
+@pytest.mark.parametrize(
+    ("config", "address"),
+    [
+        (Ingress(), "http://foo-predictor.ml.svc.cluster.local"),
+        (Ingress(enable_gateway_api=False, url_scheme="https"), "http://foo.ml.svc.cluster.local"),
+        (
+            Ingress(enable_gateway_api=False, disable_istio_virtual_host=True),
+            "http://foo-predictor.ml.svc.cluster.local",
+        ),
+    ],
+)
+def test_the_address_is_plain_and_is_where_something_answers(config: Ingress, address: str) -> None:
+    assert hosts.address(isvc(), "foo-predictor", config) == address
+
+
+@pytest.mark.parametrize("template", ["/serving/{{ .Name", "/serving/{{ .Unknown }}"])
+def test_a_path_template_that_cannot_be_filled_in_is_an_error(template: str) -> None:
+    with pytest.raises(TemplateError):
+        hosts.url(isvc(), "foo", URL, Ingress(enable_gateway_api=False, path_template=template))
 
 
 def test_internal_is_what_the_label_or_the_host_says() -> None:

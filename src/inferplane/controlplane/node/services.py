@@ -46,7 +46,7 @@ class ServiceAddresses:
         self.cache.on_change(self._changed)
 
     async def find(self, wanted: Iterable[Mention], own: str) -> dict[tuple[str, str], Listening]:
-        """Those that exist, by namespace and name; `own` is the namespace of who asks.
+        """Those that exist and have ports, by namespace and name; `own` is the namespace of who asks.
 
         Raises ApiError and ServerUnreachable.
         """
@@ -56,7 +56,7 @@ class ServiceAddresses:
             service = self.cache.get(key)
             if service is None and (one.certain or one.namespace == own):
                 service = await self._ask(key)
-            if service is not None and service.spec.type != "ExternalName":
+            if service is not None and service.spec.ports and service.spec.type != "ExternalName":
                 ports = frozenset(port.port for port in service.spec.ports)
                 found[one.namespace, one.name] = Listening(await self._address(key, service), ports)
         return found

@@ -57,11 +57,12 @@ async def test_a_service_that_is_named_gets_an_address_once(tmp_path: Path) -> N
     assert recorded(api) == listening.address
 
 
-async def test_a_name_that_leads_elsewhere_gets_none(tmp_path: Path) -> None:
+async def test_a_name_that_leads_elsewhere_or_to_no_port_gets_none(tmp_path: Path) -> None:
     api, addresses = MemoryApi(FakeClock()), claim(tmp_path / "network", tmp_path)
     api.add(SERVICE, service(type="ExternalName"))
+    api.add(SERVICE, service("head") | {"spec": {"clusterIP": "None"}})
     async with addressed(api, addresses) as services:
-        assert await services.find([Mention("ml", "iris")], "ml") == {}
+        assert await services.find([Mention("ml", "iris"), Mention("ml", "head")], "ml") == {}
     addresses.close()
 
 

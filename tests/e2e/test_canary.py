@@ -65,7 +65,8 @@ class Load:
     """Requests one after the other on a few connections. `answers` counts predictions, `failures` is all else."""
 
     gateway: str
-    answers: Counter[int] = field(default_factory=Counter)
+    # Both from the start: the threads change numbers while others iterate, and must not add keys.
+    answers: Counter[int] = field(default_factory=lambda: Counter({1: 0, 2: 0}))
     failures: list[str] = field(default_factory=list)
     _ending: threading.Event = field(default_factory=threading.Event)
 

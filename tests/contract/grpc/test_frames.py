@@ -522,3 +522,33 @@ async def test_whatever_frames_come_the_server_keeps_its_books(
         assert peer.transport.ended == bool(peer.of(GOAWAY))
         assert set(connection.blocked) <= set(connection.streams)
         assert all(stream.credit >= 0 for stream in connection.streams.values())
+
+
+async def test_a_huge_frame_of_no_data_and_a_flood_of_settings_are_not_worked_through() -> None:
+    for flood in (b"\1\0\1\1\4\0\0\0\1" + b"\x20" * 65_537, frame(SETTINGS, 0, 0, bytes(6) * 11_000)):
+        async with peering() as peer:
+            peer.greet()
+            peer.send(flood)
+            assert [one.code for one in peer.of(GOAWAY)] == [ErrorCode.ENHANCE_YOUR_CALM]
+
+
+async def test_all_requests_of_a_connection_that_are_not_complete_have_a_bound() -> None:
+    async with peering(limits=Limits(held=2000)) as peer:
+        peer.greet()
+        peer.send(peer.headers(1, TO_INFER) + frame(DATA, 0, 1, request(3000)[:1500]))
+        peer.send(peer.headers(3, TO_INFER) + frame(DATA, 0, 3, request(3000)[:1500]))
+        assert peer.fields(3)[0]["grpc-status"] == "8"
+        peer.send(frame(DATA, END_STREAM, 1, request(3000)[1500:]))
+        await peer.ended(1)
+        assert len(answer_of(peer, 1).raw_output_contents[0]) == 3000
+        assert peer.connection.held == 0
+
+
+async def test_a_long_message_is_cut_so_that_clients_take_the_status() -> None:
+    async with peering() as peer:
+        peer.greet()
+        peer.send(call(peer, 1, changed={":path": "/" + "x" * 20_000}))
+        told = peer.fields(1)[0]
+        assert told["grpc-status"] == "12"
+        assert 1000 < len(told["grpc-message"]) <= 4096
+        assert told["grpc-message"].endswith("%E2%80%A6")

@@ -35,7 +35,7 @@ class UnaryExchange(Exchange):
     _message: bytes | None = None
     _compressed = False
     _length = 0
-    _begun = 0
+    _is_released = False
     _pending: Reply | asyncio.Future[Answer] | asyncio.Task[None] | None = None
 
     def complete(self, data: bytes, start: int, stop: int) -> None:
@@ -58,6 +58,10 @@ class UnaryExchange(Exchange):
         if self._assembler is None:
             self._assembler = Assembler(self._server.options.max_receive)
         self._length += stop - start
+        self._connection.held += stop - start
+        if self._length < self._connection.held > self._server.limits.held:
+            self.refuse(Code.RESOURCE_EXHAUSTED, "too many large requests are under way on this connection")
+            return
         for compressed, message in self._assembled(self._assembler, data, start, stop):
             if self._message is not None:
                 self.refuse(Code.INVALID_ARGUMENT, "expected one message, got several")
@@ -70,6 +74,7 @@ class UnaryExchange(Exchange):
     def end(self) -> None:
         if self._over:
             return
+        self._release()
         if self.head.length not in (None, self._length):
             self._connection.break_stream(StreamBroken(ErrorCode.PROTOCOL_ERROR, self.id))
         elif self._message is None or self._assembler is None or not self._assembler.is_between:
@@ -169,7 +174,18 @@ class UnaryExchange(Exchange):
             self._connection.begin(self, HEAD_GZIP)
             self._connection.send(self, packed, OK + trailers(answer))
 
+    def _release(self) -> None:
+        """The request is complete, or nobody waits for the rest."""
+        if not self._is_released:
+            self._is_released = True
+            self._connection.held -= self._length
+
+    def refuse(self, code: Code, message: str, *more: bytes) -> None:
+        self._release()
+        super().refuse(code, message, *more)
+
     def cancelled(self) -> None:
+        self._release()
         super().cancelled()
         if self._pending is not None:
             self._pending.cancel()

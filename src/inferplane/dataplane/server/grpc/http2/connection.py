@@ -92,6 +92,8 @@ class Connection(Sending, asyncio.Protocol):
             size = high << 8 | low
             start = at + frames.HEADER_SIZE
             at = start + size
+            if size > self.limits.head and kind != frames.DATA:
+                raise ConnectionBroken(ErrorCode.ENHANCE_YOUR_CALM, f"{size} bytes that are no data in one frame")
             if size > self.limits.frame:
                 raise ConnectionBroken(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {size} bytes")
             if at > end and (kind != frames.DATA or flags & frames.PADDED):
@@ -324,7 +326,7 @@ class Connection(Sending, asyncio.Protocol):
             _sized(payload, 0, "SETTINGS acknowledged")
             return
         self._configured = True
-        for name, value in frames.read_settings(payload):
+        for name, value in frames.read_settings(payload).items():
             self.configure(name, value)
         self.transport.write(frames.SETTINGS_ACK)
 

@@ -93,11 +93,11 @@ def goaway(last: int, code: ErrorCode, text: str = "") -> bytes:
     return frame(GOAWAY, 0, 0, struct.pack(">II", last, code) + text.encode("ascii", "replace"))
 
 
-def read_settings(payload: bytes) -> list[tuple[int, int]]:
-    """(identifier, value) in the frame's order."""
+def read_settings(payload: bytes) -> dict[int, int]:
+    """By identifier; of one that comes twice the last."""
     if len(payload) % 6:
         raise ConnectionBroken(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS: expected a multiple of 6 bytes")
-    return list(struct.iter_unpack(">HI", payload))
+    return dict(struct.iter_unpack(">HI", payload))
 
 
 def unpadded(flags: int, payload: bytes) -> bytes:

@@ -37,6 +37,8 @@ class Sending:
         """Streams that we gave up: what the client sent before it knew is passed over."""
         self.last = 0
         """The client's latest stream."""
+        self.held = 0
+        """Bytes of requests that are not complete."""
         self.leaving_at: int | None = None
         """The last stream that is answered, once the client knows that."""
         self.deadline: float | None = None

@@ -18,6 +18,8 @@ class Limits:
     """Open at once on one connection."""
     window: int = 1024 * 1024
     """What a stream may send before anybody has looked at it."""
+    held: int = 256 * 1024 * 1024
+    """Of all requests of a connection that are not complete, or of one that is larger."""
     frame: int = 1024 * 1024
     head: int = 64 * 1024
     """Of a stream, decoded."""

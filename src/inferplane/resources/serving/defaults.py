@@ -2,7 +2,7 @@
 
 The runtimes are KServe's own, field by field, so that the same YAML runs the same command here and there; one, for
 ONNX, is ours. Two have a readiness probe that KServe's lack: those servers open their port before the model is loaded.
-Those behind whose image our own server runs on one machine say that the gateway may bridge gRPC calls to it.
+Those behind whose image our own server runs on one machine say that its HTTP port takes gRPC too.
 """
 
 from collections.abc import Sequence

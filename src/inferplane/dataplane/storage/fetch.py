@@ -66,11 +66,12 @@ class Fetcher:
             ) as partial,
             self.cache.staging() as stage,
         ):
-            self._assemble(remote, entries, partial, stage)
+            new = self._assemble(remote, entries, partial, stage)
             if not any(stage.iterdir()):
                 raise StorageError(f"{shown(uri)}: no /{entries[0].within}/ directory in it, where the model would be")
             place(stage, destination, writable=self.writable)
-        self.cache.trim()
+        if new:
+            self.cache.trim()
         return destination
 
     def _wanted(self, uri: str, found: Sequence[Entry]) -> list[Entry]:
@@ -85,13 +86,13 @@ class Fetcher:
             return [replace(entries[0], archive=archive_of(entries[0].path))]
         return entries
 
-    def _assemble(self, remote: Remote, entries: Sequence[Entry], partial: Path, stage: Path) -> None:
-        """In the order of the entries: of two that give the same file, the later one counts."""
+    def _assemble(self, remote: Remote, entries: Sequence[Entry], partial: Path, stage: Path) -> bool:
+        """Was anything fetched? In the order of the entries: of two that give the same file, the later one counts."""
         keys = [_key(remote, one) for one in entries]
         jobs = [Job(one, _job_id(index, key)) for index, (one, key) in enumerate(zip(entries, keys, strict=True))]
         missing = [job for job, key in zip(jobs, keys, strict=True) if not (key and self.cache.take(key, stage))]
         if not missing:
-            return
+            return False
         sums = fetch_all(remote, missing, partial, self.meter, self.effort)
         for job in missing:
             found = _contents(job.entry, partial / job.id, sums[job.id], remote.name)
@@ -99,6 +100,7 @@ class Fetcher:
         if len(missing) < len(jobs) and any(job.entry.archive for job in jobs):
             for key in keys:  # again, so that the order holds
                 self.cache.take(key, stage)
+        return True
 
 
 def _key(remote: Remote, entry: Entry) -> str:

@@ -154,9 +154,9 @@ class _File:
         return self.directory / f"{self.job.id}.done"
 
     def missing(self) -> list[Part]:
-        """The parts that a former process did not complete."""
+        """The parts that a former process did not complete; all of them, when it can't be known what they were of."""
         parts = parts_of(self.job.entry.size, ranges=self.remote.ranges)
-        have = set(self._journal.read_text().split()) if self._journal.exists() and self._partial.exists() else set()
+        have = self._complete(parts) if self.job.entry.version else set()
         if not have:
             self._partial.write_bytes(b"")
             self._journal.write_text("")
@@ -164,6 +164,16 @@ class _File:
             if str(part.number) in have and part.stop is not None:
                 self.meter.add(part.stop - part.start)
         return [part for part in parts if str(part.number) not in have]
+
+    def _complete(self, parts: Sequence[Part]) -> set[str]:
+        """Numbers of the parts that are there."""
+        whole = self.directory / self.job.id
+        if whole.exists():  # that process was killed while it checked the last files
+            whole.replace(self._partial)
+            return {str(part.number) for part in parts}
+        if not (self._journal.exists() and self._partial.exists()):
+            return set()
+        return set(self._journal.read_text().split())
 
     def fetch(self, part: Part) -> None:
         descriptor = os.open(self._partial, os.O_WRONLY)

@@ -81,6 +81,19 @@ def test_the_parts_of_a_killed_process_are_not_fetched_again(tmp_path: Path, mon
     assert store.reads == 20
 
 
+def test_what_a_killed_process_had_as_a_whole_is_checked_again_and_not_fetched(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(CONTENT)
+    store = MemoryStore({"a": CONTENT}, digests={"a": md5(CONTENT)})
+    assert fetched(store, tmp_path) == {"a": CONTENT}
+    assert store.reads == 0
+
+
+def test_parts_of_something_without_a_version_are_not_trusted(tmp_path: Path) -> None:
+    (tmp_path / "a.part").write_bytes(b"other" * 20)
+    (tmp_path / "a.done").write_text("0\n")
+    assert fetched(MemoryStore({"a": CONTENT}, versioned=False), tmp_path) == {"a": CONTENT}
+
+
 def test_content_with_another_digest_is_refused_and_not_kept(tmp_path: Path) -> None:
     store = MemoryStore({"a": b"as it came"}, digests={"a": md5(b"as it was sent")})
     with pytest.raises(StorageError, match=r"corrupt: expected md5 .*, got "):

@@ -25,6 +25,10 @@ from inferplane.resources.serving import runtime_validation, validation
 from inferplane.resources.serving.config import ConfigError, parse
 from inferplane.resources.serving.inferenceservice import FRAMEWORKS, FailureReason
 
+_FIELDS = {
+    "storageUri": "spec.predictor.model.storageUri",
+    "storageContainerName": "spec.predictor.storageContainerName",
+}
 _FORMAT, _RUNTIME = "spec.predictor.model.modelFormat", "spec.predictor.model.runtime"
 
 
@@ -110,11 +114,14 @@ def _near(word: str | None, known: Sequence[str]) -> str:
 
 
 def _worded(manifest: Manifest, words: str, severity: Severity = Severity.ERROR) -> Finding:
-    """Of `PATH: WORDS`, or of words about the object as a whole."""
+    """Of `PATH: WORDS` or `PATH WORDS`, of words that begin with a field's name, or about the object as a whole."""
     path, colon, message = words.partition(": ")
-    if not colon or " " in path:
-        return Finding(manifest, "", words, severity)
-    return _at(manifest, path, message, severity)
+    if colon and " " not in path:
+        return _at(manifest, path, message, severity)
+    first, _, rest = words.partition(" ")
+    if first.startswith("spec."):
+        return _at(manifest, first, rest, severity)
+    return _at(manifest, _FIELDS.get(first, ""), words, severity)
 
 
 def _at(manifest: Manifest, path: str, message: str, severity: Severity = Severity.ERROR) -> Finding:

@@ -61,6 +61,14 @@ def test_a_sound_service_has_no_findings() -> None:
             "f.yaml:8: spec.predictor.model.modelFormat: No runtime found to support model format 'sklern'",
         ),
         (
+            isvc("spec:\n  predictor:\n    sklearn:\n      storageUri: ftp://b"),
+            "f.yaml:8: spec.predictor.model.storageUri: storageUri 'ftp://b' is not supported: expected a path or one of",
+        ),
+        (
+            isvc("spec:\n  predictor:\n    sklearn: {}\n    batcher: {}"),
+            "f.yaml:8: warning: spec.predictor.batcher: is not supported yet",
+        ),
+        (
             "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceServise\nmetadata: {name: a}",
             "f.yaml:2: kind: there is no kind InferenceServise; did you mean InferenceService?",
         ),

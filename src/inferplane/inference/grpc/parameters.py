@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, MutableMapping
 
-from inferplane.inference.errors import InvalidInput
+from inferplane.inference.errors import InvalidInput, refuse_shared_memory
 from inferplane.inference.grpc.grpc_predict_v2_pb2 import InferParameter
 from inferplane.inference.tensors import Parameters
 
@@ -13,6 +13,7 @@ def read(entries: Mapping[str, InferParameter], where: str) -> Parameters | None
     """The parameters, None for none. InvalidInput for one without a value (or with one of a kind not known here)."""
     if not entries:
         return None
+    refuse_shared_memory(entries, where)
     return {key: _value(entry, f"{where}[{key}]") for key, entry in entries.items()}
 
 

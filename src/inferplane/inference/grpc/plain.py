@@ -59,7 +59,7 @@ _LONGEST = 256
 
 def read(body: bytes) -> Plain | None:
     """What protobuf would find in the message, if it is plain."""
-    texts = {_MODEL_NAME: b"", _MODEL_VERSION: b"", _ID: b""}
+    name = version = request_id = b""
     inputs: list[tuple[_Description, int, int]] = []
     raws: list[memoryview] = []
     at, end = 0, len(body)
@@ -78,16 +78,21 @@ def read(body: bytes) -> Plain | None:
                 inputs.append(found)
             elif tag == _RAW:
                 raws.append(memoryview(body)[at:stop])
-            elif tag in texts:
-                texts[tag] = body[at:stop]
+            elif tag == _MODEL_NAME:
+                name = body[at:stop]
+            elif tag == _ID:
+                request_id = body[at:stop]
+            elif tag == _MODEL_VERSION:
+                version = body[at:stop]
             else:
                 return None
             at = stop
-        name, version, request_id = [text.decode() for text in texts.values()]
         tensors = _tensors(body, inputs, raws)
+        if tensors is None:
+            return None
+        return Plain(name.decode(), version.decode(), request_id.decode(), tensors, bool(raws))
     except (IndexError, UnicodeDecodeError, DecodeError, InvalidInput):
         return None
-    return None if tensors is None else Plain(name, version, request_id, tensors, bool(raws))
 
 
 def _input(body: bytes, start: int, stop: int) -> tuple[_Description, int, int] | None:
@@ -181,15 +186,13 @@ def write(
     if id:
         parts.append(_text(_ID, id))
     for number, output in enumerate(outputs):
-        if output.parameters:
+        layout = _layout(output.name, output.datatype, tuple(output.shape))
+        if output.parameters or layout is None:
             return None
-        contents = _typed(output) if raws is None else _raw_size(len(raws[number]))
+        contents = _typed(output.view(), layout) if raws is None else _raw_size(len(raws[number]))
         if contents is None:
             return None
-        head = _output_head(output.name, output.datatype, tuple(output.shape))
-        if head is None:
-            return None
-        parts += (b"\x2a", varint(len(head) + len(contents)), head, contents)
+        parts += (b"\x2a", varint(len(layout.head) + len(contents)), layout.head, contents)
     return b"".join(parts)
 
 
@@ -199,20 +202,30 @@ def _text(tag: int, text: str) -> bytes:
     return b"%c%b%b" % (tag, varint(len(data)), data) if data else b""
 
 
-_heads: dict[tuple[str, str, tuple[int, ...]], bytes] = {}
+class _Layout(NamedTuple):
+    """An output's `head` is all before its contents; `field` is the one of typed contents, 0 where there is none."""
+
+    head: bytes
+    field: int
+    dtype: np.dtype[np.generic]
 
 
-def _output_head(name: str, datatype: str, shape: tuple[int, ...]) -> bytes | None:
-    head = _heads.get((name, datatype, shape))
-    if head is None:
-        if len(_heads) >= _KEPT:
-            _heads.clear()
-        if any(type(size) is not int or size < 0 for size in shape):
+_layouts: dict[tuple[str, str, tuple[int, ...]], _Layout] = {}
+
+
+def _layout(name: str, datatype: str, shape: tuple[int, ...]) -> _Layout | None:
+    layout = _layouts.get((name, datatype, shape))
+    if layout is None:
+        kind = Datatype.__members__.get(datatype)
+        if kind is None or any(type(size) is not int or size < 0 for size in shape):
             return None
+        if len(_layouts) >= _KEPT:
+            _layouts.clear()
         sizes = b"".join(map(varint, shape))
         packed = b"%c%b%b" % (_SHAPE, varint(len(sizes)), sizes) if sizes else b""
-        head = _heads[name, datatype, shape] = _text(_NAME, name) + _text(_DATATYPE, datatype) + packed
-    return head
+        head = _text(_NAME, name) + _text(_DATATYPE, datatype) + packed
+        layout = _layouts[name, datatype, shape] = _Layout(head, _FIELDS.get(kind, 0), NUMPY[kind])
+    return layout
 
 
 def _raw_size(size: int) -> bytes:
@@ -240,23 +253,22 @@ _FIELDS = {
 }
 
 
-def _typed(output: InferOutput) -> bytes | None:
+def _typed(values: Array, layout: _Layout) -> bytes | None:
     """`contents`, of numbers that need no more than a byte or are memory as they are."""
-    datatype = output.datatype
-    field = _FIELDS.get(datatype)  # type: ignore[call-overload]  # text is found as the datatype that it spells
-    if field is None:
+    if not layout.field or values.dtype != layout.dtype:
         return None
-    values = output.view()
-    if values.dtype == NUMPY[datatype] and values.dtype.kind == "f":  # type: ignore[index]  # as above
+    if layout.dtype.kind == "f":
         packed = values.tobytes()
-    elif values.dtype.kind == ("b" if datatype == Datatype.BOOL else "i") and values.size < _SHORT:
-        numbers = values.ravel().tolist()
-        if numbers and not 0 <= min(numbers) <= max(numbers) < 0x80:
+    elif values.size < _SHORT:
+        try:
+            packed = bytes(values.ravel().tolist())
+        except ValueError:
             return None
-        packed = bytes(numbers)
+        if not packed.isascii():
+            return None
     else:
         return None
-    inner = b"%c%b%b" % (field, varint(len(packed)), packed) if packed else b""
+    inner = b"%c%b%b" % (layout.field, varint(len(packed)), packed) if packed else b""
     return b"%c%b%b" % (_CONTENTS, varint(len(inner)), inner)
 
 

@@ -3,7 +3,7 @@
 The class names are KServe's, so that model authors' `raise` and `except` lines keep working.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
@@ -129,6 +129,15 @@ class Overloaded(InferenceFailure):
     def __init__(self, model_name: str, waiting: int, retry_after: int) -> None:
         super().__init__(f"Model with name {model_name} is overloaded: {waiting} requests wait already.")
         self.retry_after = retry_after
+
+
+def refuse_shared_memory(parameters: Mapping[str, object], where: str) -> None:
+    """InvalidInput for parameters of Triton's shared-memory extensions.
+
+    A client whose request for them was ignored would take what its memory holds for an answer.
+    """
+    if "shared_memory_region" in parameters:
+        raise InvalidInput(f"{where}.shared_memory_region: there is no shared memory here", fix="send and take data")
 
 
 class Unimplemented(InferenceFailure):

@@ -12,7 +12,7 @@ import orjson
 
 from inferplane.inference import arrays, binary, classification, small
 from inferplane.inference.datatypes import BINARY_ONLY, Datatype
-from inferplane.inference.errors import InvalidInput, Malformed
+from inferplane.inference.errors import InvalidInput, Malformed, refuse_shared_memory
 from inferplane.inference.tensors import (
     BINARY_SIZE,
     Array,
@@ -237,6 +237,7 @@ def _parameters(value: object, where: str) -> Parameters | None:
     for key, item in parameters.items():
         if not isinstance(item, bool | int | float | str):
             raise Malformed("expected a string, a number or a boolean", where=f"{where}.{key}")
+    refuse_shared_memory(parameters, where)
     return cast(Parameters, parameters)
 
 

@@ -1,5 +1,7 @@
 """The repository, descriptions, statistics, and the description of it all."""
 
+import time
+
 import orjson
 import pytest
 from tests.contract.model_server.serving import get, post, request, serving
@@ -102,6 +104,19 @@ async def test_statistics_count_what_was_answered_and_what_failed() -> None:
     assert counts["compute_infer"]["count"] == 2
     assert counts["compute_infer"]["ns"] > 0
     assert [model["name"] for model in both] == ["a", "b"]
+    assert both[1]["last_inference"] == 0
+
+
+async def test_statistics_tell_runs_by_their_size_and_when_the_last_one_was() -> None:
+    began = int(time.time() * 1000)
+    async with serving(Echo("a")) as server:
+        for _ in range(2):
+            await server.exchange(post("/v1/models/a:predict", b'{"instances":[1]}'))
+        (found,) = orjson.loads((await server.exchange(get("/v2/models/a/stats"))).body)["model_stats"]
+    (batch,) = found["batch_stats"]
+    assert (batch["batch_size"], batch["compute_infer"]["count"], batch["compute_output"]["count"]) == (1, 2, 2)
+    assert batch["compute_infer"]["ns"] > 0
+    assert began <= found["last_inference"] <= int(time.time() * 1000)
 
 
 async def test_the_description_has_every_route_and_the_page_is_there_when_asked_for() -> None:

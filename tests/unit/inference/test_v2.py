@@ -296,3 +296,12 @@ def test_metadata_has_kserves_form() -> None:
     assert written == (
         b'{"name":"m","versions":null,"platform":"","inputs":[{"name":"x","datatype":"FP64","shape":[-1,4]}],"outputs":[]}'
     )
+
+
+@pytest.mark.parametrize("tensors", ["inputs", "outputs"])
+def test_a_tensor_in_shared_memory_is_refused_by_name(tensors: str) -> None:
+    placed = {"parameters": {"shared_memory_region": "r", "shared_memory_byte_size": 8}}
+    request = {"inputs": [GOOD], "outputs": [{"name": "y"}]} | {tensors: [{**GOOD, **placed}]}
+    why = rf"^{tensors}\[0\].parameters.shared_memory_region: there is no shared memory"
+    with pytest.raises(InvalidInput, match=why):
+        v2.read(orjson.dumps(request), "m")

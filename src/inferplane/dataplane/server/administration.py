@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from inferplane.dataplane.model.lifecycle import OutOfTurn, State
 from inferplane.dataplane.model.repository import ModelRepository
 from inferplane.dataplane.server.dispatch import Dispatch
-from inferplane.dataplane.server.metrics import Metrics
+from inferplane.dataplane.server.metrics import BATCHES, LAST, Metrics
 from inferplane.inference.datatypes import Datatype
 from inferplane.inference.errors import InferenceFailure, InvalidInput, ModelNotReady
 from inferplane.inference.tensors import TensorMetadata
@@ -119,6 +119,7 @@ def statistics(metrics: Metrics, name: str) -> JsonObject:
     return {
         "name": name,
         "version": VERSION,
+        "last_inference": int(totals.get((LAST, (name,)), [0.0])[0] * 1000),
         "inference_count": int(rows[-1]) if rows else good,
         "execution_count": int(sum(batches[:-1])) if batches else good,
         "inference_stats": {
@@ -129,9 +130,27 @@ def statistics(metrics: Metrics, name: str) -> JsonObject:
             "cache_miss": nothing,
         },
         "response_stats": {},
-        "batch_stats": [],
+        "batch_stats": _batches(totals, name),
         "memory_usage": [],
     }
+
+
+def _batches(totals: Mapping[tuple[str, tuple[str, ...]], Sequence[float]], name: str) -> list[Json]:
+    """By number of rows; of runs of more than LARGEST_BATCH nothing is kept."""
+    found = sorted(
+        (int(labels[1]), cells) for (family, labels), cells in totals.items() if family == BATCHES and labels[0] == name
+    )
+    stages = ("compute_input", "compute_infer", "compute_output")
+    return [
+        {
+            "batch_size": rows,
+            **{
+                stage: {"count": int(cells[0]), "ns": int(seconds * 1e9)}
+                for stage, seconds in zip(stages, cells[1:], strict=True)
+            },
+        }
+        for rows, cells in found
+    ]
 
 
 def _duration(cells: Sequence[float]) -> JsonObject:

@@ -188,3 +188,4 @@ def _count(metrics: ModelMetrics, verb: InferenceVerb, took: Timings) -> None:
     else:
         metrics.explain.observe(took.explain)
     metrics.postprocess.observe(took.postprocess)
+    metrics.ran(1, took.preprocess, took.predict if verb is InferenceVerb.PREDICT else took.explain, took.postprocess)

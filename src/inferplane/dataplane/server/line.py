@@ -283,9 +283,14 @@ class Line:
         if self._silent:
             metrics.preprocess.observe(0.0, len(calls))
             metrics.postprocess.observe(0.0, len(calls))
+            before = after = 0.0
         else:
-            metrics.preprocess.observe_all([call.preprocessing for call in calls if call.is_prepared])
-            metrics.postprocess.observe_all([call.postprocessing for call in calls if call.has_result])
+            prepared = [call.preprocessing for call in calls if call.is_prepared]
+            finished = [call.postprocessing for call in calls if call.has_result]
+            metrics.preprocess.observe_all(prepared)
+            metrics.postprocess.observe_all(finished)
+            before, after = sum(prepared), sum(finished)
+        metrics.ran(sum([call.rows for call in calls]), before, computed, after)
 
     def _own_threads(self) -> ThreadPoolExecutor:
         if self._threads is None:

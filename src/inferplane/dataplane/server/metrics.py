@@ -9,6 +9,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import add
+from time import time
 from typing import TYPE_CHECKING, Literal
 
 from inferplane.dataplane.server.cells import Cells, CellWriter, Region, groups, private
@@ -56,6 +58,17 @@ FAMILIES = {
         Family("inferplane_batch_rows", "Rows computed together", "histogram", bounds=COUNTS),
     )
 }
+
+
+BATCHES = "inferplane_batches"
+"""Group of (model, rows): runs of exactly so many rows, and seconds before, in and after the model. Not told as a
+metric: too many label values."""
+
+LAST = "inferplane_last_inference"
+"""Group of (model): when its last run ended, in seconds since the epoch."""
+
+LARGEST_BATCH = 256
+"""Rows. Clients make up the sizes of larger ones, and each size takes a group."""
 
 
 class Series:
@@ -111,7 +124,9 @@ class ModelMetrics:
     """The metrics of one model, resolved once so that counting costs no look-up by label. For the loop's thread."""
 
     __slots__ = (
+        "_batches",
         "_codes",
+        "_last",
         "_metrics",
         "_name",
         "_rejected",
@@ -133,6 +148,8 @@ class ModelMetrics:
         self._codes: dict[tuple[str, int], Series] = {}
         self._sizes: dict[str, tuple[Series, Series]] = {}
         self._rejected: dict[str, Series] = {}
+        self._batches: dict[int, Cells] = {}
+        self._last = metrics.series(LAST, name)
         self.preprocess = metrics.distribution("request_preprocess_seconds", name)
         self.predict = metrics.distribution("request_predict_seconds", name)
         self.explain = metrics.distribution("request_explain_seconds", name)
@@ -161,6 +178,19 @@ class ModelMetrics:
         counters[0].add(received)
         counters[1].add(sent)
 
+    def ran(self, rows: int, before: float, seconds: float, after: float) -> None:
+        """A run of so many rows has ended."""
+        self._last.set(time())
+        if rows > LARGEST_BATCH:
+            return
+        cells = self._batches.get(rows)
+        if cells is None:
+            cells = self._batches[rows] = self._metrics.group(4, BATCHES, self._name, str(rows))
+        cells[0] += 1
+        cells[1] += before
+        cells[2] += seconds
+        cells[3] += after
+
     def rejected(self, reason: str) -> None:
         """`reason`: queue_full, deadline or left."""
         counter = self._rejected.get(reason)
@@ -184,7 +214,8 @@ class Metrics:
         self._writer = CellWriter(own)
         for name, cells in groups(own):
             # What is in flight here is not what was in flight in the process whose place this one took.
-            if FAMILIES[_unpacked(name)[0]].kind == "gauge":
+            family = FAMILIES.get(_unpacked(name)[0])
+            if family is not None and family.kind == "gauge":
                 cells[0] = 0.0
         self._models: dict[str, ModelMetrics] = {}
 
@@ -196,21 +227,25 @@ class Metrics:
         return found
 
     def series(self, family: str, *labels: str) -> Series:
-        return Series(self._writer.group(_packed(family, labels), 1))
+        return Series(self.group(1, family, *labels))
+
+    def group(self, cells: int, family: str, *labels: str) -> Cells:
+        return self._writer.group(_packed(family, labels), cells)
 
     def distribution(self, family: str, *labels: str) -> Distribution:
         bounds = FAMILIES[family].bounds
-        return Distribution(self._writer.group(_packed(family, labels), len(bounds) + 2), bounds)
+        return Distribution(self.group(len(bounds) + 2, family, *labels), bounds)
 
     def totals(self) -> Mapping[tuple[str, tuple[str, ...]], list[float]]:
-        """(family, label values) → cells, added up over all processes."""
+        """(family, label values) → cells, added up over all processes; of LAST the latest."""
         found: dict[tuple[str, tuple[str, ...]], list[float]] = {}
         for region in self._regions:
             for packed, cells in groups(region):
                 name = _unpacked(packed)
                 values: list[float] = list(cells)
                 before = found.get(name)
-                found[name] = values if before is None else [a + b for a, b in zip(before, values, strict=True)]
+                together = max if name[0] == LAST else add
+                found[name] = values if before is None else list(map(together, before, values))
         return found
 
     def exposition(self, accept: str) -> tuple[bytes, str]:

@@ -169,3 +169,11 @@ def test_large_messages_are_read_as_small_ones(size: int, datatype: str) -> None
     there, whole = requests.read(body), requests.from_message(requests.parsed(body))
     assert there == whole
     assert there.inputs[0].view().flags.aligned
+
+
+def test_an_output_in_shared_memory_is_refused_by_name() -> None:
+    message = ModelInferRequest(model_name="m")
+    message.inputs.add(name="x", datatype="INT32", shape=[1]).contents.int_contents.append(1)
+    message.outputs.add(name="y").parameters["shared_memory_region"].string_param = "r"
+    with pytest.raises(InvalidInput, match="shared_memory_region: there is no shared memory here"):
+        requests.read(message.SerializeToString())

@@ -6,6 +6,7 @@ Connections are made by urllib3. A body that ends early, a timeout and an answer
 
 import re
 import ssl
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,20 +54,21 @@ class Web:
         self._timeout = urllib3.Timeout(
             connect=number(environ, "STORAGE_CONNECT_TIMEOUT", 15), read=number(environ, "STORAGE_READ_TIMEOUT", 30)
         )
-        self._context = _context(trust)
+        self._trust = trust
         self._pool = pool
-        self._managers: dict[str, urllib3.PoolManager] = {}
+        self._making = threading.Lock()
+        self._managers: dict[tuple[str, str], urllib3.PoolManager] = {}
 
     def manager(self, url: str) -> urllib3.PoolManager:
         """The connections to a URL's host, through the proxy of the environment if there is one."""
-        proxy = _proxy(self._environ, url)
-        if proxy not in self._managers:
-            if proxy:
-                made: urllib3.PoolManager = urllib3.ProxyManager(proxy, maxsize=self._pool, ssl_context=self._context)
-            else:
-                made = urllib3.PoolManager(maxsize=self._pool, ssl_context=self._context)
-            self._managers[proxy] = made
-        return self._managers[proxy]
+        proxy, scheme = _proxy(self._environ, url), urlsplit(url).scheme
+        with self._making:
+            if (proxy, scheme) not in self._managers:
+                # The system's authorities take a while to read, and only some requests need them.
+                context = _context(self._trust) if "https" in (scheme, urlsplit(proxy).scheme) else None
+                made = urllib3.ProxyManager(proxy, maxsize=self._pool, ssl_context=context) if proxy else None
+                self._managers[proxy, scheme] = made or urllib3.PoolManager(maxsize=self._pool, ssl_context=context)
+            return self._managers[proxy, scheme]
 
     @contextmanager
     def answer(

@@ -142,7 +142,9 @@ async def test_a_request_whose_time_is_over_gets_504_and_is_not_computed(where: 
 async def test_a_run_that_takes_too_long_is_answered_for_while_it_goes_on() -> None:
     model = Held()
     async with serving(model, Execution()) as dispatch:
-        assert (await ask(dispatch, x_request_timeout_ms="20")).status == 504
+        asked = ask(dispatch, x_request_timeout_ms="500")  # its thread starts before that on a busy machine too
+        await model.has_entered()
+        assert (await asked).status == 504
         assert len(model.seen) == 1
 
 

@@ -6,6 +6,7 @@ Every function here takes objects that decode and that are defaulted, and gives 
 from collections.abc import Callable
 
 from inferplane.client.kubernetes.api import Resource
+from inferplane.controlplane.apiserver.builtin.autoscalers import autoscaler_errors
 from inferplane.controlplane.apiserver.builtin.configs import (
     config_map_errors,
     config_map_update_errors,
@@ -28,7 +29,6 @@ from inferplane.controlplane.apiserver.builtin.services import (
 )
 from inferplane.controlplane.apiserver.builtin.volumes import claim_errors, claim_update_errors
 from inferplane.controlplane.apiserver.builtin.workloads import (
-    autoscaler_errors,
     deployment_errors,
     lease_errors,
     replica_set_errors,

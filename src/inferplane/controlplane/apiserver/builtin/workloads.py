@@ -1,10 +1,10 @@
-"""Deployments and ReplicaSets (selector, template, strategy), autoscalers, leases."""
+"""Deployments and ReplicaSets (selector, template, strategy), leases."""
 
 import msgspec
 
 from inferplane.controlplane.apiserver.builtin.metadata import label_errors
 from inferplane.controlplane.apiserver.builtin.pods import template_errors
-from inferplane.kernel.json import Json, JsonObject, object_at, text_at
+from inferplane.kernel.json import Json, JsonObject, object_at
 from inferplane.resources.meta import LabelSelector
 from inferplane.resources.schemas import FieldError
 from inferplane.resources.schemas.values import forbidden, invalid, not_supported, required
@@ -76,21 +76,6 @@ def _strategy_errors(strategy: JsonObject) -> list[FieldError]:
 def selector_update_errors(old: JsonObject, new: JsonObject) -> list[FieldError]:
     before, after = object_at(old, "spec", "selector"), object_at(new, "spec", "selector")
     return [] if before == after else [invalid("spec.selector", after, "field is immutable")]
-
-
-def autoscaler_errors(obj: JsonObject) -> list[FieldError]:
-    spec = object_at(obj, "spec")
-    found = [
-        required(f"spec.scaleTargetRef.{key}") for key in ("kind", "name") if not text_at(spec, "scaleTargetRef", key)
-    ]
-    least, most = spec.get("minReplicas"), spec.get("maxReplicas", 0)
-    if isinstance(least, int) and least < 1:
-        found.append(invalid("spec.minReplicas", least, "must be greater than or equal to 1"))
-    if not isinstance(most, int) or most < 1:
-        found.append(invalid("spec.maxReplicas", most, "must be greater than 0"))
-    elif isinstance(least, int) and most < least:
-        found.append(invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`"))
-    return found
 
 
 def lease_errors(obj: JsonObject) -> list[FieldError]:

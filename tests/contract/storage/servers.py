@@ -1,5 +1,6 @@
 """A web server for one test: answers by path, and what was asked of it."""
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,8 +48,8 @@ def file(asked: Asked, content: bytes, *, cut: int = -1, **headers: str) -> Answ
 
 
 @contextmanager
-def web(answer: Callable[[Asked], Answer | None]) -> Iterator[Web]:
-    """`answer` may be called by several threads; None is 404."""
+def web(answer: Callable[[Asked], Answer | None], tls: ssl.SSLContext | None = None) -> Iterator[Web]:
+    """`answer` may be called by several threads; None is 404. With `tls` the server speaks HTTPS."""
     seen: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -76,10 +77,12 @@ def web(answer: Callable[[Asked], Answer | None]) -> Iterator[Web]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield Web(f"http://127.0.0.1:{server.server_address[1]}", seen)
+            yield Web(f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}", seen)
         finally:
             server.shutdown()
             thread.join()

@@ -36,6 +36,11 @@ class Assembler:
         """Whether no message has begun without being complete."""
         return not self._prefix
 
+    @property
+    def missing(self) -> int:
+        """Bytes until the message that has begun is complete, as far as that is known."""
+        return PREFIX_SIZE if self._body is None else self._length - self._filled
+
     def feed(self, data: bytes, start: int, stop: int) -> Iterator[tuple[bool, bytes]]:
         """(whether it is compressed, message) for each that is complete now. TooLong, NoMessage."""
         view = memoryview(data)

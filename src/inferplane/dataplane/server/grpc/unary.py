@@ -67,9 +67,11 @@ class UnaryExchange(Exchange):
                 self.refuse(Code.INVALID_ARGUMENT, "expected one message, got several")
                 return
             self._message, self._compressed = message, compressed
-        # What has come lies in the message; its sender may go on.
-        if not self._over and not self.ended and self.credit < self._server.limits.window // 2:
-            self._connection.give_credit(self, self._server.limits.window - self.credit)
+        # What has come lies in the message, so its sender may go on; one that will be done within its window need not
+        # be told, which would be a call of the system.
+        window = self._server.limits.window
+        if not self._over and not self.ended and self.credit < min(window // 2, self._assembler.missing):
+            self._connection.give_credit(self, window - self.credit)
 
     def end(self) -> None:
         if self._over:

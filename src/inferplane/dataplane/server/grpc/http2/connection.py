@@ -51,6 +51,7 @@ class Connection(Sending, asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._closing = True
+        self._outbox.clear()
         for stream in list(self.streams.values()):
             stream.cancelled()
         self.streams.clear()
@@ -63,10 +64,14 @@ class Connection(Sending, asyncio.Protocol):
         self._heard = True
         if self._rest:
             data, self._rest = self._rest + data, b""
+        self._flushes = True
         try:
             self._read(data)
         except ConnectionBroken as error:
             self.give_up(error.code, str(error))
+        finally:
+            self._flushes = False
+            self.flush()
 
     def give_up(self, code: ErrorCode, text: str = "") -> None:
         """Tells the client why, and reads nothing more."""
@@ -76,7 +81,7 @@ class Connection(Sending, asyncio.Protocol):
             stream.cancelled()
         self.streams.clear()
         self.blocked.clear()
-        self.transport.write(frames.goaway(self.last, code, text))
+        self.write(frames.goaway(self.last, code, text))
         self.close()
 
     # Frames.
@@ -211,7 +216,7 @@ class Connection(Sending, asyncio.Protocol):
         if self._credit < 0:
             raise ConnectionBroken(ErrorCode.FLOW_CONTROL_ERROR, "more data than the connection's window")
         if self._credit < CONNECTION_WINDOW // 2:
-            self.transport.write(frames.window_update(0, CONNECTION_WINDOW - self._credit))
+            self.write(frames.window_update(0, CONNECTION_WINDOW - self._credit))
             self._credit = CONNECTION_WINDOW
         if stop > len(data):
             self._left, self._left_stream, self._left_flags = stop - len(data), id, flags
@@ -328,13 +333,13 @@ class Connection(Sending, asyncio.Protocol):
         self._configured = True
         for name, value in frames.read_settings(payload).items():
             self.configure(name, value)
-        self.transport.write(frames.SETTINGS_ACK)
+        self.write(frames.SETTINGS_ACK)
 
     def _ping(self, flags: int, id: int, payload: bytes) -> None:
         _of_connection(id, "PING")
         _sized(payload, 8, "PING")
         if not flags & frames.ACK:
-            self.transport.write(frames.ping(payload, ack=True))
+            self.write(frames.ping(payload, ack=True))
         elif payload == self.LEAVING:
             self.leave_now()
 
@@ -357,6 +362,7 @@ class Connection(Sending, asyncio.Protocol):
             self._heard, self._heard_at = False, now
         else:
             self._silent(now - self._heard_at)
+            self.flush()
 
     def _silent(self, seconds: float) -> None:
         limits = self.limits
@@ -370,7 +376,7 @@ class Connection(Sending, asyncio.Protocol):
         if seconds > limits.keep_alive + limits.ping_timeout:
             self.transport.abort()
         elif seconds > limits.keep_alive:
-            self.transport.write(frames.ping(b"\0" * 8, ack=False))
+            self.write(frames.ping(b"\0" * 8, ack=False))
 
 
 def _sized(payload: bytes, size: int, what: str) -> None:

@@ -49,6 +49,33 @@ class Sending:
         self._frame_limit = frames.SMALLEST_FRAME_LIMIT
         self._paused = False
         self._closing = False
+        self._outbox: list[Buffer] = []
+        self._outbox_size = 0
+        self._flushes = False
+
+    # What is written in one turn of the loop leaves with one call of the system.
+
+    def write(self, data: bytes) -> None:
+        self._write_all((data,), len(data))
+
+    def _write_all(self, pieces: Sequence[Buffer], size: int) -> None:
+        if not self._outbox and not self._flushes:
+            self.owner.loop.call_soon(self.flush)
+        self._outbox += pieces
+        self._outbox_size += size
+        if self._outbox_size > self.HIGH_WATER:
+            self.flush()
+
+    def flush(self) -> None:
+        outbox = self._outbox
+        if not outbox:
+            return
+        self._outbox = []
+        self._outbox_size = 0
+        if len(outbox) == 1:
+            self.transport.write(outbox[0])
+        else:
+            self.transport.writelines(outbox)
 
     # Answers.
 
@@ -62,7 +89,7 @@ class Sending:
             return
         tag = stream.tag
         self._window -= size
-        self.transport.write(
+        self.write(
             b"%b\1\4%b%b%b\0\0%b%b%b%b\1\5%b%b"
             % (
                 len(head).to_bytes(3, "big"), tag, head,
@@ -74,11 +101,11 @@ class Sending:
 
     def begin(self, stream: Stream, head: bytes) -> None:
         """The headers of an answer whose data will come."""
-        self.transport.write(frames.frame(frames.HEADERS, frames.END_HEADERS, stream.id, head))
+        self.write(frames.frame(frames.HEADERS, frames.END_HEADERS, stream.id, head))
 
     def answer_empty(self, stream: Stream, head: bytes) -> None:
         """Headers that are the whole answer."""
-        self.transport.write(frames.frame(frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, stream.id, head))
+        self.write(frames.frame(frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, stream.id, head))
         self._over(stream)
 
     def send(self, stream: Stream, pieces: Sequence[Buffer], tail: bytes | None = None) -> None:
@@ -104,7 +131,7 @@ class Sending:
         del self.blocked[stream.id]
         if stream.tail is not None:
             tail = frames.frame(frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, stream.id, stream.tail)
-            self.transport.write(tail)
+            self.write(tail)
             self._over(stream)
         stream.sent()
 
@@ -113,7 +140,7 @@ class Sending:
         self._window -= size
         stream.window -= size
         header = frames.HEADER.pack(size >> 8, size & 0xFF, frames.DATA, 0, stream.id)
-        self.transport.writelines([header, *pieces])
+        self._write_all([header, *pieces], frames.HEADER_SIZE + size)
 
     def _over(self, stream: Stream) -> None:
         """All is said. A client that has more to say is told that nobody listens."""
@@ -125,12 +152,12 @@ class Sending:
 
     def write_reset(self, id: int, code: ErrorCode) -> None:
         self.was_reset.append(id)
-        self.transport.write(frames.reset(id, code))
+        self.write(frames.reset(id, code))
 
     def give_credit(self, stream: Stream, size: int) -> None:
         """The client may send so many bytes more on this stream."""
         stream.credit += size
-        self.transport.write(frames.window_update(stream.id, size))
+        self.write(frames.window_update(stream.id, size))
 
     # Windows and pace.
 
@@ -173,6 +200,7 @@ class Sending:
         if not self._closing:
             self.deadline = None
         self._go_on()
+        self.flush()
 
     def _go_on(self) -> None:
         for stream in list(self.blocked.values()):
@@ -189,9 +217,8 @@ class Sending:
         if self._leaving or self._closing:
             return
         self._leaving = True
-        self.transport.write(
-            frames.goaway(frames.LARGEST_ID, ErrorCode.NO_ERROR) + frames.ping(self.LEAVING, ack=False)
-        )
+        self.write(frames.goaway(frames.LARGEST_ID, ErrorCode.NO_ERROR) + frames.ping(self.LEAVING, ack=False))
+        self.flush()
         self.owner.loop.call_later(_LEAVE_AT_LEAST, self.leave_now)
 
     def leave_now(self) -> None:
@@ -199,7 +226,7 @@ class Sending:
         if not self._leaving or self.leaving_at is not None or self._closing:
             return
         self.leaving_at = self.last
-        self.transport.write(frames.goaway(self.last, ErrorCode.NO_ERROR))
+        self.write(frames.goaway(self.last, ErrorCode.NO_ERROR))
         self.forgotten()
 
     def forgotten(self) -> None:
@@ -209,6 +236,7 @@ class Sending:
 
     def close(self) -> None:
         """Ends what we send. The client has a while to read it."""
+        self.flush()
         self._closing = True
         self.deadline = self.owner.loop.time() + self.limits.linger
         end_sending(self.transport)

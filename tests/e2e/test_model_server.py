@@ -105,6 +105,14 @@ def test_kserves_other_flags_are_accepted_with_a_word_of_warning(iris: Path) -> 
     assert "--max_threads has no effect yet" in errors
 
 
+def test_each_requests_stages_are_logged_when_asked_for(iris: Path) -> None:
+    with started(f"--model_dir={iris}", "--enable_latency_logging=true") as (process, _, port):
+        post(port, PREDICT, {"instances": ROWS})
+        process.terminate()
+        _, errors = process.communicate(timeout=TIMEOUT)
+    assert "predict_ms: " in errors
+
+
 def test_stopping_under_load_fails_no_request(iris: Path) -> None:
     with started(f"--model_dir={iris}") as (process, _, port):
         clients = [Load(port) for _ in range(8)]
@@ -156,7 +164,7 @@ class Load(threading.Thread):
             ["--model_dir=/no/such/dir"],
             "Cannot locate source uri /no/such/dir: there is no /no/such/dir on this machine",
         ),
-        (["--model_dir=s3://bucket/m"], "Cannot recognize storage type for s3://bucket/m"),
+        (["--model_dir=unheard-of://bucket/m"], "Cannot recognize storage type for unheard-of://bucket/m"),
         (["--model_dir=EMPTY"], "looked for one file ending in .joblib, .pkl, .pickle, found nothing"),
         (["--model_dir=BROKEN"], "model.joblib: cannot be loaded: "),
     ],

@@ -56,12 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serves until SIGTERM or SIGINT. Returns the exit code: 1 when the model cannot be served, 2 for wrong flags."""
     try:
         options = parse(sys.argv[1:] if argv is None else argv)
+        _set_up_logging(options)
     except UsageError as error:
         print(f"inferplane serve: {error}", file=sys.stderr)
         return MISUSED
     except SystemExit:
         return 0  # argparse, after --help
-    _log_to_stderr()
     keep_freed()
     for warning in options.warnings:
         log.warning("%s", warning)
@@ -123,7 +123,10 @@ def _models(options: Options) -> list[Model]:
         nthread=options.nthread,
         providers=options.providers,
     )
-    return models(options.format, options.model_name, _directory(options.model_dir), runtime_options)
+    found = models(options.format, options.model_name, _directory(options.model_dir), runtime_options)
+    for model in found:
+        model.enable_latency_logging = options.enable_latency_logging
+    return found
 
 
 def _directory(uri: str) -> Path:
@@ -202,6 +205,22 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped, number)
     return stop
+
+
+def _set_up_logging(options: Options) -> None:
+    """Raises UsageError for a configuration that cannot be followed."""
+    if options.log_config_file:
+        # Not at the top: logging.config imports much, and few servers are given a file.
+        from inferplane.assembly.serving_logging import configure_logging
+
+        try:
+            configure_logging(options.log_config_file)
+        except Exception as error:  # what logging.config raises is not limited by anything
+            raise UsageError(f"--log_config_file {options.log_config_file}: {error}") from error
+    elif options.configure_logging:
+        _log_to_stderr()
+    else:
+        logging.getLogger("inferplane").handlers.clear()  # a fork has those of the process that it comes from
 
 
 def _log_to_stderr() -> None:

@@ -15,6 +15,7 @@ from inferplane.assembly.server_flags import (
     count,
     execution,
     grpc_flags,
+    yes_or_no,
 )
 from inferplane.dataplane.runtimes.registry import FORMATS
 from inferplane.dataplane.server.http.access_log import AccessLog, UnknownField
@@ -47,6 +48,9 @@ class Options:
     enable_tracing: bool | None
     enable_docs_url: bool
     access_log: AccessLog | None
+    enable_latency_logging: bool
+    configure_logging: bool
+    log_config_file: str
     warnings: tuple[str, ...]
 
 
@@ -54,9 +58,6 @@ class Options:
 _WITHOUT_EFFECT: dict[str, str] = {
     "--max_threads": "4",
     "--max_asyncio_workers": "",
-    "--enable_latency_logging": "true",
-    "--configure_logging": "true",
-    "--log_config_file": "",
     "--predictor_host": "",
     "--protocol": "v1",
     "--predictor_protocol": "v1",
@@ -95,6 +96,9 @@ def parse(arguments: Sequence[str]) -> Options:
         enable_tracing=found.enable_tracing,
         enable_docs_url=found.enable_docs_url,
         access_log=_access_log(found.access_log_format),
+        enable_latency_logging=found.enable_latency_logging,
+        configure_logging=found.configure_logging,
+        log_config_file=found.log_config_file,
         warnings=tuple(f"{flag} has no effect yet" for flag in _WITHOUT_EFFECT if getattr(found, flag[2:]) is not None),
     )
 
@@ -119,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add_grpc_extras(parser)
     add_execution_flags(parser)
     _add_runtime_flags(parser)
+    _add_logging_flags(parser)
     for flag, default in _WITHOUT_EFFECT.items():
         parser.add_argument(flag, default=None, help=f"accepted for KServe's sake, no effect yet (there: {default})")
     parser.add_argument(
@@ -150,6 +155,19 @@ def _add_runtime_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--providers", default="", help="onnx: execution providers by preference, with commas (the CPU's when empty)"
+    )
+
+
+def _add_logging_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--enable_latency_logging",
+        type=yes_or_no,
+        default=False,
+        help="log each request's stages (KServe's default is true; it doubles what a small request costs)",
+    )
+    parser.add_argument("--configure_logging", type=yes_or_no, default=True, help="log to standard error")
+    parser.add_argument(
+        "--log_config_file", default="", help="logging configuration: .json, .yaml, .yml or an ini file"
     )
 
 

@@ -14,9 +14,11 @@ class Use(View, frozen=True, kw_only=True):
 
 
 class PodUse(View, frozen=True, kw_only=True):
+    """Of a pod each of whose containers has a figure."""
+
     namespace: str
     name: str
-    uid: str
+    labels: dict[str, str] = {}
     containers: list[Use] = []
 
 

@@ -1,7 +1,6 @@
 """`metrics.k8s.io`: what pods and nodes use. Computed when asked from the node's latest samples, never stored.
 
-Metadata comes from the objects in the store, so labels select as they do for the pods themselves; a pod is there once
-each of its containers has a figure, as in metrics-server.
+A pod's labels are the pod's own, so they select as they do there; it is there once each of its containers has a figure.
 """
 
 import math
@@ -18,8 +17,9 @@ from inferplane.controlplane.apiserver.core import Core
 from inferplane.controlplane.apiserver.errors import StatusError
 from inferplane.controlplane.apiserver.kinds import BUILT_IN, Kind
 from inferplane.controlplane.apiserver.logs import NodeGone
-from inferplane.controlplane.apiserver.storage import Stored, unsaved
-from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
+from inferplane.controlplane.apiserver.negotiation import Form
+from inferplane.controlplane.apiserver.storage import unsaved
+from inferplane.kernel.json import Json, JsonObject, object_at
 from inferplane.resources.schemas.quantities import canonical
 from inferplane.resources.usage import PodUse, Report, Use
 
@@ -53,27 +53,29 @@ class NodeUsage:
 
 async def get(core: Core, call: Call) -> Answer:
     found = await _found(core, call)
-    one = next((one for one in found if objects.name(one.object) == call.name), None)
+    one = next((one for one in found if objects.name(one) == call.name), None)
     if one is None:
         raise errors.not_found(call.kind.resource, call.name)
-    return answers.one(core, call, one)
+    return answers.one(core, call, unsaved(call.kind, one))
 
 
 async def listing(core: Core, call: Call) -> Answer:
     selector = selectors.parse(call.kind, call.query.get("labelSelector", ""), call.query.get("fieldSelector", ""))
-    found = await _found(core, call)
-    return answers.many(core, call, [one for one in found if selector.matches(one.object)], {})
+    found = [one for one in await _found(core, call) if selector.empty or selector.matches(one)]
+    if call.wanted.form is not Form.OBJECT:
+        return answers.many(core, call, [unsaved(call.kind, one) for one in found], {})
+    items: list[Json] = [*found]
+    return answers.plain(call.wanted, {**answers.list_head(call.kind, {}), "items": items})
 
 
-async def _found(core: Core, call: Call) -> list[Stored]:
+async def _found(core: Core, call: Call) -> list[JsonObject]:
     if core.usage is None:
         raise _unavailable(call, "there is no node here")
     try:
         report = await core.usage.report()
     except NodeGone as error:
         raise _unavailable(call, str(error)) from error
-    made = _nodes(core, report) if call.kind.resource.kind == "NodeMetrics" else _pods(core, call, report)
-    return [unsaved(call.kind, one) for one in made]
+    return [*(_nodes(core, report) if call.kind.resource.kind == "NodeMetrics" else _pods(core, call, report))]
 
 
 def _unavailable(call: Call, why: str) -> StatusError:
@@ -84,28 +86,20 @@ def _unavailable(call: Call, why: str) -> StatusError:
 
 
 def _pods(core: Core, call: Call, report: Report) -> Iterator[JsonObject]:
-    used = sorted((one for one in report.pods if call.namespace in ("", one.namespace)), key=_place)
-    for one in used:
-        stored = core.storage.get(_POD, one.namespace, one.name)
-        if stored is not None and objects.uid(stored.object) == one.uid and _is_complete(stored.object, one):
-            yield _pod_metrics(core, stored.object, one)
+    now = core.now
+    for one in sorted(report.pods, key=lambda one: (one.namespace, one.name)):
+        if call.namespace in ("", one.namespace) and call.name in ("", one.name):
+            yield _pod_metrics(one, now)
 
 
-def _place(one: PodUse) -> tuple[str, str]:
-    return one.namespace, one.name
-
-
-def _is_complete(pod: JsonObject, use: PodUse) -> bool:
-    wanted = {text_at(one, "name") for one in list_at(pod, "spec", "containers") if isinstance(one, dict)}
-    return wanted <= {one.name for one in use.containers}
-
-
-def _pod_metrics(core: Core, pod: JsonObject, use: PodUse) -> JsonObject:
+def _pod_metrics(use: PodUse, now: str) -> JsonObject:
     # The oldest sample of the pod: no figure of it is older than what is said.
     oldest = min(use.containers, key=lambda one: one.at)
     containers: list[Json] = [{"name": one.name, "usage": _usage(one)} for one in use.containers]
-    metadata: JsonObject = {"name": use.name, "namespace": use.namespace}
-    return {"metadata": _dated(core, metadata, pod), **_when(oldest), "containers": containers}
+    metadata: JsonObject = {"name": use.name, "namespace": use.namespace, "creationTimestamp": now}
+    if use.labels:
+        metadata["labels"] = {**use.labels}
+    return {"metadata": metadata, **_when(oldest), "containers": containers}
 
 
 def _nodes(core: Core, report: Report) -> Iterator[JsonObject]:
@@ -113,13 +107,10 @@ def _nodes(core: Core, report: Report) -> Iterator[JsonObject]:
         return
     stored = core.storage.get(_NODE, "", report.node.name)
     if stored is not None:
-        metadata = _dated(core, {"name": report.node.name}, stored.object)
+        metadata: JsonObject = {"name": report.node.name, "creationTimestamp": core.now}
+        if labels := object_at(stored.object, "metadata", "labels"):
+            metadata["labels"] = labels
         yield {"metadata": metadata, **_when(report.node), "usage": _usage(report.node)}
-
-
-def _dated(core: Core, metadata: JsonObject, about: JsonObject) -> JsonObject:
-    labels = object_at(about, "metadata", "labels")
-    return {**metadata, "creationTimestamp": core.now, **({"labels": labels} if labels else {})}
 
 
 def _when(use: Use) -> JsonObject:
@@ -138,4 +129,4 @@ def _built_in(kind: str) -> Kind:
     return next(one for one in BUILT_IN if one.resource.kind == kind)
 
 
-_POD, _NODE = _built_in("Pod"), _built_in("Node")
+_NODE = _built_in("Node")

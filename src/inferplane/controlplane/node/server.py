@@ -47,7 +47,8 @@ class _Server:
         return web.Response(text="ok")
 
     async def usage(self, _: web.Request) -> web.Response:
-        body = msgspec.json.encode(report(self._sampler.pods, self._sampler.node, self._sampler.name))
+        sampler = self._sampler
+        body = msgspec.json.encode(report(sampler.pods, self._pods.cache.list(), sampler.node, sampler.name))
         return web.Response(body=body, content_type="application/json")
 
     async def logs(self, request: web.Request) -> web.StreamResponse:

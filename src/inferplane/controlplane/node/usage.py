@@ -16,6 +16,7 @@ from typing import Protocol
 
 from inferplane.controlplane.node.procfs import Identity, Load, Memory, Stat
 from inferplane.kernel.clock import Clock, micro_timestamp
+from inferplane.resources.core import Pod
 from inferplane.resources.usage import PodUse, Report, Use
 
 # metrics-server: a container's first figure comes from its start when that is at least this long ago.
@@ -151,14 +152,20 @@ def _from_start(one: Running, now: float, moment: datetime, period: float) -> _P
     return _Point(0.0, now - age) if min(_FRESH, period) <= age <= 2 * period else None
 
 
-def report(pods: Mapping[Running, Used], node: Used | None, name: str) -> Report:
-    """The latest figures, pods together; one without a figure of each of its containers is left out by who reads it."""
-    by_pod: dict[tuple[str, str, str], list[tuple[str, Used]]] = defaultdict(list)
-    for one, used in pods.items():
-        by_pod[one.namespace, one.pod, one.uid].append((one.container, used))
+def report(used: Mapping[Running, Used], pods: Iterable[Pod], node: Used | None, name: str) -> Report:
+    """The latest figures of `pods`; one is left out until each of its containers has a figure, as in metrics-server."""
+    by_pod: dict[str, dict[str, Used]] = defaultdict(dict)
+    for one, figures in used.items():
+        by_pod[one.uid][one.container] = figures
     listed = [
-        PodUse(namespace=namespace, name=name, uid=uid, containers=[_use(used, name) for name, used in containers])
-        for (namespace, name, uid), containers in by_pod.items()
+        PodUse(
+            namespace=pod.metadata.namespace,
+            name=pod.metadata.name,
+            labels=pod.metadata.labels,
+            containers=[_use(figures, container) for container, figures in found.items()],
+        )
+        for pod in pods
+        if (found := by_pod.get(pod.metadata.uid)) and all(one.name in found for one in pod.spec.containers)
     ]
     return Report(node=_use(node, name) if node is not None else None, pods=listed)
 

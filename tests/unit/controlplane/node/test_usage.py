@@ -12,6 +12,8 @@ from tests.fakes.clock import FakeClock
 from inferplane.controlplane.node import procfs
 from inferplane.controlplane.node.procfs import Identity, Load, Memory, Stat
 from inferplane.controlplane.node.usage import Running, Sampler, report
+from inferplane.resources.core import Container, Pod, PodSpec
+from inferplane.resources.meta import ObjectMeta
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 TICKS = 100  # a second; procfs reads the system's, which is 100 on all Linux machines we run on
@@ -139,14 +141,29 @@ def test_the_machine_is_measured_too(machine: Machine) -> None:
     assert (one.node.cpu, one.node.memory) == (1.5, 5_000)
 
 
-def test_the_report_puts_the_containers_of_a_pod_together(machine: Machine) -> None:
+def pod(*containers: str, uid: str = "uid-0") -> Pod:
+    meta = ObjectMeta(name="iris-0", namespace="ml", uid=uid, labels={"app": "iris"})
+    return Pod(metadata=meta, spec=PodSpec(containers=[Container(name=one) for one in containers]))
+
+
+@pytest.mark.parametrize(
+    ("one", "told"),
+    [
+        (pod("main", "agent"), [("iris-0", ["agent", "main"])]),
+        (pod("main", "agent", "late"), []),
+        (pod("main", "agent", uid="a namesake"), []),
+    ],
+)
+def test_a_pod_is_reported_once_each_container_has_a_figure(
+    machine: Machine, one: Pod, told: list[tuple[str, list[str]]]
+) -> None:
     machine.stats[20] = process(20)
     machine.sizes[20] = Memory(7, 7)
     found = sampler(machine, FakeClock(), run(age=12.0), run(20, container="agent", age=12.0))
-    said = report(found.pods, found.node, found.name)
-    [pod] = said.pods
-    assert (pod.namespace, pod.name, sorted(one.name for one in pod.containers)) == ("ml", "iris-0", ["agent", "main"])
-    assert pod.containers[0].at == "2026-01-01T00:00:00.000000Z"
+    said = report(found.pods, [one], found.node, found.name)
+    assert [(each.name, sorted(use.name for use in each.containers)) for each in said.pods] == told
+    assert {use.at for each in said.pods for use in each.containers} <= {"2026-01-01T00:00:00.000000Z"}
+    assert {label for each in said.pods for label in each.labels.items()} <= {("app", "iris")}
     assert said.node is None
 
 

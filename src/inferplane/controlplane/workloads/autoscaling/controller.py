@@ -55,8 +55,8 @@ class AutoscalerController:
         self._sets = informers.cache(REPLICA_SET, ReplicaSet)
         self._pods = informers.cache(POD, Pod)
         self._pods.add_index(_BY_LABEL, _labels)
-        # Two lists in a period: a figure is at most half a period older than its sample.
-        self._metrics = Metrics(api, clock, self._settings.sync_period / 2)
+        # One list in a period: a figure is at most a period older than its sample.
+        self._metrics = Metrics(api, clock, self._settings.sync_period)
         self._histories: dict[str, History] = {}
         self._told: dict[str, tuple[tuple[str, str], ...]] = {}
         self.controller = Controller("horizontalpodautoscaler", self.reconcile, clock=clock)

@@ -10,6 +10,8 @@ from tests.e2e.node_under_test import Machine
 
 from inferplane.client.kubernetes import kinds
 from inferplane.controlplane.node.agent import Installer
+from inferplane.controlplane.node.environments import shared
+from inferplane.kernel.backoff import Backoff
 from inferplane.kernel.json import JsonObject, object_at, text_at
 
 pytestmark = pytest.mark.e2e
@@ -88,3 +90,18 @@ async def test_a_tag_that_asks_for_another_version_is_not_overruled_by_the_model
         said = text_at(waiting(machine, "pinned"), "message")
         assert said.startswith("the image's tag (runtimeVersion) asks for scikit-learn 1.5.2")
         assert "library-version" not in said
+
+
+async def test_the_reason_stays_while_it_is_tried_again(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "_RETRY", Backoff(first=0.05, limit=0.05))
+    uv, tries = tmp_path / "uv", tmp_path / "tries"
+    uv.write_text(f"#!/bin/sh\necho x >> {tries}\necho 'error: dns error' >&2\nexit 2\n")
+    async with machine.node():
+        machine.run("old", server("1.5.2", tmp_path))
+        await machine.until(lambda: waiting(machine, "old").get("reason") == "EnvironmentNotBuilt")
+        since, before = len(machine.api.writes), tries.read_text().count("x")
+        await machine.until(lambda: tries.read_text().count("x") >= before + 3)
+        written = [one.body for one in machine.api.writes[since:] if one.name == "old" and one.subresource == "status"]
+        assert all("EnvironmentNotBuilt" in str(one) for one in written)

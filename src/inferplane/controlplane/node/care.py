@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 # kubelet: at most 80 lines or 2 KiB of the log, 4 KiB of the termination log.
 _MESSAGE_LINES, _MESSAGE_FROM_LOG, _MESSAGE_FROM_FILE = 80, 2048, 4096
+NOT_BUILT = "EnvironmentNotBuilt"
 _TRY_AGAIN = 5.0
 _TRY_API_AGAIN = 1.0
 # Each attempt is a new interpreter that imports what there is.
@@ -92,7 +93,9 @@ class Care:
             self.run_changed()
 
     def start(self, action: Start) -> None:
-        self.seen = replace(self.seen, launching=True, progress="", problem=None)
+        # Whoever reads why it does not start should not see it blink with every new try.
+        lasting = self.seen.problem if self.seen.problem and self.seen.problem.reason == NOT_BUILT else None
+        self.seen = replace(self.seen, launching=True, progress="", problem=lasting)
         name = f"launch {self.pod.metadata.namespace}/{self.pod.metadata.name}/{self.container.name}"
         self._launching = asyncio.create_task(self._launch(action), name=name)
 
@@ -112,9 +115,9 @@ class Care:
             hint = install_hint(how, error.message) if missing else error.message
             self._refuse("RuntimeNotInstalled" if missing else "RuntimeBroken", hint, "Failed", _TRY_IMPORT_AGAIN)
         except EnvironmentFailed as error:
-            self._refuse("EnvironmentNotBuilt", _with_ways_out(error), "Failed", error.retry_after)
+            self._refuse(NOT_BUILT, _with_ways_out(error), "Failed", error.retry_after)
         except InvalidRequirements as error:
-            self._refuse("EnvironmentNotBuilt", str(error), "Failed")
+            self._refuse(NOT_BUILT, str(error), "Failed")
         except MountError as error:
             self._refuse("FailedMount", str(error), "FailedMount")
         except ConfigError as error:

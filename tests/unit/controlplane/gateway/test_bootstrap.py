@@ -41,6 +41,6 @@ def test_envoy_is_run_from_the_wheel_and_shares_no_memory_with_another() -> None
     assert words[words.index("--concurrency") + 1] == "2"
 
 
-@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 1), (4, 2), (64, 4)])
-def test_model_servers_keep_most_of_the_cores(cores: int, workers: int) -> None:
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 2), (4, 2), (64, 4)])
+def test_model_servers_keep_most_of_many_cores(cores: int, workers: int) -> None:
     assert suggested_workers(cores) == workers

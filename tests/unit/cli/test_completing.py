@@ -4,6 +4,7 @@ import pytest
 from click.shell_completion import ShellComplete
 from tests.unit.cli.desk import Desk
 
+from inferplane.cli import completing
 from inferplane.cli.main import COMMANDS, COMPLETE_VARIABLE, NAME, cli
 from inferplane.client.kubernetes.kinds import INFERENCE_SERVICE, NAMESPACE, POD
 
@@ -16,7 +17,9 @@ def offered(desk: Desk, *words: str) -> list[str]:
 
 
 @pytest.fixture
-def served(desk: Desk) -> Desk:
+def served(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    # How long a user waits for a word is not what is tested, on a machine that may be busy.
+    monkeypatch.setattr(completing, "SECONDS", 60.0)
     desk.server.add(INFERENCE_SERVICE, {"metadata": {"name": "iris"}})
     desk.server.add(INFERENCE_SERVICE, {"metadata": {"name": "wine", "namespace": "ml"}}, "ml")
     desk.server.add(POD, {"metadata": {"name": "iris-predictor-1"}})

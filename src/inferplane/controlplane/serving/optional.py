@@ -16,7 +16,7 @@ from inferplane.kernel.errors import InferplaneError
 from inferplane.resources.meta import Condition, ConditionStatus, ObjectMeta, View, condition
 
 V = TypeVar("V", bound=View)
-_LIST_SECONDS = 10.0
+_LIST_SECONDS = 30.0
 
 
 class NotListed(InferplaneError):

@@ -88,6 +88,6 @@ def test_render_refuses_what_a_cluster_would_refuse(
 def test_crds_are_ours_and_on_demand_those_of_gateway_api(offline: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert offline.type("crds", "-o", "json") == 0
     ours = {one["spec"]["group"] for one in json.loads(capsys.readouterr().out)["items"]}
-    assert offline.type("crds", "--gateway-api") == 0
-    groups = {one["spec"]["group"] for one in yaml.load_all(capsys.readouterr().out, yaml.CSafeLoader)}
+    assert offline.type("crds", "--gateway-api", "-o", "json") == 0
+    groups = {one["spec"]["group"] for one in json.loads(capsys.readouterr().out)["items"]}
     assert (ours, groups - ours) == ({"serving.kserve.io", "inferplane.dev"}, {"gateway.networking.k8s.io"})

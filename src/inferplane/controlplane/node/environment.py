@@ -7,10 +7,11 @@ not defined stays as it is written. Paths of mounts are then replaced by where t
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import ceil
 
-from inferplane.controlplane.node.quantities import in_units_of
 from inferplane.kernel.errors import InferplaneError
 from inferplane.resources.core import Container, EnvVarSource, KeySelector, Pod
+from inferplane.resources.schemas.quantities import amount
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^()$\s]+)\))")
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
@@ -117,6 +118,11 @@ def resource_value(container: Container, resource: str, divisor: str | int, sour
         return in_units_of(table.get(name, default), divisor)
     except ValueError as error:
         raise ConfigError(f"resourceFieldRef {resource}: {error}") from error
+
+
+def in_units_of(value: str | float, divisor: str | float) -> str:
+    """`value / divisor`, rounded up, as `resourceFieldRef` shows it. A divisor of 0 means 1."""
+    return str(ceil(amount(str(value)) / (amount(str(divisor)) or 1)))
 
 
 def _from_whole_objects(container: Container, sources: Sources) -> Iterable[tuple[str, str]]:

@@ -63,6 +63,8 @@ LOYALTY = 5.0
 # that a garbage collection or a busy machine held up is no storm, hence the limit in seconds.
 REST = 4.0
 REST_LIMIT = 0.1
+# A name of its own: caches are shared, and the endpoint controller's index by Service holds only what it manages.
+_SLICES_OF = "slices that a Service is routed by"
 
 NOTHING = Snapshot({}, {}, {}, {}, {})
 
@@ -105,7 +107,7 @@ class GatewayController:
         self._slices = informers.cache(ENDPOINT_SLICE, EndpointSlice)
         self._namespaces = informers.cache(NAMESPACE, Namespace)
         self._services.add_index("local", lambda one: ["all"] if address_of(one) else [])
-        self._slices.add_index("service", lambda one: [f"{one.metadata.namespace}/{one.service}"])
+        self._slices.add_index(_SLICES_OF, lambda one: [f"{one.metadata.namespace}/{one.service}"])
         # Statuses, our own above all, change nothing in the plan.
         self._classes.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
         self._gateways.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
@@ -202,7 +204,7 @@ class GatewayController:
         stale, self._stale_services = self._stale_services, {}
         changed: list[Assignment] = []
         for service in stale:
-            slices = self._slices.matching("service", str(service)) if service in self._clusters else ()
+            slices = self._slices.matching(_SLICES_OF, str(service)) if service in self._clusters else ()
             for cluster in self._clusters.get(service, ()):
                 now = assignment(cluster, self._services.get(service), slices)
                 if self._assigned.get(cluster.name) != now:

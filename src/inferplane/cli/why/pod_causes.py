@@ -96,7 +96,7 @@ def _storage(pod: Pod, component: str, facts: Facts) -> Cause | None:
         initializer = status.name == STORAGE_INITIALIZER
         summary = "the model could not be fetched" if initializer else f"init container {status.name} failed"
         details = _said(ended) or (_exit_text(ended),)
-        kind, fix = (Kind.STORAGE, _storage_fix(facts)) if initializer else (Kind.CRASHING, "")
+        kind, fix = (Kind.STORAGE, _initializer_fix(details, facts)) if initializer else (Kind.CRASHING, "")
         return Cause(kind, component, summary, details, fix, pod=pod.metadata.name, previous=status.restart_count > 0)
     return None
 
@@ -111,6 +111,12 @@ def _storage_uri(facts: Facts) -> str:
     predictor = facts.service.spec.predictor if facts.service else None
     model = predictor.model if predictor else None
     return (model.storage_uri if model else None) or (predictor.storage_uri if predictor else None) or ""
+
+
+def _initializer_fix(details: tuple[str, ...], facts: Facts) -> str:
+    """The URI is at fault unless the initializer's words, which end with what to do, are about something else."""
+    elsewhere = ("access denied", "credentials", "cannot connect", "certificate", "no space left", "not installed")
+    return "" if any(word in line for word in elsewhere for line in details) else _storage_fix(facts)
 
 
 def _storage_fix(facts: Facts) -> str:
@@ -253,6 +259,13 @@ def _starting(pod: Pod, component: str, now: datetime) -> Cause:
     )
 
 
+def _progress(pod: Pod) -> str:
+    """What the node adds to the condition while an init container tells how far it is."""
+    waiting = condition(pod.status.conditions, "Initialized")
+    _, separator, said = (waiting.message if waiting else "").partition("]: ")
+    return f" ({said})" if separator else ""
+
+
 def _stage(pod: Pod) -> str:
     """What the pod waits for, in the order of its life."""
     if not pod.spec.node_name:
@@ -260,7 +273,8 @@ def _stage(pod: Pod) -> str:
     for status in pod.status.init_container_statuses:
         if status.state.terminated is None:
             initializer = status.name == STORAGE_INITIALIZER
-            return "fetching the model" if initializer else f"running init container {status.name}"
+            doing = "fetching the model" if initializer else f"running init container {status.name}"
+            return f"{doing}{_progress(pod)}"
     for status in pod.status.container_statuses:
         if status.state.running is None:
             waiting = status.state.waiting

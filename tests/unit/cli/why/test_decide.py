@@ -71,6 +71,13 @@ def pod(*containers: JsonObject, init: list[Json] | None = None, node: str = "la
     return msgspec.convert(body, Pod)
 
 
+FETCHING: JsonObject = {
+    "type": "Initialized",
+    "status": "False",
+    "message": "containers with incomplete status: [storage-initializer]: s3://b/m: 41 % of 2.9 GiB",
+}
+
+
 def container(state: JsonObject, name: str = "kserve-container", **more: Json) -> JsonObject:
     return {"name": name, "state": state, **more}
 
@@ -268,6 +275,12 @@ def test_a_model_that_cannot_be_fetched_names_the_storage_uri() -> None:
     assert cause.fix == "correct  spec.predictor.model.storageUri: pvc://models/fraud"
 
 
+def test_the_storage_uri_is_not_blamed_for_what_is_not_its_fault() -> None:
+    words = "s3://b/m: access denied to access key A: let it read there, or give the service other credentials"
+    cause = the_cause(pods=(pod(init=[container(ended(1, words), "storage-initializer")]),))
+    assert (cause.kind, cause.details, cause.fix) == (Kind.STORAGE, (words,), "")
+
+
 def test_a_claim_that_cannot_be_mounted_shows_the_event() -> None:
     message = 'persistentvolumeclaim "models" not found'
     waiting = container({"waiting": {"reason": "ContainerCreating"}})
@@ -418,6 +431,10 @@ def test_a_process_whose_probe_fails_shows_the_probe_s_answer() -> None:
     [
         (pod(), "waiting for the node to start its containers"),
         (pod(init=[container({"running": {}}, "storage-initializer")]), "fetching the model"),
+        (
+            pod(init=[container({"running": {}}, "storage-initializer")], conditions=[FETCHING]),
+            "fetching the model (s3://b/m: 41 % of 2.9 GiB)",
+        ),
         (pod(container({"waiting": {"reason": "PodInitializing"}})), "starting container kserve-container"),
         (pod(container({"running": {}})), "container kserve-container runs and is loading (not ready yet)"),
     ],

@@ -108,3 +108,10 @@ def test_claims_among_several_keep_their_own_paths() -> None:
         {"name": "mnt-base", "mountPath": "/mnt/base", "readOnly": True, "subPath": "base"},
         {"name": "mnt-models", "mountPath": "/mnt/models", "readOnly": True},
     ]
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_server_that_may_write_gets_files_of_its_own(read_only: bool) -> None:
+    initializer = item(attached("s3://bkt/m", read_only=read_only), "initContainers")
+    wanted = {"name": "INFERPLANE_MODEL_WRITABLE", "value": "true"}
+    assert (wanted in list_at(initializer, "env")) is not read_only

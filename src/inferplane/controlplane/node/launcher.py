@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import ceil
 from pathlib import Path
 
 from inferplane.controlplane.machinery.cache import Cache
@@ -21,8 +22,11 @@ from inferplane.controlplane.node.status import Place
 from inferplane.controlplane.node.volumes import Volumes, mount
 from inferplane.resources.core import Container, Pod
 from inferplane.resources.process_image import ProcessImage
+from inferplane.resources.schemas.quantities import amount
 
 _DEFAULT_PORT = 8080
+# Numeric libraries of foreign servers start a thread for each processor of the machine unless told otherwise.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TERMINATION_LOG = "INFERPLANE_TERMINATION_LOG"
 LIBRARY_VERSION = "inferplane.dev/library-version"
 """Annotation of a pod (and so of an InferenceService): `recorded`, the default, serves a model with the library version
@@ -73,8 +77,7 @@ class Launcher:
         root = directory.prepare(container.name)
         termination = directory.termination_log(container.name, attempt)
         base = self._base(pod, container, place, root) | {TERMINATION_LOG: str(termination)}
-        if how.entrypoint:
-            base |= self.ours
+        base |= self.ours if how.entrypoint else threads(container)
         for variable in how.env:
             base[variable.name] = expand(variable.value, base)
         variables = environment(pod, container, sources, base)
@@ -162,3 +165,9 @@ class Launcher:
             "POD_NAMESPACE": pod.metadata.namespace,
             "PORT": str(port),
         }
+
+
+def threads(container: Container) -> dict[str, str]:
+    """Variables that keep a command's pools of threads within its CPU limit; none without one."""
+    limit = container.resources.limits.get("cpu")
+    return {} if limit is None else dict.fromkeys(_THREADS, str(max(1, ceil(amount(str(limit))))))

@@ -185,7 +185,7 @@ async def test_a_stall_counts_against_every_request_that_was_due_meanwhile() -> 
     async with answering(lambda n: answer(200), stall=0.4) as target:
         found, _ = await measured(target, concurrency=1, duration=0.8, rate=100.0)
     # 40 requests were due in those 0.4 s; the first waited 0.4 s, the last hardly at all.
-    assert 20 <= sum(latency > 0.1 for latency in found.tally.latencies)
+    assert sum(latency > 0.1 for latency in found.tally.latencies) >= 20
     assert found.late >= 30
 
 

@@ -61,9 +61,7 @@ def transport(certificate: Certificate) -> listener_components_pb2.FilterChain:
         private_key=base_pb2.DataSource(filename=certificate.key),
     )
     versions = common_pb2.TlsParameters(tls_minimum_protocol_version=common_pb2.TlsParameters.TLSv1_2)
-    common = tls_pb2.CommonTlsContext(
-        tls_certificates=[files], tls_params=versions, alpn_protocols=["h2", "http/1.1"]
-    )
+    common = tls_pb2.CommonTlsContext(tls_certificates=[files], tls_params=versions, alpn_protocols=["h2", "http/1.1"])
     socket = base_pb2.TransportSocket(
         name="envoy.transport_sockets.tls",
         typed_config=_any(tls_pb2.DownstreamTlsContext(common_tls_context=common)),

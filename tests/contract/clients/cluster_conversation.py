@@ -5,6 +5,7 @@ What came of it is printed as JSON.
 """
 
 import json
+import os
 import sys
 import threading
 
@@ -113,4 +114,6 @@ def through_election(model):
 if __name__ == "__main__":
     config.load_kube_config()
     ways = {"kserve": through_kserve, "watch": through_watch, "election": through_election}
-    print(json.dumps(ways[sys.argv[1]](sys.argv[2])))
+    print(json.dumps(ways[sys.argv[1]](sys.argv[2])), flush=True)
+    # The second leader goes on in a thread of the library's own, which has no end: the process ends under it.
+    os._exit(0)

@@ -32,5 +32,5 @@ def test_each_can_be_set() -> None:
 
 @pytest.mark.parametrize("text", ["soon", "-1", "0.01", "nan", "inf"])
 def test_anything_else_is_refused_by_name(text: str) -> None:
-    with pytest.raises(InferplaneError, match="INFERPLANE_HPA_SYNC_PERIOD: expected a number of at least 0.1"):
+    with pytest.raises(InferplaneError, match=r"INFERPLANE_HPA_SYNC_PERIOD: expected a number of at least 0\.1"):
         autoscaling({"INFERPLANE_HPA_SYNC_PERIOD": text})

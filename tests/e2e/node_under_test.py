@@ -11,6 +11,7 @@ from tests.fakes.api import MemoryApi
 
 from inferplane.assembly import installer
 from inferplane.assembly.home import Home
+from inferplane.assembly.keeper import lock_name
 from inferplane.assembly.node import _machine_info, _path, _places
 from inferplane.client.kubernetes import kinds
 from inferplane.controlplane.node import runs
@@ -123,6 +124,12 @@ def sh(script: str, **more: Json) -> JsonObject:
 
 def alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists() and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def has_its_name(machine: Machine, name: str) -> bool:
+    """Whether a keeper holds the lock of that name."""
+    taken = lock_name(machine.home.run / f"keeper-{name}.sock")
+    return any(line.endswith(f"@{taken}") for line in Path("/proc/net/unix").read_text().splitlines())
 
 
 def keeper_pids(machine: Machine, name: str) -> list[int]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.node_under_test import Machine, alive, keeper_pids, sh
+from tests.e2e.node_under_test import Machine, alive, has_its_name, keeper_pids, sh
 
 from inferplane.client.kubernetes import kinds
 from inferplane.controlplane.node import procfs
@@ -239,8 +239,10 @@ async def test_a_node_that_ends_while_a_zygote_imports_leaves_no_process_behind(
 
 async def test_a_node_finds_the_keeper_that_a_former_one_had_only_begun_to_start(machine: Machine) -> None:
     async with machine.node():
-        while not (begun := keeper_pids(machine, "plain")):  # noqa: ASYNC110 - no event for a process that imports
+        # Before it has taken its name the next node's may take it, and is then the one that stays.
+        while not has_its_name(machine, "plain"):  # noqa: ASYNC110 - no event for a process that imports
             await asyncio.sleep(0)
+        begun = keeper_pids(machine, "plain")
     async with machine.node():
         uid = machine.run("pod", sh(SLEEP))
         await machine.until_ready("pod")

@@ -70,11 +70,16 @@ def _only_one(path: Path) -> socket.socket | None:
     """
     lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        lock.bind("\0inferplane-keeper-" + hashlib.sha256(os.fsencode(path.absolute())).hexdigest())
+        lock.bind(f"\0{lock_name(path)}")
     except OSError:
         lock.close()
         return None
     return lock
+
+
+def lock_name(path: Path) -> str:
+    """Of the keeper with this socket."""
+    return "inferplane-keeper-" + hashlib.sha256(os.fsencode(path.absolute())).hexdigest()
 
 
 def _listen(path: Path) -> socket.socket:

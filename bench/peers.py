@@ -56,7 +56,7 @@ def version(name: str, python: Path) -> str:
 
 def _install(python: Path, requirements: tuple[str, ...], constraints: Path) -> None:
     uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-    _output(uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(python.parent.parent))
+    _output(uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(python.parent.parent))
     _output(
         uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python),
         "--constraint", str(constraints), *requirements,

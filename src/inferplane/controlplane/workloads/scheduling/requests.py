@@ -2,7 +2,7 @@
 
 Containers, sidecars and init containers add up as kube-scheduler adds them. One thing is different: requests that
 KServe puts on every container of a service (1 CPU and 2Gi; 100m and 100Mi on what is injected) reserve nothing. Nobody
-chose them, our pods are processes that take 10 MB while they idle, and a laptop with four cores would serve four models.
+chose them, our pods are processes that take 10 MB while idle, and a laptop with four cores would serve four models.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,5 +1,5 @@
 # `make run` sets up everything and runs the main job; `make test` sets up and passes the tests.
-.PHONY: run test check lint bench format imports clean help
+.PHONY: run test check units lint bench format imports clean help
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
@@ -20,7 +20,11 @@ test:
 	@sh scripts/environment.sh dev
 	$(PYTEST) tests
 
-check: lint
+check:
+	@sh scripts/environment.sh dev
+	@$(MAKE) --no-print-directory --output-sync=target --jobs=2 lint units
+
+units:
 	$(PYTEST) tests/unit tests/reconcile
 
 lint:

@@ -296,7 +296,7 @@ class Line:
         if self._threads is None:
             # The loop must get its turn soon while a thread computes in Python, once a request. Another model's request
             # then takes, in the median, 0.2 ms more than when nothing computes; with the interpreter's own 5 ms, 5 ms.
-            # Two threads that compute in Python lose at most 5 % to each other's turns.
+            # Two threads that compute in Python lose some 5 to 10 % to each other's turns (measured beside other load).
             sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH))
             self._threads = ThreadPoolExecutor(
                 max_workers=self._execution.max_concurrency, thread_name_prefix=f"model-{self._name}"

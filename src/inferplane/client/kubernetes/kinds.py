@@ -37,5 +37,7 @@ CLUSTER_STORAGE_CONTAINER = Resource(
     "serving.kserve.io", "v1alpha1", "clusterstoragecontainers", "ClusterStorageContainer", namespaced=False
 )
 KNATIVE_SERVICE = Resource("serving.knative.dev", "v1", "services", "Service")
+POD_AUTOSCALER = Resource("autoscaling.internal.knative.dev", "v1alpha1", "podautoscalers", "PodAutoscaler")
+SERVERLESS_SERVICE = Resource("networking.internal.knative.dev", "v1alpha1", "serverlessservices", "ServerlessService")
 VIRTUAL_SERVICE = Resource("networking.istio.io", "v1", "virtualservices", "VirtualService")
 PROCESS_IMAGE = Resource("inferplane.dev", "v1alpha1", "processimages", "ProcessImage", namespaced=False)

@@ -1,8 +1,10 @@
 """Everything at once, for minutes: `python -m bench.soak [--minutes 10] [--services 200]`.
 
 A platform of its own serves a pool of InferenceServices that are created, changed and deleted at random while the
-control plane, the node, Envoy and pods are killed with -9 in turn. At the end every write that was acknowledged must be
-there, and all is deleted: no process, route or directory may be left, and memory must not have grown.
+control plane, the node, Envoy, pods, keepers and the supervisor are killed with -9 in turn (a killed supervisor is
+followed by another `up`). At the end every write that was acknowledged must be there, and Envoy must have routes and
+clusters for just the services that live; then all is deleted, and no process, route, cluster or directory may be left.
+No process' memory may have grown from the first third of the time to the last.
 
 Services hold a small scikit-learn model; most of them are stopped (`serving.kserve.io/stop`) so that the pool fits the
 machine, and start and stop is one of the changes. Figures are printed every half minute and at the end.
@@ -13,6 +15,7 @@ import http.client
 import json
 import os
 import random
+import re
 import ssl
 import subprocess
 import sys
@@ -29,13 +32,18 @@ from pathlib import Path
 import psutil
 import yaml
 
+from bench.envoy_config import config_dump, names
+from bench.over_time import Sample, sample, trends
 from bench.servers import free_ports
 
 KIND = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
 STOP = "serving.kserve.io/stop"
 MARK = "soak/mark"
-VICTIMS = ("control-plane", "node", "envoy", "pod")
+VICTIMS = ("control-plane", "node", "envoy", "pod", "keeper", "supervisor")
 PATIENCE = 120.0
+LOOK_EVERY, TELL_EVERY = 5.0, 30.0
+KEEPER = "inferplane.assembly.keeper"
+_OURS = re.compile(r"\bsoak-\d+")
 
 
 @dataclass(slots=True)
@@ -53,12 +61,14 @@ class Tally:
     refused: dict[str, int] = field(default_factory=dict)
     cut: int = 0  # the server died before it answered
     kills: dict[str, int] = field(default_factory=dict)
-    memory: list[dict[str, float]] = field(default_factory=list)
+    memory: list[Sample] = field(default_factory=list)
 
 
 class Platform:
     def __init__(self, home: Path) -> None:
         self.home = home
+        free = free_ports()
+        self._ports = ("--port", str(free.http), "--api-port", str(free.metrics))
         self.environ = {**os.environ, "INFERPLANE_HOME": str(home), "KUBECONFIG": str(home / "kubeconfig")}
 
     def command(self, *words: str, timeout: float = 180.0) -> str:
@@ -70,9 +80,16 @@ class Platform:
             raise SystemExit(f"inferplane {' '.join(words)}: {done.stdout}{done.stderr}")
         return done.stdout
 
+    def up(self) -> None:
+        self.command("up", "-d", *self._ports)
+
     def processes(self) -> dict[str, int]:
-        found: dict[str, int] = json.loads(self.command("status", "-o", "json"))["processes"]
+        """By name, as the supervisor wrote it last. Raises OSError while there is none."""
+        found: dict[str, int] = json.loads((self.home / "platform.json").read_text())["processes"]
         return found
+
+    def keepers(self) -> list[psutil.Process]:
+        return [one for one in family(self) if KEEPER in _words(one)]
 
     def client(self) -> "Client":
         config = yaml.safe_load((self.home / "kubeconfig").read_text())
@@ -177,18 +194,17 @@ class Writers:
 
 
 def kill(platform: Platform, victim: str) -> bool:
-    if victim == "pod":
-        node = psutil.Process(platform.processes()["node"])
-        found = [one for one in node.children(recursive=True) if "serve" in " ".join(one.cmdline())]
-        found = found or [one for one in psutil.process_iter() if _is_pod(one, platform.home)]
-        if not found:
-            return False
-        random.choice(found).kill()
-        return True
-    pid = platform.processes().get(victim)
-    if pid is None:
+    """False when there is none at the moment."""
+    if victim in ("pod", "keeper"):
+        pods = (one for one in psutil.process_iter() if _is_pod(one, platform.home))
+        found = platform.keepers() if victim == "keeper" else list(pods)
+    else:
+        found = [psutil.Process(pid) for name, pid in platform.processes().items() if name == victim]
+    if not found:
         return False
-    psutil.Process(pid).kill()
+    random.choice(found).kill()
+    if victim == "supervisor":
+        platform.up()
     return True
 
 
@@ -197,6 +213,13 @@ def _is_pod(process: psutil.Process, home: Path) -> bool:
         return str(home / "pods") in process.environ().get("HOME", "") or str(home / "pods") in process.cwd()
     except psutil.Error:
         return False
+
+
+def _words(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def family(platform: Platform) -> list[psutil.Process]:
@@ -213,14 +236,9 @@ def family(platform: Platform) -> list[psutil.Process]:
 
 
 def memory(platform: Platform) -> dict[str, float]:
-    """Private megabytes of the platform's processes."""
-    found = {}
-    for name, pid in platform.processes().items():
-        try:
-            found[name] = psutil.Process(pid).memory_full_info().uss / 1e6
-        except psutil.Error:
-            continue
-    return found
+    """Private megabytes of the platform's processes; all keepers as one."""
+    found = {name: [psutil.Process(pid)] for name, pid in platform.processes().items() if psutil.pid_exists(pid)}
+    return sample(found | {"keepers": platform.keepers()})
 
 
 def killer(platform: Platform, tally: Tally, stopping: threading.Event, every: float) -> None:
@@ -231,15 +249,14 @@ def killer(platform: Platform, tally: Tally, stopping: threading.Event, every: f
         try:
             if kill(platform, victim):
                 tally.kills[victim] = tally.kills.get(victim, 0) + 1
-        except (SystemExit, psutil.Error, KeyError, subprocess.TimeoutExpired) as error:
+        except (OSError, ValueError, psutil.Error) as error:
             print(f"  no {victim} to kill: {error}", flush=True)
 
 
 @contextmanager
 def running(home: Path) -> Iterator[Platform]:
     platform = Platform(home)
-    free = free_ports()
-    platform.command("up", "-d", "--port", str(free.http), "--api-port", str(free.metrics))
+    platform.up()
     try:
         yield platform
     finally:
@@ -301,6 +318,19 @@ def left_over(platform: Platform) -> list[str]:
     return wrong
 
 
+def astray(platform: Platform) -> list[str]:
+    """Where Envoy's routes and clusters are not those of the services that are there and not stopped."""
+    _, listed = platform.client().call("GET", KIND)
+    living = {one["metadata"]["name"] for one in listed["items"] if STOP not in one["metadata"]["annotations"]}
+    found = names(config_dump(platform.home / "run" / "envoy-admin.sock"))
+    wrong = []
+    for what, have in (("route", found.hosts), ("cluster", found.clusters)):
+        served = {name for one in have for name in _OURS.findall(one)}
+        wrong += [f"{what} of {name}, which isn't there" for name in sorted(served - living)]
+        wrong += [f"no {what} of {name}" for name in sorted(living - served)]
+    return wrong
+
+
 def soak(minutes: float, services: int, live: int, every: float) -> None:
     with tempfile.TemporaryDirectory(prefix="soak-") as directory:
         work = Path(directory)
@@ -319,9 +349,10 @@ def soak(minutes: float, services: int, live: int, every: float) -> None:
                 thread.join()
             until("the platform is whole again", lambda: _missing(platform))
             until("every acknowledged write is there", lambda: lost(platform, writers.expected))
+            until("Envoy has just the routes and clusters of living services", lambda: astray(platform))
             _delete_all(platform)
             until("nothing is left: no object, process or directory", lambda: left_over(platform))
-            writers.tally.memory.append(memory(platform))
+            until("Envoy has no route or cluster of them", lambda: astray(platform))
             _print(writers.tally)
         rest = family(platform)
         if rest:
@@ -338,15 +369,16 @@ def _missing(platform: Platform) -> list[str]:
 
 
 def _watch(platform: Platform, writers: Writers, minutes: float) -> None:
-    end, told = time.monotonic() + minutes * 60, 0.0
-    while time.monotonic() < end:
-        time.sleep(1)
-        if time.monotonic() - told > 30:
-            told = time.monotonic()
-            try:
-                writers.tally.memory.append(memory(platform))
-            except (SystemExit, subprocess.TimeoutExpired) as error:
-                print(f"  status: {error}", flush=True)
+    begun = time.monotonic()
+    told = begun
+    while (now := time.monotonic()) < begun + minutes * 60:
+        time.sleep(LOOK_EVERY)
+        try:
+            writers.tally.memory.append(memory(platform))
+        except (OSError, ValueError, psutil.Error) as error:
+            print(f"  not looked at: {error}", flush=True)
+        if now - told > TELL_EVERY:
+            told = now
             print(f"  {writers.tally.acknowledged} writes acknowledged, killed {writers.tally.kills}", flush=True)
 
 
@@ -363,9 +395,12 @@ def _delete_all(platform: Platform) -> None:
 def _print(tally: Tally) -> None:
     print(f"writes acknowledged {tally.acknowledged}, cut by a kill {tally.cut}, refused {tally.refused or 'none'}")
     print(f"killed {tally.kills}")
-    for name in sorted({name for one in tally.memory for name in one}):
-        values = [one[name] for one in tally.memory if name in one]
-        print(f"memory of {name}: " + ", ".join(f"{value:.0f}" for value in values) + " MB")
+    grown = []
+    for name, trend in trends(tally.memory).items():
+        print(f"memory of {name}, first third → last: {trend}")
+        grown += [] if trend.flat else [name]
+    if grown:
+        raise SystemExit(f"NOT SO: memory has grown: {', '.join(grown)}")
 
 
 def _model(work: Path) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import joblib
@@ -96,13 +97,59 @@ def test_a_file_uri_and_probabilities_by_environment(iris: Path, tmp_path: Path)
         assert post(port, PREDICT, {"instances": [[1.0]]}) == {"predictions": [[0.0, 1.0]]}
 
 
-def test_kserves_other_flags_are_accepted_with_a_word_of_warning(iris: Path) -> None:
-    with started(f"--model_dir={iris}", "--max_asyncio_workers=2", "--max_threads=8") as (process, event, _):
-        assert event == {"event": "ready"}
-        process.terminate()
-        _, errors = process.communicate(timeout=TIMEOUT)
-    assert "--max_asyncio_workers has no effect yet" in errors
-    assert "--max_threads has no effect yet" in errors
+class Predictor(BaseHTTPRequestHandler):
+    """Says of every model whether it is ready."""
+
+    ready = False
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.ready else 503)
+        self.end_headers()
+        self.wfile.write(json.dumps({"name": "iris", "ready": self.ready}).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def predictor() -> Iterator[int]:
+    """Its port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Predictor)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def status(port: int, path: str) -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=TIMEOUT) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return refused.code
+
+
+def test_kserves_other_flags_do_what_they_say_or_the_log_says_why_not(
+    iris: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with predictor() as behind:
+        asked = [f"--predictor_host=127.0.0.1:{behind}", "--enable_predictor_health_check"]
+        given = [*asked, "--predictor_request_retries=1", "--max_asyncio_workers=2", "--max_threads=8", "--protocol=v2"]
+        with started(f"--model_dir={iris}", *given) as (process, event, port):
+            assert event == {"event": "ready"}
+            assert status(port, "/v1/models/iris") == 503
+            monkeypatch.setattr(Predictor, "ready", True)
+            assert status(port, "/v1/models/iris") == 200
+            assert post(port, PREDICT, {"instances": ROWS}) == {"predictions": [1, 1]}
+            process.terminate()
+            _, errors = process.communicate(timeout=TIMEOUT)
+    warned = [line.split(": ")[0].split()[-1] for line in errors.splitlines() if "WARNING" in line]
+    assert sorted(warned) == ["--max_threads", "--protocol"]
 
 
 def test_each_requests_stages_are_logged_when_asked_for(iris: Path) -> None:

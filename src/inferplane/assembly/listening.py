@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -65,6 +67,11 @@ class Ports:
 def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
     """Of `--event-loop`: `auto` is uvloop."""
     return asyncio.new_event_loop if name == "asyncio" else uvloop.new_event_loop
+
+
+def executor(threads: int | None) -> ThreadPoolExecutor:
+    """The loop's own, of `--max_asyncio_workers`: models load there, and iterators of streamed answers run there."""
+    return ThreadPoolExecutor(threads or min(32, len(os.sched_getaffinity(0)) + 4), thread_name_prefix="asyncio")
 
 
 async def _loaded() -> None:

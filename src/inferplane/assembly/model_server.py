@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from inferplane import __version__
 from inferplane.assembly.announcement import announce_failure
 from inferplane.assembly.events import event_settings
-from inferplane.assembly.listening import Ends, Ports, listening, loop_factory
+from inferplane.assembly.listening import Ends, Ports, executor, listening, loop_factory
 from inferplane.assembly.model_server_grpc import GrpcFlags
 from inferplane.assembly.model_server_options import Options, UsageError, parse
 from inferplane.assembly.readiness import READY, announce
@@ -29,6 +29,7 @@ from inferplane.assembly.tracing import tracing
 from inferplane.assembly.worker_channel import Message
 from inferplane.assembly.workers import Place
 from inferplane.dataplane.model.model import Model
+from inferplane.dataplane.model.predictor import tell_predictor
 from inferplane.dataplane.model.repository import ModelRepository
 from inferplane.dataplane.runtimes.options import RuntimeOptions
 from inferplane.dataplane.runtimes.registry import models
@@ -65,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     keep_freed()
     for warning in options.warnings:
         log.warning("%s", warning)
+    tell_predictor(options.predictor)
     try:
         served = _models(options)
         if options.workers > 1:
@@ -138,6 +140,7 @@ def _directory(uri: str) -> Path:
 
 
 async def _serve(options: Options, served: Sequence[Model], place: Place | None) -> None:
+    asyncio.get_running_loop().set_default_executor(executor(options.max_asyncio_workers))
     repository = ModelRepository(options.model_dir)
     for model in served:
         repository.update(model)

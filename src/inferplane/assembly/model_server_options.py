@@ -2,12 +2,14 @@
 
 import argparse
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NoReturn
 
 from inferplane.assembly.model_server_grpc import GrpcFlags
+from inferplane.assembly.predictor_flags import add_predictor_flags, asked_of_nobody, predictor
 from inferplane.assembly.server_flags import (
     add_execution_flags,
     add_grpc_extras,
@@ -15,8 +17,10 @@ from inferplane.assembly.server_flags import (
     count,
     execution,
     grpc_flags,
+    warnings,
     yes_or_no,
 )
+from inferplane.dataplane.model.predictor import PredictorConfig
 from inferplane.dataplane.runtimes.registry import FORMATS
 from inferplane.dataplane.server.http.access_log import AccessLog, UnknownField
 from inferplane.dataplane.server.settings import Execution
@@ -51,20 +55,9 @@ class Options:
     enable_latency_logging: bool
     configure_logging: bool
     log_config_file: str
+    predictor: PredictorConfig
+    max_asyncio_workers: int | None
     warnings: tuple[str, ...]
-
-
-# KServe's flags that are accepted so that existing runtime manifests work, and that change nothing yet.
-_WITHOUT_EFFECT: dict[str, str] = {
-    "--max_threads": "4",
-    "--max_asyncio_workers": "",
-    "--predictor_host": "",
-    "--protocol": "v1",
-    "--predictor_protocol": "v1",
-    "--predictor_use_ssl": "false",
-    "--predictor_request_timeout_seconds": "600",
-    "--predictor_request_retries": "0",
-}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,6 +71,7 @@ def parse(arguments: Sequence[str]) -> Options:
     found, unknown = parser.parse_known_args(arguments)
     if unknown:
         raise _unknown(unknown[0], [option for action in parser._actions for option in action.option_strings])
+    asked = predictor(found, os.environ)
     return Options(
         model_name=found.model_name,
         model_dir=found.model_dir,
@@ -99,7 +93,9 @@ def parse(arguments: Sequence[str]) -> Options:
         enable_latency_logging=found.enable_latency_logging,
         configure_logging=found.configure_logging,
         log_config_file=found.log_config_file,
-        warnings=tuple(f"{flag} has no effect yet" for flag in _WITHOUT_EFFECT if getattr(found, flag[2:]) is not None),
+        predictor=asked,
+        max_asyncio_workers=found.max_asyncio_workers,
+        warnings=(*warnings(found), *asked_of_nobody(asked)),
     )
 
 
@@ -118,17 +114,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="", help="address to listen on (POD_IP, or all addresses, when empty)")
     add_server_flags(parser)
     parser.add_argument(
-        "--max_request_size", type=int, default=256 * 1024 * 1024, help="bytes of the largest body that is taken"
+        "--max_request_size", type=count, default=256 * 1024 * 1024, help="bytes of the largest body that is taken"
     )
     add_grpc_extras(parser)
     add_execution_flags(parser)
     _add_runtime_flags(parser)
     _add_logging_flags(parser)
-    for flag, default in _WITHOUT_EFFECT.items():
-        parser.add_argument(flag, default=None, help=f"accepted for KServe's sake, no effect yet (there: {default})")
-    parser.add_argument(
-        "--enable_predictor_health_check", action="store_true", default=None, help="accepted for KServe's sake"
-    )
+    add_predictor_flags(parser)
     return parser
 
 

@@ -4,6 +4,7 @@ Flags of how calls are run are ours alone: `add_execution_flags`.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from inferplane.assembly.model_server_grpc import MESSAGE_LENGTH, PORT, GrpcFlags, TlsFiles
@@ -24,9 +25,48 @@ def strtobool(value: str) -> bool:
     raise ValueError(f"invalid truth value {value!r}")
 
 
+class WithoutEffect(argparse.Action):
+    """A flag that is taken because KServe has it. `without_effect` of what was parsed names those that were given."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        given = without_effect(namespace)
+        namespace.without_effect = [*given, *(name for name in self.option_strings if name not in given)]
+
+
+def without_effect(found: argparse.Namespace) -> list[str]:
+    return getattr(found, "without_effect", [])
+
+
+WITHOUT_EFFECT = {
+    "--max_threads": "without effect: gRPC has no threads of its own here; --max_concurrency is for calls of a model",
+    "--protocol": "without effect, as in KServe: use --predictor_protocol",
+}
+"""What the start's warning says of each."""
+
+
+def warnings(found: argparse.Namespace) -> list[str]:
+    return [f"{flag}: {WITHOUT_EFFECT[flag]}" for flag in without_effect(found)]
+
+
 def add_server_flags(to: argparse.ArgumentParser) -> None:
     to.add_argument("--http_port", type=port, default=HTTP_PORT, help="REST port; 0 lets the system choose")
     to.add_argument("--workers", type=count, default=1, help="processes that share the port")
+    to.add_argument(
+        "--max_threads", type=int, default=4, action=WithoutEffect, help="without effect: gRPC needs no threads here"
+    )
+    to.add_argument(
+        "--max_asyncio_workers",
+        type=count,
+        help="threads of the loop's executor, which loads models and iterates streamed answers; CPUs + 4, 32 at most, "
+        "when not given",
+    )
     to.add_argument("--event-loop", choices=("auto", "asyncio", "uvloop"), default="auto", help="auto is uvloop")
     to.add_argument("--timeout-keep-alive", type=positive, default=65, help="seconds that an idle connection is kept")
     to.add_argument(
@@ -45,7 +85,7 @@ def _add_grpc_flags(to: argparse.ArgumentParser) -> None:
     for direction in ("send", "receive"):
         to.add_argument(
             f"--grpc_max_{direction}_message_length",
-            type=int,
+            type=message_length,
             default=MESSAGE_LENGTH,
             help=f"bytes of the largest message that the gRPC port {direction}s; -1 is no limit",
         )
@@ -121,10 +161,24 @@ def count(text: str) -> int:
     return number
 
 
+def message_length(text: str) -> int:
+    number = int(text)
+    if number < -1:
+        raise argparse.ArgumentTypeError(f"expected bytes, or -1 for no limit, got {number}")
+    return number
+
+
 def port(text: str) -> int:
     number = int(text)
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {number}")
+    return number
+
+
+def retries(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {number}")
     return number
 
 

@@ -11,17 +11,17 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.applications import Starlette
 
-from inferplane.assembly import server_flags, serving_flags
+from inferplane.assembly import server_flags
 from inferplane.assembly.announcement import announce_failure
 from inferplane.assembly.events import event_settings
-from inferplane.assembly.listening import Ends, listening, loop_factory
+from inferplane.assembly.listening import Ends, executor, listening, loop_factory
 from inferplane.assembly.model_server_grpc import GrpcFlags
+from inferplane.assembly.predictor_flags import predictor
 from inferplane.assembly.readiness import READY, announce
 from inferplane.assembly.server_flags import HTTP_PORT
 from inferplane.assembly.serving_flags import GRPC_PORT, HTTPS_PORT, flags
@@ -122,7 +122,11 @@ class ModelServer:
         self._wants_grpc = grpc_port is not None or given.has_grpc_port
         if given.configure_logging:
             configure_logging(given.log_config_file)
-        tell_predictor(_predictor(given) if predictor_config is None else predictor_config)
+        if max_threads is not None:
+            given.without_effect = [*server_flags.without_effect(given), "--max_threads"]
+        for warning in server_flags.warnings(given):
+            log.warning("%s", warning)
+        tell_predictor(predictor(given, os.environ) if predictor_config is None else predictor_config)
 
     def register_model(self, model: Model, name: str | None = None) -> None:
         """Adds a model, under another name too when `name` is given."""
@@ -204,7 +208,7 @@ class ModelServer:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._loop.set_exception_handler(self._exception_handler or self.default_exception_handler)
-        self._loop.set_default_executor(ThreadPoolExecutor(self.max_asyncio_workers or _threads()))
+        self._loop.set_default_executor(executor(self.max_asyncio_workers))
         self._heed_signals()
         try:
             async with (
@@ -332,10 +336,6 @@ def _announced(message: Message) -> None:
         announce_failure(os.environ, message.kind, message.error)
 
 
-def _threads() -> int:
-    return min(32, len(os.sched_getaffinity(0)) + 4)
-
-
 def _is_model(model: object) -> Model:
     if not isinstance(model, Model):
         raise NotModels("Model type should be 'BaseKServeModel'")
@@ -346,18 +346,3 @@ async def _called(hook: ServerHook) -> None:
     value = hook()
     if inspect.isawaitable(value):
         await value
-
-
-def _predictor(given: Any) -> PredictorConfig:
-    return PredictorConfig(
-        given.predictor_host,
-        given.predictor_protocol,
-        given.predictor_use_ssl,
-        given.predictor_request_timeout_seconds,
-        given.predictor_request_retries,
-        given.enable_predictor_health_check,
-        os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"),
-    )
-
-
-parser = serving_flags.parser

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from inferplane.assembly.model_server_grpc import PORT
+from inferplane.assembly.predictor_flags import add_predictor_flags
 from inferplane.assembly.server_flags import add_execution_flags, add_server_flags, yes_or_no
 
 GRPC_PORT = PORT
@@ -20,8 +21,6 @@ HTTPS_PORT = 8443
 
 TLS_CERTIFICATE = "KSERVE_TLS_CERT_FILE"
 TLS_KEY = "KSERVE_TLS_KEY_FILE"
-
-PROTOCOLS = ("v1", "v2", "grpc-v2")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,8 +35,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_process_flags(to: argparse.ArgumentParser) -> None:
-    to.add_argument("--max_threads", type=int, default=4, help="threads of gRPC handlers that are not async")
-    to.add_argument("--max_asyncio_workers", type=int, help="threads of the loop's executor")
     to.add_argument("--enable_latency_logging", type=yes_or_no, default=True, help="log each request's stages")
     to.add_argument(
         "--configure_logging", type=yes_or_no, default=True, help="log to standard error, where nobody does"
@@ -47,15 +44,7 @@ def _add_process_flags(to: argparse.ArgumentParser) -> None:
 
 def _add_model_flags(to: argparse.ArgumentParser) -> None:
     to.add_argument("--model_name", default="model", help="the name on the endpoint's path")
-    to.add_argument("--predictor_host", help="HOST[:PORT] of the predictor that a transformer asks")
-    to.add_argument("--protocol", choices=PROTOCOLS, default="v1", help="deprecated, use --predictor_protocol")
-    to.add_argument("--predictor_protocol", choices=PROTOCOLS, default="v1", help="how the predictor is asked")
-    to.add_argument("--predictor_use_ssl", type=yes_or_no, default=False, help="ask the predictor over TLS")
-    to.add_argument("--predictor_request_timeout_seconds", type=int, default=600, help="for the predictor's answer")
-    to.add_argument("--predictor_request_retries", type=int, default=0, help="when the predictor cannot be reached")
-    to.add_argument(
-        "--enable_predictor_health_check", action="store_true", help="ready only while the predictor is ready"
-    )
+    add_predictor_flags(to)
 
 
 parser = _parser()

@@ -286,6 +286,39 @@ def test_the_predictor_may_come_from_flags(monkeypatch: pytest.MonkeyPatch) -> N
     assert (config.predictor_host, config.protocol, config.predictor_base_url) == ("p:80", "v2", "http://p:80")
 
 
+@pytest.mark.parametrize("flag", ["--max_threads", "--protocol"])
+def test_a_flag_without_effect_is_warned_of(
+    flag: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ModelServer()
+    assert caplog.messages == []
+    monkeypatch.setattr(sys, "argv", ["model.py", flag, "4" if flag == "--max_threads" else "v2"])
+    ModelServer()
+    assert [message.split(": ")[0] for message in caplog.messages] == [flag]
+
+
+def test_an_argument_without_effect_is_warned_of_too(caplog: pytest.LogCaptureFixture) -> None:
+    assert ModelServer(max_threads=9).max_threads == 9
+    assert [message.split(": ")[0] for message in caplog.messages] == ["--max_threads"]
+
+
+def test_the_loops_executor_has_as_many_threads_as_was_said() -> None:
+    names: set[str] = set()
+
+    class Streaming(Echo):
+        def predict(self, payload: Any, headers: dict[str, str]) -> Any:
+            def parts() -> Iterator[str]:
+                names.add(threading.current_thread().name)
+                yield "a"
+
+            return parts()
+
+    with running(server(max_asyncio_workers=1), [Streaming()]) as url:
+        for _ in range(5):
+            assert ask(f"{url}/v1/models/echo:predict", {"instances": [1]})[0] == "a"
+    assert names == {"asyncio_0"}
+
+
 def test_an_author_adds_flags_to_the_parent() -> None:
     import argparse
 

@@ -27,6 +27,7 @@ from inferplane.kernel.json import JsonObject, object_at, text_at
 from inferplane.resources import gateway, keda, process_image
 from inferplane.resources.autoscaling_knative.crds import autoscaling_crds
 from inferplane.resources.crds import all_crds
+from inferplane.resources.knative.crds import knative_crds
 from inferplane.resources.serving.defaults import cluster_serving_runtimes, inferenceservice_config
 from inferplane.resources.serving.storagecontainer import default_storage_container
 
@@ -54,6 +55,7 @@ def addons(gateway_port: int) -> list[Addon]:
         # Not ours: whoever brings KEDA itself brings its own.
         Addon(CUSTOM_RESOURCE_DEFINITION, keda.crd(), ours=False),
         *(Addon(CUSTOM_RESOURCE_DEFINITION, one, ours=True) for one in autoscaling_crds()),
+        *(Addon(CUSTOM_RESOURCE_DEFINITION, one, ours=True) for one in knative_crds()),
         Addon(NAMESPACE, namespace, ours=True),
         *(Addon(_gateway_kind(one), one, ours=True) for one in gateway.default_objects(gateway_port)),
         *(Addon(PROCESS_IMAGE, one, ours=False) for one in process_image.process_images()),

@@ -37,6 +37,9 @@ CLUSTER_STORAGE_CONTAINER = Resource(
     "serving.kserve.io", "v1alpha1", "clusterstoragecontainers", "ClusterStorageContainer", namespaced=False
 )
 KNATIVE_SERVICE = Resource("serving.knative.dev", "v1", "services", "Service")
+KNATIVE_CONFIGURATION = Resource("serving.knative.dev", "v1", "configurations", "Configuration")
+KNATIVE_REVISION = Resource("serving.knative.dev", "v1", "revisions", "Revision")
+KNATIVE_ROUTE = Resource("serving.knative.dev", "v1", "routes", "Route")
 POD_AUTOSCALER = Resource("autoscaling.internal.knative.dev", "v1alpha1", "podautoscalers", "PodAutoscaler")
 SERVERLESS_SERVICE = Resource("networking.internal.knative.dev", "v1alpha1", "serverlessservices", "ServerlessService")
 VIRTUAL_SERVICE = Resource("networking.istio.io", "v1", "virtualservices", "VirtualService")

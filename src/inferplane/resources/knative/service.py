@@ -1,37 +1,25 @@
-"""Knative Serving's Service (`serving.knative.dev/v1`), as a client of it reads it.
-
-What the InferenceService controller writes of it is in `controlplane.serving.knative.render`.
-"""
+"""Service: one workload with all of its versions, and the way to them."""
 
 # msgspec copies a mutable default for each instance.
 
-from typing import Annotated
-
-from msgspec import Meta
-
+from inferplane.resources.knative.template import RevisionTemplate
+from inferplane.resources.knative.traffic import Address, TrafficTarget
 from inferplane.resources.meta import Condition, ObjectMeta, View
-from inferplane.resources.serving.fields import Int64
 
 CONFIGURATIONS_READY = "ConfigurationsReady"
 ROUTES_READY = "RoutesReady"
 READY = "Ready"
+DEPENDENTS = (CONFIGURATIONS_READY, ROUTES_READY)
 
 
-class Address(View, frozen=True, kw_only=True):
-    url: Annotated[str, Meta(description="The URL.")] = ""
-
-
-class TrafficTarget(View, frozen=True, kw_only=True):
-    """A share of the traffic. `latest_revision`: it goes to whichever revision was ready last."""
-
-    tag: str = ""
-    revision_name: str = ""
-    latest_revision: bool | None = None
-    percent: Int64 | None = None
-    url: str = ""
+class KnativeServiceSpec(View, frozen=True, kw_only=True):
+    template: RevisionTemplate = RevisionTemplate()
+    traffic: list[TrafficTarget] = []
 
 
 class KnativeServiceStatus(View, frozen=True, kw_only=True):
+    """Where the service stands; written by the controller."""
+
     observed_generation: int = 0
     conditions: list[Condition] = []
     latest_created_revision_name: str = ""
@@ -43,6 +31,7 @@ class KnativeServiceStatus(View, frozen=True, kw_only=True):
 
 class KnativeService(View, frozen=True, kw_only=True):
     metadata: ObjectMeta = ObjectMeta()
+    spec: KnativeServiceSpec = KnativeServiceSpec()
     status: KnativeServiceStatus = KnativeServiceStatus()
 
     @property

@@ -1,4 +1,4 @@
-"""Canaries in Standard mode, by the numbers of KServe's tests (C1 to C7; table: `test_conformance_standard`)."""
+"""Canaries in Standard mode, by the numbers of KServe's tests (C1 to C7; list: `scenarios`)."""
 
 from tests.reconcile.conformance import (
     ISVC,

@@ -1,4 +1,4 @@
-"""Models that span nodes, by the numbers of KServe's tests (M1 to M10; the table is in `test_conformance_standard`)."""
+"""Models that span nodes, by the numbers of KServe's tests (M1 to M10; list: `scenarios`)."""
 
 import pytest
 from tests.reconcile.conformance import ISVC, dicts, main_container, replicas
@@ -147,3 +147,20 @@ async def test_both_deployments_of_a_model_that_spans_nodes_count() -> None:
         before = world.conditions()["PredictorReady"]
         await world.available(f"{ISVC}-predictor-worker")
         assert (before, world.conditions()["PredictorReady"]) == ("False", "True")
+
+
+@pytest.mark.parametrize("uri", ["pvc://claim/model", "oci://registry/model"])
+async def test_the_workers_find_the_model_where_the_head_does(uri: str) -> None:
+    body = multinode()
+    object_at(body, "spec", "predictor", "huggingface")["storageUri"] = uri
+    async with serving() as world:
+        await world.add(SERVING_RUNTIME, SPANNING)
+        await world.applied(body)
+        pods = [
+            object_at(world.peek(DEPLOYMENT, f"{ISVC}-{name}"), "spec", "template", "spec")
+            for name in ("predictor", "predictor-worker")
+        ]
+    for part in ("volumes", "initContainers"):
+        assert list_at(pods[0], part) == list_at(pods[1], part)
+    heads, workers = (list_at(main, "volumeMounts") for pod in pods for main in dicts(list_at(pod, "containers")))
+    assert heads == workers != []

@@ -1,15 +1,8 @@
-"""Every scenario of KServe's controller tests that applies to Standard mode, by the numbers of our reference.
+"""Transformers, explainers, ways in and stopping in Standard mode, by the numbers of KServe's tests (`scenarios`)."""
 
-The tables say what is checked: `SCENARIOS` each by a test of its number against the exact object or status (here, in
-the modules beside, and for one predictor alone in `serving`), `AREAS` by unit tests, `ELSEWHERE` what does not apply
-here and why. What differs from KServe on purpose says how (docs/differences.md has the reasons). Tests hold the tables
-against the tests.
-"""
-
-from pathlib import Path
+from copy import deepcopy
 
 import pytest
-from tests.reconcile import test_conformance_canaries, test_conformance_nodes
 from tests.reconcile.conformance import (
     EXPLAINER,
     ISVC,
@@ -22,16 +15,20 @@ from tests.reconcile.conformance import (
     ready,
     with_components,
 )
-from tests.reconcile.serving import test_autoscaling, test_standard_mode
+from tests.reconcile.serving.test_autoscaling import definition
 from tests.reconcile.serving.world import config, isvc, runtime, serving
 
 from inferplane.client.kubernetes.api import Resource
 from inferplane.client.kubernetes.kinds import (
     CONFIG_MAP,
+    CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
     HTTP_ROUTE,
     INGRESS,
+    OPEN_TELEMETRY_COLLECTOR,
     POD,
+    SCALED_OBJECT,
     SERVICE,
     SERVING_RUNTIME,
 )
@@ -40,95 +37,6 @@ from inferplane.controlplane.serving.inferenceservice import keys_of_pod
 from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
 from inferplane.resources.core import Pod
 from inferplane.resources.meta import ObjectMeta
-
-SCENARIOS = {
-    "R1": "Deployment of a predictor",
-    "R2": "its Service",
-    "R3": "its HTTPRoutes",
-    "R4": "the status when all is ready",
-    "R5": "HorizontalPodAutoscaler on memory",
-    "R6": "strategy of the user's own, default timeout",
-    "R7": "class none: replicas are minReplicas",
-    "R8": "variables come and go",
-    "R9": "stop: false, true, edited to true, edited to false; predictor (R9 to R16)",
-    "R17": "the same with a transformer (R17 to R20)",
-    "R21": "the same with an explainer (R21 to R24)",
-    "R25": "a change of the runtime reaches the pods",
-    "R26": "also with disable-auto-update: false",
-    "R27": "not with true while it is ready; differs: the status goes on telling the truth",
-    "R28": "only the services of the changed runtime change",
-    "R29": "disableIngressCreation",
-    "R30": "domainTemplate",
-    "R31": "transformer: Deployment, Service, routes, status, autoscaler; differs: Ready waits for it",
-    "R32": "ART explainer: Deployment, routes, status; differs: Ready waits for it",
-    "R33": "pathTemplate; differs: a route of its own that cuts the prefix off (decision 0004)",
-    "R34": "pathTemplate with a transformer; differs likewise",
-    "R35": "pathTemplate with an explainer; differs likewise",
-    "R36": "KEDA: ScaledObject",
-    "R37": "KEDA: OpenTelemetryCollector",
-    "R38": "Gateway API off: an Ingress; differs: its hosts lead where they say, ready once served",
-    "R39": "serviceClusterIPNone",
-    "R40": "the same with a container port",
-    "R41": "imagePullSecrets follow the spec",
-    "R42": "ReplicaFailure",
-    "R43": "two pods of one age",
-    "M1": "two nodes: Deployments, environment, GPUs, Services",
-    "M2": "pipelineParallelSize 5",
-    "M3": "tensorParallelSize 16",
-    "M4": "GPUs named by the head",
-    "M5": "GPUs named by the workers",
-    "M6": "one node is enough, both named",
-    "M7": "one node is enough for the workers' size",
-    "M8": "too few GPUs",
-    "M9": "GPUs that do not come out even",
-    "M10": "a label added later",
-    "C1": "a canary beside the stable predictor",
-    "C2": "another percentage",
-    "C3": "promotion",
-    "C4": "removal",
-    "C5": "two canaries",
-    "C6": "class hpa: the canary's autoscaler",
-    "C7": "stop",
-    "W1": "pods wake the service of their label (10.4); differs: any change does, so that what they say is told",
-    "W2": "runtimes wake their services (10.4); differs: also those that wait for one",
-}
-"""Sections 10.2 (R, M), 10.3 (C) and 10.4 (W): number → what it is about, and how it differs."""
-
-AREAS = {
-    "runtime selection": ["unit/controlplane/serving/test_selection.py"],
-    "merge": ["unit/controlplane/serving/test_merging.py", "unit/resources/test_strategic.py"],
-    "image tags": ["unit/controlplane/serving/test_images.py"],
-    "mode": ["unit/resources/serving/test_defaulting.py", "reconcile/serving/test_failures.py"],
-    "storage URI check": ["unit/controlplane/serving/test_storage.py", "reconcile/serving/test_storage.py"],
-    "defaulting": ["unit/resources/serving/test_defaulting.py"],
-    "validation": ["unit/resources/serving/validation/test_rules.py"],
-    "raw status": ["unit/controlplane/serving/test_status.py"],
-    "model status": ["unit/controlplane/serving/test_status.py", "reconcile/serving/test_failures.py"],
-    "HPA": ["reconcile/serving/test_autoscaling.py"],
-    "KEDA": ["reconcile/serving/test_autoscaling.py"],
-    "Service": ["unit/controlplane/serving/test_render.py"],
-    "Deployment": ["unit/controlplane/serving/test_render.py", "reconcile/serving/test_standard_mode.py"],
-    "Ingress and HTTPRoute": ["unit/controlplane/serving/test_routes.py", "unit/controlplane/serving/test_render.py"],
-    "pod webhook: storage, rendered here": ["unit/controlplane/serving/test_storage.py"],
-    "runtime webhook": ["unit/resources/serving/test_runtime_validation.py"],
-    "credentials": ["unit/controlplane/serving/test_credentials.py"],
-}
-"""Section 10.7: area → the modules that check it, below tests/."""
-
-ELSEWHERE = {
-    "ksvc, VirtualService": "Knative mode: reconcile/serving/test_knative_mode.py",
-    "endpoint for graphs": "part of InferenceGraph",
-    "ModelMesh": "the mode is refused by name (reconcile/serving/test_failures.py)",
-    "Service: port 9081 with logger or batcher": "both fields are refused as not supported yet",
-    "pod webhook: agent, puller, logger, batcher": "as above; our own servers batch and log without a sidecar",
-    "pod webhook: metrics aggregation": "needs Knative's queue-proxy and its image",
-    "pod webhook: what it leaves alone, idempotency": "nothing is injected into pods: the Deployment says it all",
-    "pod webhook: Istio's user from an injected sidecar": "injected after us; the annotation works (test_render)",
-    "local model cache labels": "LocalModelCache is not a kind of ours",
-    "R9 to R24 with OpenTelemetryCollector": "reconcile/serving/test_autoscaling.py",
-}
-"""What of these sections is checked elsewhere or does not apply here: area → where or why."""
-
 
 # --- stop -------------------------------------------------------------------------------------------------------------
 
@@ -141,12 +49,13 @@ COMPONENTS: dict[str, dict[str, JsonObject]] = {
 
 def children(extra: str) -> list[tuple[Resource, str]]:
     names = [f"{ISVC}-{kind}" for kind in dict.fromkeys(["predictor", extra])]
-    return [(HTTP_ROUTE, ISVC), *((kind, name) for name in names for kind in (DEPLOYMENT, SERVICE, HTTP_ROUTE))]
+    owned = (DEPLOYMENT, SERVICE, HTTP_ROUTE, HORIZONTAL_POD_AUTOSCALER)
+    return [(HTTP_ROUTE, ISVC), *((kind, name) for name in names for kind in owned)]
 
 
 @pytest.mark.parametrize("extra", COMPONENTS)
 @pytest.mark.parametrize(("before", "after"), [("", "false"), ("", "true"), ("false", "true"), ("true", "false")])
-async def test_r9_r17_r21_stop(extra: str, before: str, after: str) -> None:
+async def test_r9_to_r24_stop_with_routes(extra: str, before: str, after: str) -> None:
     wanted = [f"{extra.capitalize()}Ready", "PredictorReady", "IngressReady", "Ready"]
     async with serving() as world:
         for stop in filter(None, (before, after)):
@@ -160,6 +69,48 @@ async def test_r9_r17_r21_stop(extra: str, before: str, after: str) -> None:
     assert {name: found[name] for name in wanted} == dict.fromkeys(wanted, "True" if running else "False")
     assert found["Stopped"] == ("False" if running else "True")
     assert reason == (None if running else "Stopped")
+
+
+KEDA = isvc(
+    autoscalerClass="keda",
+    predictor={
+        "maxReplicas": 3,
+        "autoScaling": {
+            "metrics": [
+                {
+                    "type": "PodMetric",
+                    "podmetric": {
+                        "metric": {"backend": "opentelemetry", "metricNames": ["up"], "query": "up"},
+                        "target": {"type": "Value", "value": "4"},
+                    },
+                }
+            ]
+        },
+    },
+)
+
+
+@pytest.mark.parametrize(("before", "after"), [("", "false"), ("", "true"), ("false", "true"), ("true", "false")])
+async def test_r9_to_r16_stop_with_an_ingress_and_keda(before: str, after: str) -> None:
+    off = '{"enableGatewayApi": false, "ingressDomain": "example.com"}'
+    async with serving(config_map=config(ingress=off)) as world:
+        for one in (SCALED_OBJECT, OPEN_TELEMETRY_COLLECTOR):
+            await world.add(CUSTOM_RESOURCE_DEFINITION, definition(one))
+        for stop in filter(None, (before, after)):
+            body = deepcopy(KEDA)
+            object_at(body, "metadata", "annotations")["serving.kserve.io/stop"] = stop
+            await world.applied(body)
+            if stop == "false":
+                await world.available()
+                await world.says(INGRESS, ISVC, {"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}})
+        owned = (DEPLOYMENT, SERVICE, SCALED_OBJECT, OPEN_TELEMETRY_COLLECTOR)
+        exist = {world.exists(INGRESS, ISVC), *(world.exists(kind, f"{ISVC}-predictor") for kind in owned)}
+        found = world.conditions()
+    running = after == "false"
+    assert exist == {running}
+    assert not world.exists(HORIZONTAL_POD_AUTOSCALER, f"{ISVC}-predictor")
+    assert [found[one] for one in ("PredictorReady", "IngressReady", "Ready")] == ["True" if running else "False"] * 3
+    assert found["Stopped"] == ("False" if running else "True")
 
 
 # --- transformer and explainer ----------------------------------------------------------------------------------------
@@ -393,19 +344,3 @@ async def test_w2_a_runtime_wakes_the_service_that_waits_for_it() -> None:
         before = object_at(world.status(), "modelStatus", "lastFailureInfo")["reason"]
         await world.add(SERVING_RUNTIME, runtime("late"))
         assert (before, world.exists(DEPLOYMENT, f"{ISVC}-predictor")) == ("RuntimeNotRecognized", True)
-
-
-# --- the tables -------------------------------------------------------------------------------------------------------
-
-
-def test_every_scenario_of_the_table_has_its_test() -> None:
-    modules = (test_standard_mode, test_autoscaling, test_conformance_canaries, test_conformance_nodes)
-    names = [*globals(), *(name for one in modules for name in vars(one))]
-    tested = {word for name in names if name.startswith("test_") for word in name.upper().split("_")}
-    assert not set(SCENARIOS) - tested
-
-
-@pytest.mark.parametrize("area", AREAS)
-def test_every_area_of_the_table_has_its_modules(area: str) -> None:
-    root = Path(__file__).parents[1]
-    assert all("def test_" in (root / one).read_text() for one in AREAS[area])

@@ -255,6 +255,17 @@ async def test_a_quota_is_tried_again_until_it_allows_it() -> None:
         assert world.exists(DEPLOYMENT, NAME)
 
 
+async def test_what_is_being_deleted_is_not_held_to_the_rules() -> None:
+    async with serving() as world:
+        await world.applied(isvc())
+        before = world.status()
+        going = isvc(predictor={"minReplicas": 3, "maxReplicas": 2})
+        object_at(going, "metadata")["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        world.api.writes.clear()
+        await world.applied(going)
+        assert (world.api.writes, world.status()) == ([], before)
+
+
 async def test_a_service_that_is_deleted_meanwhile_is_no_error() -> None:
     async with serving() as world:
         await world.applied(isvc())

@@ -2,6 +2,7 @@
 
 import base64
 
+import pytest
 from tests.reconcile.serving.world import World, isvc, serving
 
 from inferplane.client.kubernetes import kinds
@@ -154,15 +155,40 @@ async def test_a_container_for_one_uri_is_not_given_several() -> None:
         ]  # fmt: skip
 
 
-async def test_a_pull_secret_is_how_an_image_is_fetched() -> None:
+async def test_what_a_container_of_the_cluster_sets_stays() -> None:
+    chosen: JsonObject = {"name": "HF_HUB_ENABLE_HF_TRANSFER", "value": "0"}
+    ours = container("ours", "s3://")
+    object_at(ours, "spec", "container")["env"] = [chosen]
     async with serving() as world:
-        predictor: JsonObject = {
-            "tensorflow": {"storageUri": "oci://registry/models/iris:v1"},
-            "imagePullSecrets": [{"name": "pull"}],
-        }
+        await world.add(kinds.CLUSTER_STORAGE_CONTAINER, ours)
+        await world.applied(isvc())
+        env = [one for one in list_at(initializer(world), "env") if isinstance(one, dict)]
+    assert [one for one in env if one["name"] == chosen["name"]] == [chosen]
+
+
+@pytest.mark.parametrize(
+    ("secrets", "login"),
+    [([], []), (["pull"], ["pull"]), (["pull", "other"], ["pull"])],
+)
+async def test_the_first_pull_secret_is_how_an_image_is_fetched(secrets: list[str], login: list[str]) -> None:
+    predictor: JsonObject = {
+        "tensorflow": {"storageUri": "oci://registry/models/iris:v1"},
+        "imagePullSecrets": [{"name": one} for one in secrets],
+    }
+    async with serving() as world:
         await world.applied(isvc(predictor=predictor))
-        assert variables(world) == {"KSERVE_OCI_DOCKER_CONFIG"}
+        told = variables(world)
         mounts = {
             text_at(one, "mountPath") for one in list_at(initializer(world), "volumeMounts") if isinstance(one, dict)
         }
-        assert mounts == {"/mnt/models", "/mnt/oci-fetch-auth"}
+        pod = object_at(world.peek(kinds.DEPLOYMENT, DEPLOYMENT), "spec", "template", "spec")
+    sources = [
+        text_at(source, "secret", "name")
+        for volume in list_at(pod, "volumes")
+        if isinstance(volume, dict)
+        for source in list_at(volume, "projected", "sources")
+        if isinstance(source, dict)
+    ]
+    assert sources == login
+    assert told == ({"KSERVE_OCI_DOCKER_CONFIG"} if login else set())
+    assert mounts == {"/mnt/models", *(["/mnt/oci-fetch-auth"] if login else [])}

@@ -53,7 +53,7 @@ def predictor(isvc: InferenceService, spec: PredictorSpec, runtime: ServingRunti
         isvc = servertypes.fitted(isvc, runtime)
     pod = merging.pod_of_model(isvc, runtime) if runtime else merging.pod_of_containers(isvc)
     uri = source_uri(spec, pod)
-    pod = _with_storage(isvc, pod, uri, spec.storage_uris, config)
+    pod = with_storage(isvc, pod, uri, spec.storage_uris, config)
     name = names.predictor(isvc.metadata.name, spec.name)
     return _component(isvc, names.PREDICTOR, name, spec, pod, uri, config, runtime)
 
@@ -164,7 +164,7 @@ def _art(
     }
     pod = pod | {"containers": [container, *list_at(pod, "containers")]}
     uri = art.storage_uri or ""
-    pod = _with_storage(isvc, pod, uri, own.storage_uris, config)
+    pod = with_storage(isvc, pod, uri, own.storage_uris, config)
     return _component(isvc, names.EXPLAINER, name, own, pod, uri, config)
 
 
@@ -181,7 +181,7 @@ def _fetching(
     config: Config,
 ) -> Component:
     uri = _variable_uri(pod)
-    pod = _with_storage(isvc, pod, uri, spec.storage_uris, config)
+    pod = with_storage(isvc, pod, uri, spec.storage_uris, config)
     return _component(isvc, kind, name, spec, pod, uri, config)
 
 
@@ -216,9 +216,11 @@ def _component(
     return Component(kind, name, spec, labels, annotations, pod)
 
 
-def _with_storage(
+def with_storage(
     isvc: InferenceService, pod: JsonObject, uri: str, several: Sequence[StorageUri] | None, config: Config
 ) -> JsonObject:
+    """The pod with its model's volumes and initializer, and what annotations say about where and as whom. May raise
+    InvalidPredictor."""
     read_only = isvc.metadata.annotations.get(names.READONLY_STORAGE, "true").lower() != "false"
     initializer = config.storage_initializer
     if several:

@@ -14,7 +14,6 @@ from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
 from inferplane.resources.serving.config import StorageInitializer
 
 FETCH, MODELCAR, NATIVE = "fetch", "modelcar", "native"
-TARGETS = (names.MAIN_CONTAINER, names.TRANSFORMER_CONTAINER)
 _VOLUME = "kserve-provision-location"
 _PREFIXES = {"oci+fetch://": FETCH, "oci+modelcar://": MODELCAR, "oci+native://": NATIVE}
 _MOST = 10
@@ -30,6 +29,13 @@ def mode(uri: str, config: StorageInitializer) -> str:
     if not uri.startswith("oci://"):
         return ""
     return config.oci_model_mode or (MODELCAR if config.enable_modelcar or config.enable_oci_model_support else FETCH)
+
+
+def targets(pod: JsonObject) -> tuple[str, str]:
+    """Names of the containers that are to find the model: the workers' on the other nodes of one that spans several."""
+    have = {text_at(one, "name") for one in list_at(pod, "containers") if isinstance(one, dict)}
+    main = names.MAIN_CONTAINER if names.MAIN_CONTAINER in have else names.WORKER_CONTAINER
+    return main, names.TRANSFORMER_CONTAINER
 
 
 def reference(uri: str) -> str:
@@ -80,7 +86,8 @@ def _with_modelcar(pod: JsonObject, image: str, path: str, suffix: str, config: 
     check = '[ -n "$(ls -A /models)" ] || { echo "the image has no files in /models"; exit 1; }'
     car: JsonObject = {"name": f"modelcar{suffix}", "args": ["sh", "-c", link], "volumeMounts": [mount], **common}
     first: JsonObject = {"name": f"modelcar-init{suffix}", "args": ["sh", "-c", check], **common}
-    served: list[Json] = [_served(one, mount, config) for one in containers]
+    wanted = targets(pod)
+    served: list[Json] = [_served(one, mount, config) if one.get("name") in wanted else one for one in containers]
     return pod | {
         "containers": [*served, car],
         "initContainers": [*list_at(pod, "initContainers"), first],
@@ -90,8 +97,6 @@ def _with_modelcar(pod: JsonObject, image: str, path: str, suffix: str, config: 
 
 
 def _served(container: JsonObject, mount: JsonObject, config: StorageInitializer) -> JsonObject:
-    if text_at(container, "name") not in TARGETS:
-        return container
     # The link appears a moment after the server starts.
     container = set_variable(container, "MODEL_INIT_MODE", "async")
     user = object_at(container, "securityContext") | {"runAsUser": config.uid_modelcar}
@@ -105,8 +110,9 @@ def _with_volume(pod: JsonObject, image: str, path: str) -> JsonObject:
     name = path.strip("/").replace("/", "-")
     volume: JsonObject = {"name": name, "image": {"reference": image, "pullPolicy": "IfNotPresent"}}
     mount: JsonObject = {"name": name, "mountPath": path, "subPath": "models", "readOnly": True}
+    wanted = targets(pod)
     containers: list[Json] = [
-        _mounted(one, mount) if isinstance(one, dict) and text_at(one, "name") in TARGETS else one
+        _mounted(one, mount) if isinstance(one, dict) and text_at(one, "name") in wanted else one
         for one in list_at(pod, "containers")
     ]
     return pod | {"containers": containers, "volumes": [*list_at(pod, "volumes"), volume]}

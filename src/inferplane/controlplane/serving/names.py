@@ -19,6 +19,7 @@ CLUSTER_LOCAL = "networking.kserve.io/visibility"
 
 MAIN_CONTAINER = "kserve-container"
 TRANSFORMER_CONTAINER = "transformer-container"
+WORKER_CONTAINER = "worker-container"
 STORAGE_INITIALIZER = "storage-initializer"
 MODEL_DIR = "/mnt/models"
 DEFAULT_PORT = 8080

@@ -12,7 +12,7 @@ from inferplane.controlplane.serving import autoscalers, ingresses, names, route
 from inferplane.controlplane.serving.components import Component, allowed, owner, without
 from inferplane.controlplane.serving.workers import GENERATION, ROLE, Spanning
 from inferplane.kernel.json import Json, JsonObject, list_at, number_at, object_at, text_at
-from inferplane.resources.serving.config import Config
+from inferplane.resources.serving.config import STANDARD, Config, RollingUpdate
 from inferplane.resources.serving.inferenceservice import InferenceService
 
 _POD_DEFAULTS: JsonObject = {
@@ -123,7 +123,9 @@ def _deployment(isvc: InferenceService, metadata: JsonObject, one: Component, co
 
 
 def _strategy(config: Config) -> JsonObject:
-    rollout = config.deploy.deployment_rollout_strategy.default_rollout
+    # KServe's rule: what the configuration says of rollouts is meant for its own default mode.
+    own = config.deploy.mode == STANDARD
+    rollout = config.deploy.deployment_rollout_strategy.default_rollout if own else RollingUpdate()
     return {
         "type": "RollingUpdate",
         "rollingUpdate": {"maxSurge": rollout.max_surge, "maxUnavailable": rollout.max_unavailable},

@@ -150,8 +150,9 @@ def _with_registry(pod: JsonObject, container: JsonObject, config: StorageInitia
 
 
 def _mounted(pod: JsonObject, volumes: Sequence[JsonObject], mounts: Sequence[JsonObject]) -> JsonObject:
+    wanted = modelimages.targets(pod)
     containers: list[Json] = [
-        _with_mounts(one, mounts) if isinstance(one, dict) and one.get("name") in modelimages.TARGETS else one
+        _with_mounts(one, mounts) if isinstance(one, dict) and one.get("name") in wanted else one
         for one in list_at(pod, "containers")
     ]
     have = {text_at(one, "name") for one in list_at(pod, "volumes") if isinstance(one, dict)}
@@ -166,8 +167,9 @@ def _with_mounts(container: JsonObject, mounts: Sequence[JsonObject]) -> JsonObj
 
 
 def _told(pod: JsonObject) -> JsonObject:
+    wanted = modelimages.targets(pod)
     containers: list[Json] = [
-        _with_path(one) if isinstance(one, dict) and one.get("name") in modelimages.TARGETS else one
+        _with_path(one) if isinstance(one, dict) and one.get("name") in wanted else one
         for one in list_at(pod, "containers")
     ]
     return pod | {"containers": containers}

@@ -13,7 +13,7 @@ from math import ceil
 import msgspec
 
 from inferplane.controlplane.serving import merging, names
-from inferplane.controlplane.serving.components import Component
+from inferplane.controlplane.serving.components import Component, source_uri, with_storage
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
 from inferplane.resources import strategic
@@ -24,7 +24,6 @@ from inferplane.resources.serving.validation.workers import GPU_TYPES, GPU_TYPES
 
 GENERATION = "isvc.generation"
 ROLE = "multinode/role"
-WORKER_CONTAINER = "worker-container"
 _EXECUTOR = "multinode/executor-backend"
 _DEFAULT_GPU = "nvidia.com/gpu"
 _ALL_AT_ONCE: JsonObject = {
@@ -63,7 +62,7 @@ def spanning(isvc: InferenceService, head: Component, runtime: ServingRuntime, c
     assert isinstance(predictor, PredictorSpec), "only a predictor has workers"
     asked = predictor.worker_spec or WorkerSpec()
     theirs = _workers_of(runtime)
-    pod = _pod(isvc, theirs)
+    pod = with_storage(isvc, _pod(isvc, theirs), source_uri(predictor, head.pod), predictor.storage_uris, config)
     types = _gpu_types(isvc, config)
     main, worker = _containers(head.pod)[0], _containers(pod)[0]
     sizes = _sizes(
@@ -149,13 +148,15 @@ def _with_gpus(container: JsonObject, count: int, types: frozenset[str]) -> Json
 
 def _pod(isvc: InferenceService, theirs: RuntimeWorkerSpec) -> JsonObject:
     """One container: the runtime's `worker-container` under the service's first one."""
-    base = next((one for one in theirs.containers if text_at(one, "name") == WORKER_CONTAINER), None)
+    base = next((one for one in theirs.containers if text_at(one, "name") == names.WORKER_CONTAINER), None)
     if base is None:
         have = ", ".join(text_at(one, "name") for one in theirs.containers)
-        raise merging.InvalidPredictor(f"workerSpec of the runtime has no container {WORKER_CONTAINER}; has: {have}")
+        raise merging.InvalidPredictor(
+            f"workerSpec of the runtime has no container {names.WORKER_CONTAINER}; has: {have}"
+        )
     ours = passthrough(object_at(isvc.spec, "predictor", "workerSpec"), WorkerSpec)
     first = next((one for one in list_at(ours, "containers") if isinstance(one, dict)), {})
-    container = merging.merged_container(base, first) | {"name": WORKER_CONTAINER}
+    container = merging.merged_container(base, first) | {"name": names.WORKER_CONTAINER}
     overlay = {key: value for key, value in ours.items() if key != "containers"}
     parts = merging.pod_parts(theirs)
     pod = strategic.merged(parts, merging.without_empty(overlay), strategic.POD_SPEC)

@@ -19,7 +19,8 @@ from inferplane.resources.schemas.quantities import is_quantity
 CONFIG_NAMESPACE = "kserve"
 CONFIG_NAME = "inferenceservice-config"
 MODE_ALIASES = {"RawDeployment": "Standard", "Serverless": "Knative"}
-MODES = ("Standard", "Knative", "ModelMesh")
+STANDARD = "Standard"
+MODES = (STANDARD, "Knative", "ModelMesh")
 OCI_MODES = ("", "modelcar", "native", "fetch")
 
 
@@ -67,7 +68,7 @@ class RolloutStrategy(View, frozen=True, kw_only=True):
 
 
 class Deploy(View, frozen=True, kw_only=True):
-    default_deployment_mode: str = "Standard"
+    default_deployment_mode: str = STANDARD
     deployment_rollout_strategy: RolloutStrategy = RolloutStrategy()
 
     @property

@@ -119,6 +119,32 @@ def test_pods_merge_with_the_services_own_first() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "merged"), [("a", None, "a"), ("", "b", "b"), ("a", "b", "b"), ("a", "", "a"), ("", None, None)]
+)
+def test_the_scheduler_is_the_services_if_it_names_one(theirs: str, ours: str | None, merged: str | None) -> None:
+    pod = of({} if ours is None else {"schedulerName": ours}, runtime(scheduler_name=theirs))
+    assert pod.get("schedulerName") == merged
+
+
+def claim(name: str, of: str) -> JsonObject:
+    return {"name": name, "resourceClaimName": of}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "merged"),
+    [
+        ([claim("a", "theirs")], [], [claim("a", "theirs")]),
+        ([], [claim("a", "mine")], [claim("a", "mine")]),
+        ([claim("a", "theirs")], [claim("b", "mine")], [claim("b", "mine"), claim("a", "theirs")]),
+        ([claim("a", "theirs")], [claim("a", "mine")], [claim("a", "mine")]),
+    ],
+)
+def test_claims_merge_by_name(theirs: list[JsonObject], ours: list[JsonObject], merged: list[JsonObject]) -> None:
+    given: JsonObject = {"resourceClaims": [*ours]} if ours else {}
+    assert of(given, runtime(resource_claims=theirs))["resourceClaims"] == merged
+
+
 def test_a_runtime_without_the_container_and_a_bad_template_are_errors() -> None:
     with pytest.raises(InvalidPredictor, match="runtime rt has no container named kserve-container; has: other"):
         of({}, runtime(containers=[{"name": "other"}]))

@@ -116,3 +116,18 @@ def test_a_container_of_the_users_own_is_told_the_path() -> None:
     own: JsonObject = {"name": "kserve-container", "env": [{"name": "STORAGE_URI", "value": "oci://r/m"}]}
     pod = with_model({"containers": [own]}, "oci://r/m", read_only=True, initializer=VOLUME)
     assert named(pod)["kserve-container"]["env"] == [{"name": "STORAGE_URI", "value": "/mnt/models"}]
+
+
+@pytest.mark.parametrize(
+    ("config", "path"), [(CAR, "/mnt"), (VOLUME, "/mnt/models"), (StorageInitializer(), "/mnt/models")]
+)
+def test_the_workers_of_several_nodes_find_the_model_too(config: StorageInitializer, path: str) -> None:
+    pod: JsonObject = {"containers": [{"name": "worker-container", "image": "w"}]}
+    worker = named(with_model(pod, "oci://r/m", read_only=True, initializer=config))["worker-container"]
+    assert [mount["mountPath"] for mount in list_at(worker, "volumeMounts") if isinstance(mount, dict)] == [path]
+
+
+def test_a_container_that_is_only_called_like_a_worker_is_none() -> None:
+    pod: JsonObject = {"containers": [MAIN, {"name": "worker-container", "image": "w"}]}
+    found = named(with_model(pod, "oci://r/m", read_only=True, initializer=VOLUME))
+    assert ["volumeMounts" in one for one in found.values()] == [True, False]

@@ -7,7 +7,7 @@ from tests.unit.controlplane.serving.made import MAIN, runtime
 from inferplane.controlplane.serving import components, render, routes
 from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
 from inferplane.resources.meta import ObjectMeta
-from inferplane.resources.serving.config import Config, Defaults, Ingress
+from inferplane.resources.serving.config import Config, Defaults, Deploy, Ingress, RollingUpdate, RolloutStrategy
 from inferplane.resources.serving.inferenceservice import InferenceService, InferenceServiceSpec
 from inferplane.resources.serving.runtime import ServingRuntime
 from inferplane.resources.serving.templates import TemplateError
@@ -191,3 +191,11 @@ def test_the_initializers_user_and_the_nodes_of_an_accelerator_come_from_annotat
     assert initializer["securityContext"] == {"runAsUser": 1337}
     assert with_gpu["nodeSelector"] == {"cloud.google.com/gke-accelerator": "t4"}
     assert "nodeSelector" not in without
+
+
+@pytest.mark.parametrize(("default", "surge"), [("Standard", "0"), ("RawDeployment", "0"), ("Knative", "25%")])
+def test_how_pods_are_replaced_comes_from_the_configuration_of_standard_mode(default: str, surge: str) -> None:
+    rollout = RolloutStrategy(default_rollout=RollingUpdate(max_surge="0", max_unavailable="1"))
+    config = Config(deploy=Deploy(default_deployment_mode=default, deployment_rollout_strategy=rollout))
+    strategy = object_at(made(isvc(), config=config)[0], "spec", "strategy")
+    assert object_at(strategy, "rollingUpdate")["maxSurge"] == surge

@@ -44,7 +44,7 @@ def test_weights_are_on_every_rule_of_the_predictors_route_and_of_the_services()
     assert [rules(found[name]) for name in ("iris", "iris-predictor")] == [[grpc, rest], [grpc, rest]]
 
 
-def test_with_transformer_and_explainer_each_has_its_route_and_the_transformer_is_the_entry() -> None:
+def test_with_both_each_has_its_route_and_the_transformer_is_the_entry() -> None:
     found = made(Ways(way(("p", 1)), way(("t", 1)), way(("e", 1))))
     assert {name: [shares[0][0] for _, shares in rules(route)] for name, route in found.items()} == {
         "iris-predictor": ["p"],

@@ -4,7 +4,7 @@ import pytest
 from tests.unit.controlplane.serving.made import ended, pod, running, waiting
 
 from inferplane.controlplane.serving.pods import newest_first, trouble
-from inferplane.controlplane.serving.status import component_ready, ingress_ready, invalid, model_status
+from inferplane.controlplane.serving.status import component_ready, ingress_ready, invalid, model_status, of_all_nodes
 from inferplane.resources.apps import Deployment, DeploymentCondition, DeploymentStatus
 from inferplane.resources.core import ContainerStatus, Pod
 from inferplane.resources.gateway import HTTPRoute, HTTPRouteStatus, ParentReference, RouteParentStatus
@@ -83,6 +83,33 @@ def test_what_pods_say_replaces_the_words_and_keeps_the_reason() -> None:
 )
 def test_trouble_is_told_in_words_and_a_normal_start_is_none(one: Pod, words: str) -> None:
     assert trouble([one]) == words
+
+
+@pytest.mark.parametrize(
+    ("head", "workers", "status", "reason"),
+    [
+        (("Available", "True", "A"), ("Available", "True", "A"), "True", "A"),
+        (
+            ("Available", "True", "A"),
+            ("Available", "False", "B"),
+            "False",
+            "predictor-container: A, worker-container: B",
+        ),
+        (("Available", "False", "B"), ("Available", "False", "B"), "False", "B"),
+        (
+            ("Available", "True", "A"),
+            ("Progressing", "True", "P"),
+            "Unknown",
+            "predictor-container: A, worker-container: P",
+        ),
+    ],
+)
+def test_of_several_nodes_each_says_its_own_and_what_they_agree_on_is_said_once(
+    head: tuple[str, str, str], workers: tuple[str, str, str], status: str, reason: str
+) -> None:
+    found = of_all_nodes(*(component_ready(deployment(one), []) for one in (head, workers)))
+    assert (found.status, found.reason) == (status, reason)
+    assert found.message == f"predictor-container: {head[2]}!, worker-container: {workers[2]}!"
 
 
 # --- routes -----------------------------------------------------------------------------------------------------------

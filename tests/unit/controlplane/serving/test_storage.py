@@ -26,9 +26,10 @@ def item(value: JsonObject, key: str, index: int = 0) -> JsonObject:
     return found
 
 
-@pytest.mark.parametrize(
-    "uri", ["s3://b/m", "gs://b", "file:///m", "/models/iris", "models/iris", "pvc://c", "hf://o/m", "https://h/m.tar"]
-)
+AZURE = ("https://acct.blob.core.windows.net/c/p", "https://acct.z1.blob.storage.azure.net/c/p")
+
+
+@pytest.mark.parametrize("uri", [*(f"{one}b/m" for one in SCHEMES), *AZURE, "/models/iris", "models/iris"])
 def test_what_can_be_named_is_accepted(uri: str) -> None:
     assert refusal(uri) is None
 
@@ -89,6 +90,11 @@ def test_the_variable_storage_uri_becomes_the_directory() -> None:
     assert item(attached("s3://b", pod=pod), "containers")["env"] == env(("STORAGE_URI", "/mnt/models"), ("A", "1"))
 
 
+def test_an_empty_variable_storage_uri_stays_as_it_is() -> None:
+    pod: JsonObject = {"containers": [MAIN | {"env": env(("STORAGE_URI", ""))}]}
+    assert item(attached("s3://b", pod=pod), "containers")["env"] == env(("STORAGE_URI", ""))
+
+
 def test_several_uris_share_one_volume_at_their_common_parent() -> None:
     pod = several(("s3://b/base", "/mnt/models/base"), ("hf://o/lora", "/mnt/models/lora"))
     assert item(pod, "initContainers")["args"] == ["s3://b/base", "/mnt/models/base", "hf://o/lora", "/mnt/models/lora"]
@@ -108,6 +114,26 @@ def test_claims_among_several_keep_their_own_paths() -> None:
         {"name": "mnt-base", "mountPath": "/mnt/base", "readOnly": True, "subPath": "base"},
         {"name": "mnt-models", "mountPath": "/mnt/models", "readOnly": True},
     ]
+
+
+def test_claims_alone_need_no_initializer() -> None:
+    pod = several(("pvc://a", "/mnt/a"), ("pvc://b/x", "/mnt/b"))
+    assert "initContainers" not in pod
+    assert [one["name"] for one in list_at(pod, "volumes") if isinstance(one, dict)] == ["mnt-a", "mnt-b"]
+
+
+def test_claims_beside_what_is_fetched_are_not_in_its_volume() -> None:
+    pod = several(("s3://b/x", "/mnt/models/x"), ("pvc://claim", "/mnt/data"), ("hf://o/y", "/mnt/models/y"))
+    assert item(pod, "initContainers")["args"] == ["s3://b/x", "/mnt/models/x", "hf://o/y", "/mnt/models/y"]
+    mounts = [one for one in list_at(item(pod, "containers"), "volumeMounts") if isinstance(one, dict)]
+    assert [(one["name"], one["mountPath"]) for one in mounts] == [
+        ("mnt-data", "/mnt/data"),
+        ("mnt-models", "/mnt/models"),
+    ]
+
+
+def test_no_uris_change_nothing() -> None:
+    assert several() == {"containers": [MAIN | {"volumeMounts": []}], "volumes": []}
 
 
 @pytest.mark.parametrize("read_only", [True, False])

@@ -41,6 +41,9 @@ _SERVICE = {
     "CABundleMissing": Meaning(
         "the ConfigMap with certificates that the configuration names is not there, or lacks cabundle.crt", "create it"
     ),
+    "InvalidServingRuntime": Meaning(
+        "a runtime breaks a rule: two have one priority for a format, say, or it sets PYTHONPATH", "read the message"
+    ),
     "InferenceServiceReady": Meaning("the service answers"),
     "InferenceServiceNotReady": Meaning("the service answered and no longer does", "inferplane why NAME"),
     "OutOfDate": Meaning("Knative has not looked at the newest spec yet"),

@@ -20,6 +20,7 @@ from inferplane.controlplane.serving.keda import Keda
 from inferplane.controlplane.serving.knative import watched
 from inferplane.controlplane.serving.knative.watched import Knative
 from inferplane.controlplane.serving.optional import Definition
+from inferplane.controlplane.serving.runtimes import RuntimeCheck
 from inferplane.kernel.clock import Clock
 from inferplane.resources.autoscaling import HorizontalPodAutoscaler
 from inferplane.resources.core import ConfigMap
@@ -31,7 +32,23 @@ from inferplane.resources.serving.runtime import ServingRuntime
 
 def controllers(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> list[Controller]:
     """`api` is `informers.api`, so that a reconcile sees what the one before it wrote."""
-    return [_inference_services(api, informers, recorder, clock), _ca_bundles(api, informers, recorder, clock)]
+    return [
+        _inference_services(api, informers, recorder, clock),
+        _runtime_check(informers, recorder, clock),
+        _ca_bundles(api, informers, recorder, clock),
+    ]
+
+
+def _runtime_check(informers: Informers, recorder: Recorder, clock: Clock) -> Controller:
+    runtimes = informers.cache(kinds.SERVING_RUNTIME, ServingRuntime)
+    cluster_runtimes = informers.cache(kinds.CLUSTER_SERVING_RUNTIME, ServingRuntime)
+    config_maps = informers.cache(kinds.CONFIG_MAP, ConfigMap)
+    reconciler = RuntimeCheck(runtimes, cluster_runtimes, config_maps, recorder)
+    controller = Controller("runtimes", reconciler.reconcile, clock=clock, workers=1)
+    controller.watch(runtimes, reconciler.beside)
+    controller.watch(cluster_runtimes, reconciler.beside)
+    controller.watch(config_maps, lambda one: reconciler.all() if is_configuration(one) else [])
+    return controller
 
 
 def _ca_bundles(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> Controller:

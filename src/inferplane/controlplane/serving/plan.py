@@ -18,7 +18,7 @@ from inferplane.controlplane.serving.render import Desired
 from inferplane.controlplane.serving.routes import InvalidHost, Way, Ways
 from inferplane.controlplane.serving.workers import InvalidGpuAllocation
 from inferplane.kernel.json import JsonObject, list_at
-from inferplane.resources.serving import validation
+from inferplane.resources.serving import runtime_validation, validation
 from inferplane.resources.serving.config import MODE_ALIASES, Config, ConfigError
 from inferplane.resources.serving.defaulting import defaulted
 from inferplane.resources.serving.inferenceservice import (
@@ -186,19 +186,28 @@ def invalid(todo: Plan, message: str) -> Plan:
 
 
 def _with_runtime(todo: Plan, spec: InferenceServiceSpec, runtimes: Runtimes) -> Plan:
-    chosen = None if todo.blocked else _runtime_of(spec.predictor, runtimes)
+    chosen = None if todo.blocked else _runtime_of(spec.predictor, runtimes, todo.config)
     if isinstance(chosen, selection.NoRuntime):
         blocked = Blocked(chosen.reason, chosen.message, chosen.reason, chosen.summary)
         return replace(todo, blocked=blocked)
     return replace(todo, runtime=chosen)
 
 
-def _runtime_of(predictor: PredictorSpec, runtimes: Runtimes) -> ServingRuntime | selection.NoRuntime | None:
+def _runtime_of(
+    predictor: PredictorSpec, runtimes: Runtimes, config: Config
+) -> ServingRuntime | selection.NoRuntime | None:
     """None for containers of the user's own."""
     if predictor.model is None:
         return None
     spans = predictor.worker_spec is not None
-    return selection.choose(predictor.model, runtimes.namespaced, runtimes.cluster, multi_node=spans)
+    chosen = selection.choose(predictor.model, runtimes.namespaced, runtimes.cluster, multi_node=spans)
+    if isinstance(chosen, selection.NoRuntime):
+        return chosen
+    # Of two that have the same priority one is still chosen by their age: that is told of the runtimes, not here.
+    if found := runtime_validation.problems(chosen, (), config.multi_node.custom_gpu_resource_type_list):
+        words = f"runtime {chosen.metadata.name} breaks a rule for runtimes"
+        return selection.NoRuntime(FailureReason.INVALID_PREDICTOR_SPEC, words, "; ".join(found))
+    return chosen
 
 
 def _with_parts(todo: Plan, spec: InferenceServiceSpec) -> Plan:
@@ -277,7 +286,7 @@ def _canary(
     predictor = msgspec.structs.replace(
         msgspec.convert(raw, PredictorSpec), min_replicas=share.replicas, max_replicas=share.replicas
     )
-    runtime = _runtime_of(predictor, runtimes)
+    runtime = _runtime_of(predictor, runtimes, todo.config)
     if isinstance(runtime, selection.NoRuntime):
         return Canary(share, problem=runtime.message)
     spec = msgspec.structs.replace(spec, predictor=predictor)

@@ -36,6 +36,10 @@ CLUSTER_SERVING_RUNTIME = Resource(
 CLUSTER_STORAGE_CONTAINER = Resource(
     "serving.kserve.io", "v1alpha1", "clusterstoragecontainers", "ClusterStorageContainer", namespaced=False
 )
+LOCAL_MODEL_CACHE = Resource("serving.kserve.io", "v1alpha1", "localmodelcaches", "LocalModelCache", namespaced=False)
+LOCAL_MODEL_NAMESPACE_CACHE = Resource(
+    "serving.kserve.io", "v1alpha1", "localmodelnamespacecaches", "LocalModelNamespaceCache"
+)
 KNATIVE_SERVICE = Resource("serving.knative.dev", "v1", "services", "Service")
 KNATIVE_CONFIGURATION = Resource("serving.knative.dev", "v1", "configurations", "Configuration")
 KNATIVE_REVISION = Resource("serving.knative.dev", "v1", "revisions", "Revision")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from inferplane.client.kubernetes import kinds
 from inferplane.controlplane.serving import merging, names, servertypes, storage, storagespec
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
+from inferplane.resources.serving import localmodel
 from inferplane.resources.serving.config import ArtImage, Config, Defaults
 from inferplane.resources.serving.inferenceservice import (
     ArtExplainer,
@@ -226,7 +227,8 @@ def with_storage(
     if several:
         pod = storage.with_several(pod, several, read_only=read_only, initializer=initializer)
     elif uri:
-        pod = storage.with_model(pod, uri, read_only=read_only, initializer=initializer)
+        held = localmodel.cached_uri(isvc, uri)
+        pod = storage.with_model(pod, held, read_only=read_only, initializer=initializer)
     user = isvc.metadata.annotations.get(names.STORAGE_USER, "")
     return _with_accelerator(isvc, _with_initializer_user(pod, user) if user.isdecimal() else pod)
 

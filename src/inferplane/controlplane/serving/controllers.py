@@ -9,7 +9,7 @@ from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta
-from inferplane.controlplane.serving import cabundle, keda
+from inferplane.controlplane.serving import cabundle, keda, localmodels
 from inferplane.controlplane.serving.inferenceservice import (
     Caches,
     InferenceServices,
@@ -19,6 +19,7 @@ from inferplane.controlplane.serving.inferenceservice import (
 from inferplane.controlplane.serving.keda import Keda
 from inferplane.controlplane.serving.knative import watched
 from inferplane.controlplane.serving.knative.watched import Knative
+from inferplane.controlplane.serving.localmodels import LocalModels
 from inferplane.controlplane.serving.optional import Definition
 from inferplane.controlplane.serving.runtimes import RuntimeCheck
 from inferplane.kernel.clock import Clock
@@ -28,6 +29,8 @@ from inferplane.resources.gateway import Gateway
 from inferplane.resources.meta import ObjectMeta
 from inferplane.resources.serving.inferenceservice import InferenceService
 from inferplane.resources.serving.runtime import ServingRuntime
+
+_DEFINITIONS = (*watched.DEFINITIONS, *keda.DEFINITIONS, *localmodels.DEFINITIONS)
 
 
 def controllers(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> list[Controller]:
@@ -68,8 +71,14 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
         for key in controller_key(meta, kinds.INFERENCE_SERVICE):
             controller.enqueue(key)
 
+    def of_namespace(namespace: str) -> None:
+        for key in all_services(namespace):
+            controller.enqueue(key)
+
     knative = Knative(informers, caches.config_maps, owned_by_a_service)
-    reconciler = InferenceServices(api, caches, knative, Keda(informers, owned_by_a_service), recorder, clock)
+    of_keda = Keda(informers, owned_by_a_service)
+    local_models = LocalModels(api, informers, of_namespace)
+    reconciler = InferenceServices(api, caches, knative, of_keda, local_models, recorder, clock)
     controller = Controller("inferenceservice", reconciler.reconcile, clock=clock)
 
     def autoscaler_changed(old: HorizontalPodAutoscaler | None, new: HorizontalPodAutoscaler | None) -> None:
@@ -91,7 +100,7 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
         return all_services() if is_configuration(config_map) or watched.is_configuration(key) else []
 
     def of_definition(definition: Definition) -> Iterable[Key]:
-        return all_services() if definition.metadata.name in (*watched.DEFINITIONS, *keda.DEFINITIONS) else []
+        return all_services() if definition.metadata.name in _DEFINITIONS else []
 
     def of_gateway(_: Gateway) -> Iterable[Key]:
         return all_services()

@@ -27,6 +27,7 @@ from inferplane.controlplane.serving.keda import Keda
 from inferplane.controlplane.serving.knative import plan as knative_plan
 from inferplane.controlplane.serving.knative import report as knative_report
 from inferplane.controlplane.serving.knative.watched import Knative
+from inferplane.controlplane.serving.localmodels import LocalModels
 from inferplane.controlplane.serving.plan import (
     KNATIVE,
     MODE_REJECTED,
@@ -184,12 +185,20 @@ class LastGoodConfig:
 
 class InferenceServices:
     def __init__(
-        self, api: Api, caches: Caches, knative: Knative, keda: Keda, recorder: Recorder, clock: Clock
+        self,
+        api: Api,
+        caches: Caches,
+        knative: Knative,
+        keda: Keda,
+        local_models: LocalModels,
+        recorder: Recorder,
+        clock: Clock,
     ) -> None:
         self._api = api
         self._caches = caches
         self._knative = knative
         self._keda = keda
+        self._local_models = local_models
         self._recorder = recorder
         self._clock = clock
         self._applier = Applier(api, names.MANAGER)
@@ -205,6 +214,7 @@ class InferenceServices:
             await self._write_status(isvc, _broken_config(isvc, error, self._now()))
             return None
         todo = await self._plan(isvc, config)
+        await self._local_models.write(isvc, todo.isvc)
         refused = {} if _is_frozen(isvc) else await self._carry_out(isvc, todo)
         await self._write_status(isvc, self._report(todo, refused))
         for retry in (one.retry for one in refused.values() if one.retry):
@@ -216,7 +226,8 @@ class InferenceServices:
     async def _plan(self, isvc: InferenceService, config: Config) -> Plan:
         namespaced = self._caches.runtimes.list(isvc.metadata.namespace)
         stores = self._caches.stores.stores(isvc.metadata.namespace)
-        runtimes = Runtimes(namespaced, self._caches.cluster_runtimes.list(), stores.containers)
+        local_models = await self._local_models.caches(config)
+        runtimes = Runtimes(namespaced, self._caches.cluster_runtimes.list(), stores.containers, local_models)
         if mode(isvc, config) == KNATIVE:
             world = self._knative.world(isvc.metadata.uid) if await self._knative.is_served() else None
             return completed(knative_plan.plan(isvc, config, runtimes, world), stores)

@@ -18,7 +18,7 @@ from inferplane.controlplane.serving.render import Desired
 from inferplane.controlplane.serving.routes import InvalidHost, Way, Ways
 from inferplane.controlplane.serving.workers import InvalidGpuAllocation
 from inferplane.kernel.json import JsonObject, list_at
-from inferplane.resources.serving import runtime_validation, validation
+from inferplane.resources.serving import localmodel, runtime_validation, validation
 from inferplane.resources.serving.config import MODE_ALIASES, Config, ConfigError
 from inferplane.resources.serving.defaulting import defaulted
 from inferplane.resources.serving.inferenceservice import (
@@ -27,6 +27,7 @@ from inferplane.resources.serving.inferenceservice import (
     InferenceServiceSpec,
     PredictorSpec,
 )
+from inferplane.resources.serving.localmodel import LocalModelCache
 from inferplane.resources.serving.runtime import ServingRuntime
 from inferplane.resources.serving.storagecontainer import ClusterStorageContainer
 from inferplane.resources.serving.templates import TemplateError
@@ -118,11 +119,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Runtimes:
-    """`namespaced` holds those of the service's namespace only. `fetchers` may know schemes that we don't."""
+    """`namespaced` holds those of the service's namespace only. `fetchers` may know schemes that we don't;
+    `local_models` are caches on nodes that hold models already."""
 
     namespaced: Sequence[ServingRuntime] = ()
     cluster: Sequence[ServingRuntime] = ()
     fetchers: Sequence[ClusterStorageContainer] = ()
+    local_models: Sequence[LocalModelCache] = ()
 
 
 def plan(isvc: InferenceService, config: Config, runtimes: Runtimes, available: Collection[str] = ()) -> Plan:
@@ -141,6 +144,7 @@ def prepared(isvc: InferenceService, config: Config, runtimes: Runtimes, *, knat
     `knative`: whether what Knative mode needs is there.
     """
     filled = defaulted(isvc, config)
+    filled = localmodel.marked(filled, localmodel.of(filled, runtimes.local_models))
     todo = Plan(filled, config, mode(filled, config))
     if todo.stopped:
         return todo

@@ -167,7 +167,7 @@ AREAS: dict[str, dict[str, str]] = {
         "Triton": "merging::triton_without_a_model_loads_none",
         "protocol": "merging::the_protocol_defaults_to_the_first_in_order_that_the_runtime_speaks",
         "local models, by group of nodes": "localmodel::a_group_of_nodes_that_is_asked_for_must_be_the_caches",
-        "local models, own namespace": "localmodel::a_cache_of_the_services_namespace_goes_first_and_others_do_not_count",
+        "local models, own first": "localmodel::a_cache_of_the_services_namespace_goes_first_and_others_do_not_count",
         "automount": "defaulting::automount_is_switched_off_where_it_is_not_set",
         "old names of modes": "defaulting::the_mode_is_filled_in_and_its_old_names_replaced",
     },

@@ -54,7 +54,8 @@ def read(body: bytes, model_name: str, json_length: int | None = None) -> InferR
         parameters=_parameters(root["parameters"], "parameters") if "parameters" in keys else None,
         request_outputs=_read_requested(root["outputs"]) if "outputs" in keys else None,
     )
-    lists.check(arrays.brackets(text) - (request.request_outputs is not None))
+    outputs = request.request_outputs is not None
+    lists.check(arrays.brackets(text, lists.count + outputs) - outputs)
     if tail is not None:
         tail.end()
     return request
@@ -97,23 +98,23 @@ class Lists:
     """The lists that a body must have: inputs, shapes, and data as it is nested. One more hides among the values."""
 
     def __init__(self) -> None:
-        self._count = 1
+        self.count = 1
         self._data: list[tuple[arrays.JsonArray, str]] = []
 
     def add(self, data: arrays.JsonArray, where: str) -> bool:
         """Counts the lists of an input's shape and data; whether the data is nested."""
         shape = arrays.nesting(data, where)
-        self._count += arrays.lists_of(shape) + 1
+        self.count += arrays.lists_of(shape) + 1
         self._data.append((data, where))
         return len(shape) > 1
 
     def add_shape(self) -> None:
         """Of an input without data."""
-        self._count += 1
+        self.count += 1
 
     def check(self, found: int) -> None:
         """`found` may also count brackets in texts and in unknown fields, so that the values themselves decide."""
-        if found != self._count:
+        if found != self.count:
             for data, where in self._data:
                 arrays.unmixed(data, where)
 

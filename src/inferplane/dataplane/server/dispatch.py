@@ -20,6 +20,7 @@ from inferplane.dataplane.server.answers import Answer, Outcome, with_headers
 from inferplane.dataplane.server.calls import Codec, Headers, failure, own_timeout
 from inferplane.dataplane.server.line import Line, Watcher
 from inferplane.dataplane.server.metrics import Metrics, ModelMetrics
+from inferplane.dataplane.server.pace import Traffic
 from inferplane.dataplane.server.protocols import V2, v1_codec
 from inferplane.dataplane.server.settings import Execution
 from inferplane.inference import cloudevents
@@ -66,6 +67,7 @@ class Dispatch:
         self.everywhere: Everywhere | None = None
         """With several workers, what has all of them load or unload a model."""
         self._watcher = watcher
+        self._traffic = Traffic()
         self._served: dict[str, _Served] = {}
 
     def predict(self, name: str, body: bytes, headers: Headers) -> Outcome:
@@ -140,7 +142,7 @@ class Dispatch:
         if served is None or served.model is not model:
             metrics = self.metrics.of_model(model.name)
             hooks = Hooks(model)
-            line = Line(hooks, metrics, asyncio.get_running_loop(), self.execution, self._watcher)
+            line = Line(hooks, metrics, asyncio.get_running_loop(), self.execution, self._watcher, self._traffic)
             admission = Admission(model.name, metrics, self.execution)
             if served is not None:
                 served.line.close()

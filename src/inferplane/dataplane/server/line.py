@@ -30,7 +30,7 @@ from inferplane.dataplane.server.batching.join import RowJoining, joining_of
 from inferplane.dataplane.server.calls import Call, Codec, Computing, Headers
 from inferplane.dataplane.server.deadlines import Deadlines
 from inferplane.dataplane.server.metrics import ModelMetrics
-from inferplane.dataplane.server.pace import Pace
+from inferplane.dataplane.server.pace import Pace, Traffic
 from inferplane.dataplane.server.reply import Reply
 from inferplane.dataplane.server.settings import Execution
 from inferplane.inference.errors import DeadlineExceeded, Overloaded
@@ -70,6 +70,7 @@ class Line:
         loop: asyncio.AbstractEventLoop,
         execution: Execution,
         watcher: Watcher | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         bounds = execution.bounds(hooks.model)
         joining = joining_of(
@@ -92,6 +93,7 @@ class Line:
         self._queue: Queue[Call] = Queue(bounds)
         self._deadlines = Deadlines(loop, self._expire)
         self._pace = Pace()
+        self._traffic = traffic or Traffic()
         self._hook_paces: dict[Hook, Pace] = {}
         self._threads: ThreadPoolExecutor | None = None
         self._running = 0
@@ -197,7 +199,8 @@ class Line:
         self._computed += len(calls)
         self._note_start(calls, now)
         size = sum([call.size for call in calls])
-        if self._pace.is_short(size):
+        self._traffic.note(self, now, others=len(calls) + len(self._queue) + self._running > 1)
+        if self._pace.is_short(size, self._traffic.limit(now)):
             self._settle(calls, size, self._timed(calls))
         else:
             self._running += 1

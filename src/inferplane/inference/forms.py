@@ -11,10 +11,10 @@ is a mistake in JSON, and the numbers can be read as one flat list; where that f
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from math import prod
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
@@ -40,6 +40,28 @@ Kind: TypeAlias = tuple[int, tuple[int, ...]]
 """numpy's number of the values' type, and the shape of a row: what of one kind is may be computed together."""
 
 
+class Form(Protocol):
+    """What requests that differ in their numbers alone have in common."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def asks(self) -> Hashable:
+        """Requests of one kind that ask the same want it of the model alike, each for its rows."""
+        ...
+
+    def payload(self, numbers: Array, model: str) -> object:
+        """What the decoder makes of a request with these numbers."""
+        ...
+
+    def numbers(self, texts: Sequence[bytes]) -> Array | None:
+        """The rows of all requests with these texts; None where they cannot be read together."""
+        ...
+
+
 class V1Form(NamedTuple):
     """A table of numbers with a point under `key`."""
 
@@ -47,9 +69,16 @@ class V1Form(NamedTuple):
     rows: int
     kind: Kind
 
+    @property
+    def asks(self) -> Hashable:
+        return V1Form, self.key
+
     def payload(self, numbers: Array, model: str) -> object:
-        """What the decoder makes of a request with these numbers."""
         return {self.key: numbers}
+
+    def numbers(self, texts: Sequence[bytes]) -> Array | None:
+        numbers = _flat(texts)
+        return numbers.reshape(-1, *self.kind[1]) if numbers is not None and numbers.dtype is _FLOAT else None
 
 
 class V2Form(NamedTuple):
@@ -61,15 +90,21 @@ class V2Form(NamedTuple):
     kind: Kind
     skeletons: tuple[bytes, bytes]
 
+    @property
+    def asks(self) -> Hashable:
+        return V2Form, self.name
+
     def payload(self, numbers: Array, model: str) -> object:
         return InferRequest(model, [InferInput.decoded(self.name, self.datatype, numbers)])
 
-
-Form: TypeAlias = V1Form | V2Form
+    def numbers(self, texts: Sequence[bytes]) -> Array | None:
+        numbers = _flat(texts)
+        typed = None if numbers is None else _typed(numbers, self.datatype)
+        return None if typed is None else typed.reshape(-1, *self.kind[1])
 
 
 class Filled(msgspec.Struct, frozen=True, gc=False):
-    """A request: its form, the text of its numbers, and its id, empty for none."""
+    """A request: its form, the text of its numbers (or their bytes), and its id, empty for none."""
 
     form: Form
     text: bytes
@@ -175,20 +210,21 @@ def stacked(filled: Sequence[Filled]) -> Array | None:
     form = filled[0].form
     if any(one.form is not form and not _are_alike(one.form, form) for one in filled):
         return None
-    text = b",".join([one.text for one in filled])
-    try:
-        numbers = np.array(orjson.loads(b"[%b]" % text.translate(None, b"[]")))
-    except (orjson.JSONDecodeError, OverflowError):  # or integers beyond 64 bits
-        return None
-    typed = numbers if numbers.dtype is _FLOAT else None
-    if isinstance(form, V2Form):
-        typed = _typed(numbers, form.datatype)
-    return None if typed is None else typed.reshape(-1, *form.kind[1])
+    return form.numbers([one.text for one in filled])
 
 
 def _are_alike(one: Form, other: Form) -> bool:
     """Whether the two ask the same of a model, for other rows."""
-    return one.kind == other.kind and one[0] == other[0] and type(one) is type(other)
+    return one.kind == other.kind and one.asks == other.asks
+
+
+def _flat(texts: Sequence[bytes]) -> Array | None:
+    """The numbers of all texts, one after the other."""
+    text = b",".join(texts)
+    try:
+        return np.array(orjson.loads(b"[%b]" % text.translate(None, b"[]")))
+    except (orjson.JSONDecodeError, OverflowError):  # or integers beyond 64 bits
+        return None
 
 
 def _typed(numbers: Array, datatype: Datatype) -> Array | None:

@@ -11,12 +11,12 @@ from time import perf_counter
 from inferplane.dataplane.model.hooks import Hooks, Timings, log_latency
 from inferplane.dataplane.model.model import InferenceVerb, Model
 from inferplane.dataplane.model.upstream import translated
-from inferplane.dataplane.server.answers import Answer, with_headers
+from inferplane.dataplane.server.answers import JSON, Answer, with_headers
 from inferplane.dataplane.server.batching.forms import JoiningForms
 from inferplane.dataplane.server.batching.join import Joining, Part
 from inferplane.dataplane.server.reply import Reply
 from inferplane.inference.errors import DeadlineExceeded, InferenceFailure
-from inferplane.inference.forms import Filled, V2Forms
+from inferplane.inference.forms import Filled
 from inferplane.inference.tensors import InferRequest
 
 log = logging.getLogger("inferplane.server")
@@ -29,10 +29,15 @@ _BINARY = "inference-header-content-length"
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """How requests that differ in their numbers alone are taken in, and answered together; None where they can't be."""
+    """How requests that differ in their numbers alone are taken in, and answered together; None where they can't be.
 
-    read: Callable[[bytes, V2Forms], Filled | None]
+    `remember` is told of a request that had to be read whole.
+    """
+
+    read: Callable[[bytes, JoiningForms], Filled | None]
+    remember: Callable[[bytes, object, JoiningForms], None]
     write: Callable[[object, Sequence[Filled]], list[bytes] | None]
+    content_type: bytes = JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +126,8 @@ class Computing:
         filled = None if forms is None else self._filled(call, forms)
         if forms is None or filled is None:
             self._read(call)
-            if forms is not None and call.part is not None and type(call.payload) is InferRequest:
-                forms.known.remember(call.body, call.payload)
+            if forms is not None and call.part is not None and call.codec.joint is not None:
+                call.codec.joint.remember(call.body, call.payload, forms)
             return
         call.filled = filled
         if forms.joins:
@@ -133,7 +138,7 @@ class Computing:
         joint = call.codec.joint
         if joint is None or call.verb is not InferenceVerb.PREDICT or _BINARY in call.headers:
             return None
-        return joint.read(call.body, forms.known) if call.headers.get("content-type", _JSON) == _JSON else None
+        return joint.read(call.body, forms) if call.headers.get("content-type", _JSON) == _JSON else None
 
     def _read(self, call: Call) -> None:
         hooks = self._hooks
@@ -158,9 +163,10 @@ class Computing:
     def compute(self, calls: Sequence[Call]) -> float:
         """Sees to it that each has its answer. Returns the seconds that the model took. Runs on the calling thread."""
         start = perf_counter()
-        bodies = self._joined(calls)
-        if bodies is not None:
-            return self._filled_in(calls, bodies, perf_counter() - start)
+        joint = calls[0].codec.joint
+        bodies = None if joint is None else self._joined(joint, calls)
+        if joint is not None and bodies is not None:
+            return self._filled_in(calls, bodies, joint.content_type, perf_counter() - start)
         for call in calls:
             if not call.is_prepared and call.answer is None:
                 self._read(call)
@@ -173,19 +179,18 @@ class Computing:
             self._finish(call, seconds)
         return seconds
 
-    def _filled_in(self, calls: Sequence[Call], bodies: Sequence[bytes], seconds: float) -> float:
+    def _filled_in(self, calls: Sequence[Call], bodies: Sequence[bytes], content_type: bytes, seconds: float) -> float:
         logged = self._hooks.model.enable_latency_logging
         for call, body in zip(calls, bodies, strict=True):
             call.is_prepared = call.has_result = True
-            call.answer = Answer(200, body)
+            call.answer = Answer(200, body, content_type)
             if logged:
                 log_latency(self._hooks.model, call.headers, _timings(call, seconds))
         return seconds
 
-    def _joined(self, calls: Sequence[Call]) -> list[bytes] | None:
+    def _joined(self, joint: Joint, calls: Sequence[Call]) -> list[bytes] | None:
         """The bodies of the answers to forms that are alike; None where each has to be read by itself."""
-        joint = calls[0].codec.joint
-        if joint is None or self._forms is None:
+        if self._forms is None:
             return None
         filled = [call.filled for call in calls if call.filled is not None]
         if len(filled) < len(calls):

@@ -10,12 +10,13 @@ from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.model.parts import as_bytes
 from inferplane.dataplane.server import answers
 from inferplane.dataplane.server.answers import Answer, with_headers
+from inferplane.dataplane.server.batching.forms import JoiningForms
 from inferplane.dataplane.server.calls import Codec, Headers, Joint
 from inferplane.inference import cloudevents, codecs, forms, joint_answers, v1, v2
 from inferplane.inference.binary import Buffer
 from inferplane.inference.datatypes import Datatype
 from inferplane.inference.errors import InferenceError, InvalidInput, Unimplemented, UnsupportedMedia
-from inferplane.inference.forms import Filled
+from inferplane.inference.forms import Filled, V2Forms
 from inferplane.inference.tensors import InferRequest, InferResponse, TensorMetadata
 
 # Content types that hold JSON. `curl -d` labels its body a form; nobody sends a model one.
@@ -171,5 +172,17 @@ def _join_v2(result: object, filled: Sequence[Filled]) -> list[bytes] | None:
     return joint_answers.v2(result, [one.rows for one in filled], ids)
 
 
-V1 = Codec("v1", _read_v1, _write_v1, answers.of_error, Joint(lambda body, known: forms.v1(body), _join_v1))
-V2 = Codec("v2", _read_v2, _write_v2, answers.of_v2_error, Joint(lambda body, known: known.read(body), _join_v2))
+def _remember_v2(body: bytes, payload: object, known: JoiningForms) -> None:
+    if isinstance(payload, InferRequest):
+        known.known(V2Forms).remember(body, payload)
+
+
+def _nothing_to_remember(body: bytes, payload: object, known: JoiningForms) -> None:
+    """V1's forms are known by themselves."""
+
+
+_V1 = Joint(lambda body, known: forms.v1(body), _nothing_to_remember, _join_v1)
+_V2 = Joint(lambda body, known: known.known(V2Forms).read(body), _remember_v2, _join_v2)
+
+V1 = Codec("v1", _read_v1, _write_v1, answers.of_error, _V1)
+V2 = Codec("v2", _read_v2, _write_v2, answers.of_v2_error, _V2)

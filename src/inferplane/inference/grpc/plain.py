@@ -48,6 +48,7 @@ class _Description(NamedTuple):
 # Tags: the field's number and the wire type 2, of things that say their length.
 _MODEL_NAME, _MODEL_VERSION, _ID, _INPUT, _RAW = 0x0A, 0x12, 0x1A, 0x2A, 0x3A
 _NAME, _DATATYPE, _SHAPE, _CONTENTS = 0x0A, 0x12, 0x1A, 0x2A
+_OUTPUT = 0x2A
 _FLOATS: dict[Datatype, tuple[int, np.dtype[np.generic] | None]] = {
     Datatype.FP32: (0x32, np.dtype("<f4")),
     Datatype.FP64: (0x3A, np.dtype("<f8")),
@@ -180,7 +181,7 @@ def write(
     model_name: str, model_version: str, id: str, outputs: Sequence[InferOutput], raws: Sequence[Buffer] | None
 ) -> bytes | None:
     """The bytes that protobuf would make: with raw contents (only the head of the message, without them), or typed."""
-    parts = [_text(_MODEL_NAME, model_name)]
+    parts = [head(model_name)]
     if model_version:
         parts.append(_text(_MODEL_VERSION, model_version))
     if id:
@@ -192,8 +193,32 @@ def write(
         contents = _typed(output.view(), layout) if raws is None else _raw_size(len(raws[number]))
         if contents is None:
             return None
-        parts += (b"\x2a", varint(len(layout.head) + len(contents)), layout.head, contents)
+        parts += (b"%c" % _OUTPUT, varint(len(layout.head) + len(contents)), layout.head, contents)
     return b"".join(parts)
+
+
+def head(model_name: str) -> bytes:
+    """How a response begins."""
+    return _text(_MODEL_NAME, model_name)
+
+
+def typed_output(name: str, datatype: Datatype, shape: tuple[int, ...], size: int) -> bytes:
+    """An output up to its typed contents, of which `size` bytes will follow."""
+    layout = _layout(name, datatype, shape)
+    if layout is None or not layout.field:
+        raise ValueError(f"no typed contents of {datatype} {shape}")
+    field = b"%c%b" % (layout.field, varint(size))
+    start = b"%c%b%b" % (_CONTENTS, varint(len(field) + size), field)
+    return b"%c%b%b%b" % (_OUTPUT, varint(len(layout.head) + len(start) + size), layout.head, start)
+
+
+def raw_output(name: str, datatype: Datatype, shape: tuple[int, ...], size: int) -> bytes:
+    """An output that has `size` bytes in the raw contents."""
+    layout = _layout(name, datatype, shape)
+    if layout is None:
+        raise ValueError(f"no tensor of {datatype} {shape}")
+    rest = _raw_size(size)
+    return b"%c%b%b%b" % (_OUTPUT, varint(len(layout.head) + len(rest)), layout.head, rest)
 
 
 def _text(tag: int, text: str) -> bytes:

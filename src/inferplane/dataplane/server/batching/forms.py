@@ -1,20 +1,30 @@
 """Filled-in forms through a `RowModel`: the numbers of all of them read, predicted and answered as one request."""
 
 from collections.abc import Sequence
+from typing import TypeVar, cast
 
 from inferplane.dataplane.model.rows import RowModel
 from inferplane.dataplane.server.batching.join import part_of
 from inferplane.inference import forms
-from inferplane.inference.forms import Filled, V2Forms
+from inferplane.inference.forms import Filled
+
+Known = TypeVar("Known")
 
 
 class JoiningForms:
-    """`known` are the forms that clients of this model were seen to fill in. See `RowJoining` for `inexact`."""
+    """The forms that clients of this model were seen to fill in. See `RowJoining` for `inexact`."""
 
     def __init__(self, model: RowModel, *, inexact: bool) -> None:
-        self.known = V2Forms()
+        self._known: dict[type, object] = {}
         self._model = model
         self._inexact = inexact
+
+    def known(self, kind: type[Known]) -> Known:
+        """Those of one protocol, whose class makes an empty collection when called."""
+        found = self._known.get(kind)
+        if found is None:
+            found = self._known[kind] = kind()
+        return cast(Known, found)
 
     @property
     def joins(self) -> bool:

@@ -1,17 +1,21 @@
 """ModelInfer as a codec of the dispatch: message bytes → InferRequest, the model's result → message bytes."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import cast
 
 from google.protobuf.message import Message
 
 from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.server.answers import Answer
-from inferplane.dataplane.server.calls import Codec, Headers
+from inferplane.dataplane.server.batching.forms import JoiningForms
+from inferplane.dataplane.server.calls import Codec, Headers, Joint
 from inferplane.dataplane.server.grpc import status, versions
 from inferplane.inference import v2
 from inferplane.inference.errors import InferenceError, Unimplemented
-from inferplane.inference.grpc import requests, responses
+from inferplane.inference.forms import Filled
+from inferplane.inference.grpc import forms, requests, responses
+from inferplane.inference.grpc.forms import MessageForm, MessageForms
 from inferplane.inference.tensors import InferRequest, InferResponse
 
 
@@ -43,7 +47,22 @@ def _response(result: object) -> InferResponse | Message:
     raise InferenceError(f"expected an InferResponse, a message or a dict from the model, got {type(result).__name__}")
 
 
-GRPC = Codec("grpc", _read, _write, status.of_failure)
+def _join(result: object, filled: Sequence[Filled]) -> list[bytes] | None:
+    if not isinstance(result, InferResponse):
+        return None
+    form = cast(MessageForm, filled[0].form)
+    ids = [one.id or str(uuid.uuid4()).encode("ascii") for one in filled]
+    return forms.answers(result, [one.rows for one in filled], ids, raw=form.raw)
+
+
+def _remember(body: bytes, payload: object, known: JoiningForms) -> None:
+    if isinstance(payload, InferRequest):
+        known.known(MessageForms).remember(body, payload)
+
+
+_JOINT = Joint(lambda body, known: known.known(MessageForms).read(body), _remember, _join, status.CONTENT_TYPE)
+
+GRPC = Codec("grpc", _read, _write, status.of_failure, _JOINT)
 
 
 def joined(answer: Answer) -> bytes:

@@ -1,0 +1,94 @@
+"""Where the activator listens: one port for HTTP/1.1 and HTTP/2, told apart by a connection's first bytes."""
+
+import asyncio
+from typing import Protocol, TypeAlias, cast
+
+from inferplane.controlplane.activator import http1, http2
+from inferplane.controlplane.activator.buffer import Buffer
+from inferplane.controlplane.activator.pods import Pool
+from inferplane.kernel.clock import Clock
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_BACKLOG = 4096
+_PERIOD = 1.0
+# Seconds between looks at whether all is answered.
+_LOOK = 0.02
+
+Connection: TypeAlias = http1.Connection | http2.Connection
+
+
+class Listener:
+    def __init__(self, buffer: Buffer, clock: Clock) -> None:
+        self._buffer = buffer
+        self._clock = clock
+        self._pool = Pool(clock)
+        self._pods = http2.Pods(clock)
+        self._http1: set[http1.Connection] = set()
+        self._http2: set[http2.Connection] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int = 0) -> int:
+        """Returns the port: another one than asked for where that is taken."""
+        try:
+            self._server = await self._listen(host, port)
+        except OSError:
+            if not port:
+                raise
+            self._server = await self._listen(host, 0)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def run(self) -> None:
+        """Tidies up each second, until cancelled."""
+        while True:
+            await self._clock.sleep(_PERIOD)
+            self._pool.sweep()
+            self._pods.sweep()
+            for one in [one for one in self._http1 if not one.client_is_there()]:
+                one.abort()
+
+    async def stop(self, grace: float) -> None:
+        """Those who wait are sent away (503), what runs has `grace` seconds."""
+        if self._server is not None:
+            self._server.close()
+        self._buffer.close()
+        until = self._clock.monotonic() + grace
+        while self._buffer.calls and self._clock.monotonic() < until:
+            await self._clock.sleep(_LOOK)
+        open_ones: list[Connection] = [*self._http1, *self._http2]
+        for one in open_ones:
+            one.close()
+        self._pool.close()
+        self._pods.close()
+
+    async def _listen(self, host: str, port: int) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(lambda: _Unknown(self.meet), host, port, backlog=_BACKLOG)
+
+    def meet(self, *, speaks_http2: bool) -> Connection:
+        if speaks_http2:
+            return http2.Connection(self._buffer, self._pods, self._http2)
+        return http1.Connection(self._buffer, self._pool, self._http1)
+
+
+class _Unknown(asyncio.Protocol):
+    """A connection that has not said enough yet to tell what it speaks."""
+
+    def __init__(self, meet: "_Meet") -> None:
+        self._meet = meet
+        self._in = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._in += data
+        if len(self._in) < len(_PREFACE) and _PREFACE.startswith(self._in):
+            return
+        connection = self._meet(speaks_http2=self._in.startswith(_PREFACE))
+        self._transport.set_protocol(connection)
+        connection.connection_made(self._transport)
+        connection.data_received(self._in)
+
+
+class _Meet(Protocol):
+    def __call__(self, *, speaks_http2: bool) -> Connection: ...

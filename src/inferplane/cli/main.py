@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("predict", "Send a request to a service, through the gateway."),
     "top": ("top", "Show what each service does: requests, latency, CPU, memory."),
     "bench": ("bench", "Load-test a service or an endpoint."),
+    "autoscaler": ("autoscaler", "Replay recorded load, or simulate what a service would do under a load."),
     "why": ("why", "Say in words why a service is not ready, and what to do."),
     "kubeconfig": ("status", "Print the path of the kubeconfig, for kubectl and other clients."),
     "serve": ("serve", "Run one model server, without a platform."),

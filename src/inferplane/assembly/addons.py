@@ -25,6 +25,7 @@ from inferplane.client.kubernetes.kinds import (
 )
 from inferplane.kernel.json import JsonObject, object_at, text_at
 from inferplane.resources import gateway, keda, process_image
+from inferplane.resources.autoscaling_knative import config as config_autoscaler
 from inferplane.resources.autoscaling_knative.crds import autoscaling_crds
 from inferplane.resources.crds import all_crds
 from inferplane.resources.knative.crds import knative_crds
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 MANAGER = "inferplane-addons"
 DIGEST = "inferplane.dev/addon-digest"
 SYSTEM_NAMESPACE = "kserve"
+KNATIVE_NAMESPACE = config_autoscaler.NAMESPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +51,24 @@ class Addon:
 
 def addons(gateway_port: int) -> list[Addon]:
     """In the order in which they can be created: kinds before their objects, namespaces before what is in them."""
-    namespace: JsonObject = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
     return [
         *(Addon(CUSTOM_RESOURCE_DEFINITION, one, ours=True) for one in all_crds()),
         # Not ours: whoever brings KEDA itself brings its own.
         Addon(CUSTOM_RESOURCE_DEFINITION, keda.crd(), ours=False),
         *(Addon(CUSTOM_RESOURCE_DEFINITION, one, ours=True) for one in autoscaling_crds()),
         *(Addon(CUSTOM_RESOURCE_DEFINITION, one, ours=True) for one in knative_crds()),
-        Addon(NAMESPACE, namespace, ours=True),
+        *(Addon(NAMESPACE, _namespace(one), ours=True) for one in (SYSTEM_NAMESPACE, KNATIVE_NAMESPACE)),
         *(Addon(_gateway_kind(one), one, ours=True) for one in gateway.default_objects(gateway_port)),
         *(Addon(PROCESS_IMAGE, one, ours=False) for one in process_image.process_images()),
         Addon(CONFIG_MAP, inferenceservice_config(), ours=False),
+        Addon(CONFIG_MAP, config_autoscaler.config_map(), ours=False),
         *(Addon(CLUSTER_SERVING_RUNTIME, one, ours=False) for one in cluster_serving_runtimes()),
         Addon(CLUSTER_STORAGE_CONTAINER, default_storage_container(), ours=False),
     ]
+
+
+def _namespace(name: str) -> JsonObject:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 async def install(api: Api, wanted: Iterable[Addon]) -> None:

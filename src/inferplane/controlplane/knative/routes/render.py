@@ -1,0 +1,133 @@
+"""The HTTPRoutes of a Route: one for each traffic group and Gateway, named after its host. Pure.
+
+Backends are the revisions' public Services; the headers are those by which an activator knows whom to wake. Hosts of
+the cluster go to the local Gateway, which may be the same one. Rules: `pkg/reconciler/route/resources/ingress.go`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from inferplane.client.kubernetes.kinds import HTTP_ROUTE, KNATIVE_ROUTE
+from inferplane.controlplane.knative.applying import without
+from inferplane.controlplane.knative.routes import rollout
+from inferplane.controlplane.knative.routes.hosts import Hosts
+from inferplane.controlplane.knative.routes.rollout import Rollout
+from inferplane.controlplane.knative.routes.traffic import DEFAULT, Target
+from inferplane.controlplane.machinery.owners import owner_reference
+from inferplane.kernel.json import Json, JsonObject, object_at
+from inferplane.resources import gateway
+from inferplane.resources.autoscaling_knative.podautoscaler import ProtocolType
+from inferplane.resources.knative import Route, words
+from inferplane.resources.knative.config import Gateways
+
+PORTS = {ProtocolType.HTTP1: 80, ProtocolType.H2C: 81}
+"""Of a revision's public Service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A revision: what its pods speak, and the longest time of a request in seconds."""
+
+    protocol: str
+    timeout: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a Route leads to: traffic groups and their hosts by tag (DEFAULT for none), revisions by name."""
+
+    groups: Mapping[str, Sequence[Target]]
+    hosts: Mapping[str, Hosts]
+    backends: Mapping[str, Backend]
+    rollout: Rollout
+
+
+def http_routes(route: Route, plan: Plan, gateways: Gateways) -> list[JsonObject]:
+    """The first is that of the default group; it keeps the state of the rollout."""
+    made = [one for tag in plan.groups for one in _of_group(route, plan, tag, gateways)]
+    if plan.rollout.configurations:
+        text = msgspec.json.encode(plan.rollout).decode()
+        annotations: JsonObject = {**_annotations(route), rollout.ANNOTATION: text}
+        made[0]["metadata"] = object_at(made[0], "metadata") | {"annotations": annotations}
+    return made
+
+
+def _annotations(route: Route) -> dict[str, str]:
+    return without(route.metadata.annotations, (words.LAST_APPLIED, words.ROLLOUT_DURATION))
+
+
+def _of_group(route: Route, plan: Plan, tag: str, gateways: Gateways) -> Iterator[JsonObject]:
+    hosts = plan.hosts[tag]
+    rules: list[Json] = [_rule(route, plan, tag)]
+    if not hosts.external:
+        yield _http_route(route, hosts.main, [*hosts.local], gateways.local, rules)
+    elif gateways.external == gateways.local:
+        yield _http_route(route, hosts.main, [hosts.external, *hosts.local], gateways.external, rules)
+    else:
+        yield _http_route(route, hosts.main, [hosts.external], gateways.external, rules)
+        yield _http_route(route, hosts.cluster_local, [*hosts.local], gateways.local, rules)
+
+
+def _http_route(
+    route: Route, name: str, hosts: Sequence[str], parent: tuple[str, str], rules: list[Json]
+) -> JsonObject:
+    meta = route.metadata
+    reference: JsonObject = {"group": gateway.GROUP, "kind": "Gateway", "namespace": parent[0], "name": parent[1]}
+    return {
+        "apiVersion": HTTP_ROUTE.api_version,
+        "kind": HTTP_ROUTE.kind,
+        "metadata": {
+            "name": name,
+            "namespace": meta.namespace,
+            "labels": {**meta.labels, words.ROUTE: meta.name},
+            "annotations": {**_annotations(route)},
+            "ownerReferences": [owner_reference(KNATIVE_ROUTE, meta)],
+        },
+        "spec": {"parentRefs": [reference], "hostnames": [*hosts], "rules": rules},
+    }
+
+
+def _rule(route: Route, plan: Plan, tag: str) -> JsonObject:
+    shares = split(plan.groups[tag], plan.rollout, tag)
+    backends: list[Json] = [
+        _backend(route.metadata.namespace, name, percent, plan.backends[name]) for name, percent in shares.items()
+    ]
+    longest = max((plan.backends[name].timeout for name in shares), default=0)
+    rule: JsonObject = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+        "backendRefs": backends,
+    }
+    return rule | {"timeouts": {"request": f"{longest}s"}} if longest else rule
+
+
+def split(targets: Sequence[Target], state: Rollout, tag: str = DEFAULT) -> dict[str, int]:
+    """Revision → percent, with what is being rolled out; those with none are left out."""
+    found: dict[str, int] = {}
+    rolled: set[str] = set()
+    for one in targets:
+        rolling = state.of(one.configuration, tag) if one.follows_latest else None
+        if rolling is None or rolling.is_done:
+            found[one.revision] = found.get(one.revision, 0) + one.percent
+        elif one.configuration not in rolled:
+            rolled.add(one.configuration)
+            for share in rolling.revisions:
+                found[share.revision_name] = found.get(share.revision_name, 0) + share.percent
+    return {name: percent for name, percent in found.items() if percent}
+
+
+def _backend(namespace: str, revision: str, percent: int, backend: Backend) -> JsonObject:
+    known: list[Json] = [
+        {"name": "Knative-Serving-Revision", "value": revision},
+        {"name": "Knative-Serving-Namespace", "value": namespace},
+    ]
+    return {
+        "group": "",
+        "kind": "Service",
+        "name": revision,
+        "namespace": namespace,
+        "port": PORTS[ProtocolType(backend.protocol)],
+        "weight": percent,
+        "filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": known}}],
+    }

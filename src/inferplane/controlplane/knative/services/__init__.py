@@ -1,0 +1,1 @@
+"""Service → Configuration and Route, both of its name; their conditions are its own."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import msgspec
 
 from inferplane.controlplane.machinery.cache import Key
+from inferplane.resources.activator import NAMESPACE_HEADER, REVISION_HEADER
 
-REVISION = b"knative-serving-revision"
-NAMESPACE = b"knative-serving-namespace"
+REVISION = REVISION_HEADER.lower().encode()
+NAMESPACE = NAMESPACE_HEADER.lower().encode()
 PROBE = b"k-network-probe"
 
 _NAME = "activator"

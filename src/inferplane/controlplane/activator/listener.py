@@ -1,6 +1,7 @@
 """Where the activator listens: one port for HTTP/1.1 and HTTP/2, told apart by a connection's first bytes."""
 
 import asyncio
+import socket
 from typing import Protocol, TypeAlias, cast
 
 from inferplane.controlplane.activator import http1, http2
@@ -17,6 +18,25 @@ _LOOK = 0.02
 Connection: TypeAlias = http1.Connection | http2.Connection
 
 
+def listening(host: str, port: int = 0) -> socket.socket:
+    """A socket that listens there: connections wait in it until somebody accepts. Where the port is taken, or 0, the
+    system chooses another one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            made.bind((host, port))
+        except OSError:
+            made.bind((host, 0))
+        made.listen(_BACKLOG)
+        made.setblocking(False)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
 class Listener:
     def __init__(self, buffer: Buffer, clock: Clock) -> None:
         self._buffer = buffer
@@ -27,15 +47,10 @@ class Listener:
         self._http2: set[http2.Connection] = set()
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int = 0) -> int:
-        """Returns the port: another one than asked for where that is taken."""
-        try:
-            self._server = await self._listen(host, port)
-        except OSError:
-            if not port:
-                raise
-            self._server = await self._listen(host, 0)
-        return int(self._server.sockets[0].getsockname()[1])
+    async def start(self, listening: socket.socket) -> None:
+        """Takes connections from a socket that listens."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Unknown(self.meet), sock=listening, backlog=_BACKLOG)
 
     async def run(self) -> None:
         """Tidies up each second, until cancelled."""
@@ -59,10 +74,6 @@ class Listener:
             one.close()
         self._pool.close()
         self._pods.close()
-
-    async def _listen(self, host: str, port: int) -> asyncio.Server:
-        loop = asyncio.get_running_loop()
-        return await loop.create_server(lambda: _Unknown(self.meet), host, port, backlog=_BACKLOG)
 
     def meet(self, *, speaks_http2: bool) -> Connection:
         if speaks_http2:

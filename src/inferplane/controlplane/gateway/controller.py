@@ -35,7 +35,9 @@ from inferplane.controlplane.gateway.plan import (
     assignment,
     listener_name,
     ours_among,
+    wording,
 )
+from inferplane.controlplane.gateway.rules import GRPC_ON_HTTP, stand_in
 from inferplane.controlplane.gateway.services import address_of
 from inferplane.controlplane.gateway.status import Progress, State
 from inferplane.controlplane.gateway.values import Assignment, Cluster
@@ -46,6 +48,7 @@ from inferplane.controlplane.machinery.informers import Informers
 from inferplane.kernel.clock import Clock, timestamp
 from inferplane.kernel.json import Json, JsonObject
 from inferplane.resources import gateway as api
+from inferplane.resources.activator import SHARED_BACKEND
 from inferplane.resources.core import Namespace, Service
 from inferplane.resources.discovery import EndpointSlice
 from inferplane.resources.meta import ConditionStatus, ObjectMeta, condition
@@ -111,7 +114,7 @@ class GatewayController:
         # Statuses, our own above all, change nothing in the plan.
         self._classes.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
         self._gateways.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
-        self._routes.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
+        self._routes.on_change(lambda old, new: self._replan(old and wording(old), new and wording(new)))
         self._ingresses.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
         self._namespaces.on_change(
             lambda old, new: self._replan(old and old.metadata.labels, new and new.metadata.labels)
@@ -149,7 +152,7 @@ class GatewayController:
         for one in (old, new):
             if one and self._planner.depends_on(_key(one.metadata)):
                 self._stale_services[_key(one.metadata)] = None
-                self._replan(old and old.spec, new and new.spec)
+                self._replan(old and _leads_to(old), new and _leads_to(new))
         self._replan(old and address_of(old), new and address_of(new))
 
     def _endpoints_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
@@ -387,6 +390,12 @@ class GatewayController:
 
     def _now(self) -> str:
         return timestamp(self._clock.now())
+
+
+def _leads_to(service: Service) -> tuple[object, ...]:
+    """All of a Service that routes to it depend on, but its endpoints."""
+    meta = service.metadata
+    return service.spec, stand_in(service), meta.labels.get(SHARED_BACKEND), meta.annotations.get(GRPC_ON_HTTP)
 
 
 def _key(meta: ObjectMeta) -> Key:

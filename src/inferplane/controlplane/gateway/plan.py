@@ -17,12 +17,14 @@ from inferplane.controlplane.gateway.rules import (
     Reason,
     backends,
     compile_route,
+    stand_in,
 )
 from inferplane.controlplane.gateway.services import Door, doors
 from inferplane.controlplane.gateway.values import Assignment, Cluster, Endpoint, Listener, VirtualHost
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.resources import discovery
 from inferplane.resources import gateway as api
+from inferplane.resources.activator import IDLE_TIMEOUT
 from inferplane.resources.core import Service
 from inferplane.resources.discovery import EndpointSlice
 from inferplane.resources.meta import ObjectMeta
@@ -209,8 +211,12 @@ class Planner:
 
     def _compile(self, name: Key, route: api.HTTPRoute, service: FindService) -> Compiled:
         named = [Key(*one) for one in backends(route)]
-        self._named.update(named)
         services = [service(one.namespace, one.name) for one in named]
+        for other in [stand_in(one) for one in services if one]:
+            if other is not None:
+                named.append(Key(other[0], other[1]))
+                services.append(service(other[0], other[1]))
+        self._named.update(named)
         known = self._compiled.get(name)
         if known and _as_before(known.route, route) and _same(known.services, services):
             known.route = route
@@ -249,9 +255,14 @@ class Planner:
             self._attached.clear()
 
 
+def wording(route: api.HTTPRoute) -> tuple[object, ...]:
+    """All of a route that the plan is made from."""
+    return route.metadata.uid, route.spec, route.metadata.annotations.get(IDLE_TIMEOUT)
+
+
 def _as_before(old: api.HTTPRoute, new: api.HTTPRoute) -> bool:
     """Whether nothing but the status changed."""
-    return old is new or (old.metadata.uid == new.metadata.uid and old.spec == new.spec)
+    return old is new or wording(old) == wording(new)
 
 
 def _same(one: Sequence[object], other: Sequence[object]) -> bool:

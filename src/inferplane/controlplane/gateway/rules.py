@@ -25,6 +25,14 @@ from inferplane.controlplane.gateway.values import (
     ValueMatch,
     cluster_name,
 )
+from inferplane.resources.activator import (
+    BACKEND,
+    IDLE_TIMEOUT,
+    NAMESPACE_HEADER,
+    REVISION_HEADER,
+    SHARED_BACKEND,
+    read_backend,
+)
 from inferplane.resources.core import Service, ServicePort
 from inferplane.resources.gateway import (
     HTTPBackendRef,
@@ -126,6 +134,11 @@ def backends(route: HTTPRoute) -> list[tuple[str, str]]:
     ]
 
 
+def stand_in(service: Service) -> tuple[str, str, int] | None:
+    """(namespace, name, port) of the Service that takes this one's requests, as long as that one allows it."""
+    return read_backend(service.metadata.annotations.get(BACKEND, ""))
+
+
 class _Compilation:
     """Collects clusters and the first unresolved backend while the rules are gone through."""
 
@@ -136,6 +149,8 @@ class _Compilation:
         self.live: dict[str, None] = {}
         self.unresolved: Problem | None = None
         self._grpc: dict[str, Cluster] = {}
+        # Clusters with a target that takes no gRPC: of Services that share a cluster one may and another not.
+        self._plain: set[str] = set()
 
     def routes(self) -> Iterator[RankedRoute]:
         meta = self._route.metadata
@@ -165,7 +180,7 @@ class _Compilation:
 
     def _for_grpc(self, action: Forward) -> Forward | None:
         """The action for gRPC calls, where all of its targets take them over HTTP/2 on their HTTP port."""
-        if not all(target.cluster in self._grpc for target in action.targets):
+        if not all(target.cluster in self._grpc.keys() - self._plain for target in action.targets):
             return None
         targets: list[Target] = []
         for target in action.targets:
@@ -187,7 +202,8 @@ class _Compilation:
         )
         if timeout and try_timeout > timeout:
             raise _Unsupported(Reason.UNSUPPORTED_VALUE, f"{where}.timeouts: backendRequest is longer than request")
-        return Forward(targets, timeout, try_timeout, filters.host, filters.path)
+        idle = _seconds(self._route.metadata.annotations.get(IDLE_TIMEOUT), f"metadata.annotations[{IDLE_TIMEOUT}]")
+        return Forward(targets, timeout, try_timeout, filters.host, filters.path, idle)
 
     def _target(self, ref: HTTPBackendRef, where: str) -> Target:
         edits = _Filters.read(ref.filters, where)
@@ -202,7 +218,16 @@ class _Compilation:
         self.clusters[found.name] = found
         if ref.weight:
             self.live[found.name] = None
-        return Target(found.name, ref.weight, edits.request, edits.response)
+        return Target(found.name, ref.weight, self._addressed(edits.request, ref, found), edits.response)
+
+    def _addressed(self, edits: HeaderEdits, ref: HTTPBackendRef, cluster: Cluster) -> HeaderEdits:
+        """Requests that another Service takes say whom they are for."""
+        namespace = ref.namespace or self._route.metadata.namespace
+        if (cluster.namespace, cluster.service) == (namespace, ref.name):
+            return edits
+        said = {name.lower() for name, _ in edits.set}
+        whom = ((REVISION_HEADER, ref.name), (NAMESPACE_HEADER, namespace))
+        return replace(edits, set=(*edits.set, *(one for one in whom if one[0].lower() not in said)))
 
     def _cluster(self, ref: HTTPBackendRef, where: str) -> Cluster | Problem:
         home = self._route.metadata.namespace
@@ -224,10 +249,24 @@ class _Compilation:
             return Problem(
                 Reason.BACKEND_NOT_FOUND, f"{where}: Service {namespace}/{ref.name} has no port {ref.port}; has {have}"
             )
-        cluster = _cluster(service, port, http2=port.app_protocol == H2C)
+        target, target_port = self._stand_in(service) or (service, port)
+        cluster = _cluster(target, target_port, http2=target_port.app_protocol == H2C)
         if not cluster.http2 and service.metadata.annotations.get(GRPC_ON_HTTP) == "true":
-            self._grpc[cluster.name] = _cluster(service, port, http2=True)
+            self._grpc[cluster.name] = _cluster(target, target_port, http2=True)
+        elif not cluster.http2:
+            self._plain.add(cluster.name)
         return cluster
+
+    def _stand_in(self, service: Service) -> tuple[Service, ServicePort] | None:
+        """Where all of the Service's requests go instead. The Service's own endpoints are right too, just dearer: a
+        reference that leads nowhere is passed over."""
+        if (named := stand_in(service)) is None:
+            return None
+        found = self._service(named[0], named[1])
+        if found is None or found.metadata.labels.get(SHARED_BACKEND) != "true":
+            return None
+        port = _port(found, named[2])
+        return None if port is None else (found, port)
 
 
 def _cluster(service: Service, port: ServicePort, *, http2: bool) -> Cluster:

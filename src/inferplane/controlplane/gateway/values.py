@@ -62,13 +62,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """`timeout` and `try_timeout` in seconds; 0 is none."""
+    """`timeout`, `try_timeout` (until the answer starts) and `idle_timeout` in seconds; 0 is none."""
 
     targets: tuple[Target, ...]
     timeout: float = 0.0
     try_timeout: float = 0.0
     host: str = ""
     path: PathRewrite | None = None
+    idle_timeout: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from inferplane.controlplane.gateway.translate import listener
 from inferplane.controlplane.gateway.values import Listener
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import Json, JsonObject
+from inferplane.signals.gateway import PREFIX as LOAD
 
 XDS_CLUSTER = "xds"
 MAX_CONNECTIONS = 50_000
@@ -27,6 +28,7 @@ STATS = (
     rf"cluster\..*\.({_CLUSTER_STATS})",
     rf"http\.http-[0-9]+\.({_HTTP_STATS})",
     r"(cluster_manager|listener_manager|server|overload)\..*",
+    rf"{LOAD}\..*",
 )
 
 

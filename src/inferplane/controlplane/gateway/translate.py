@@ -19,6 +19,7 @@ from google.protobuf import any_pb2, duration_pb2, struct_pb2, wrappers_pb2
 from google.protobuf.message import Message
 
 from inferplane.controlplane.gateway.access import checks, transport
+from inferplane.controlplane.gateway.load import measure
 from inferplane.controlplane.gateway.values import (
     Answer,
     Assignment,
@@ -122,6 +123,7 @@ def _connection_manager(value: Listener) -> hcm_pb2.HttpConnectionManager:
         request_headers_timeout=_duration(HEADERS_TIMEOUT),
         local_reply_config=_local_replies(),
     )
+    measure(manager)
     if value.only is None:
         manager.rds.CopyFrom(hcm_pb2.Rds(config_source=_from_ads(), route_config_name=value.routes or value.name))
     else:
@@ -250,6 +252,8 @@ def _forward(value: Forward, match: Match) -> RouteAction:
     )
     if value.timeout > STREAM_IDLE_TIMEOUT:
         action.idle_timeout.CopyFrom(_duration(value.timeout))
+    if value.idle_timeout:
+        action.idle_timeout.CopyFrom(_duration(value.idle_timeout))
     if value.try_timeout:
         action.retry_policy.CopyFrom(_retries(value.try_timeout))
     if value.host:

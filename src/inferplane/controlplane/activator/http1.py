@@ -310,8 +310,11 @@ class Connection(asyncio.Protocol):
         self._transport.write(as_http1(answer, head_only=self.method == b"HEAD", close=not keep))
         if keep:
             self._next()
-        else:
+        elif close or not self._body.done:
             self._linger()
+        else:
+            self._stage = Stage.CLOSING
+            self._transport.close()
 
     def _next(self) -> None:
         self._stage = Stage.HEAD

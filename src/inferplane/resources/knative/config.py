@@ -14,7 +14,7 @@ import msgspec
 import yaml
 
 from inferplane.kernel.errors import InferplaneError
-from inferplane.kernel.json import JsonObject, object_at, text_at
+from inferplane.kernel.json import JsonObject, text_at
 from inferplane.resources import go_text
 
 NAMESPACE = "knative-serving"
@@ -389,5 +389,5 @@ def _config_map(name: str, data: JsonObject) -> JsonObject:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": name, "namespace": NAMESPACE},
-        "data": object_at({"data": data}, "data"),
+        "data": data,
     }

@@ -4,11 +4,11 @@ A Service and its Configuration stay as they were written; the revision gets wha
 keeps it whatever the ConfigMap says later.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from inferplane.resources.knative.config import Config, Defaults
 from inferplane.resources.knative.template import containers
-from inferplane.resources.serving.fields import JsonObject
+from inferplane.resources.serving.fields import Json, JsonObject
 
 MAIN = "user-container"
 INIT = "init-container"
@@ -80,11 +80,12 @@ def _read_only_volumes(spec: JsonObject) -> set[str]:
     return {str(one.get("name")) for one in containers(spec, "volumes") if not any(kind in one for kind in _WRITABLE)}
 
 
-def _with_read_only(one: JsonObject, volumes: Iterable[str]) -> JsonObject:
-    mounts = containers(one, "volumeMounts")
-    if not mounts:
-        return one
-    return one | {"volumeMounts": [m | {"readOnly": True} if m.get("name") in volumes else m for m in mounts]}
+def _with_read_only(one: JsonObject, volumes: Collection[str]) -> JsonObject:
+    mounts: list[Json] = [
+        {**mount, "readOnly": True} if mount.get("name") in volumes else mount
+        for mount in containers(one, "volumeMounts")
+    ]
+    return {**one, "volumeMounts": mounts} if mounts else one
 
 
 def _with_resources(one: JsonObject, defaults: Defaults) -> JsonObject:

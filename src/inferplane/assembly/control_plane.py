@@ -28,8 +28,10 @@ from inferplane.controlplane.apiserver.app import create_app
 from inferplane.controlplane.apiserver.logs import NodeLogs
 from inferplane.controlplane.apiserver.server import Server
 from inferplane.controlplane.apiserver.store.store import Store
+from inferplane.controlplane.apiserver.streams import NodeStreams
 from inferplane.controlplane.apiserver.usage import NodeUsage
 from inferplane.controlplane.gateway.controllers import run_gateway
+from inferplane.controlplane.knative.controllers import controllers as knative_controllers
 from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
@@ -81,8 +83,15 @@ async def _api_server(options: Options, clock: Clock) -> AsyncIterator[None]:
     home = options.home
     identity = pki.ensure(home.pki, clock.now())
     store = await Store.open(home.state, clock)
-    logs_of, usage_of = NodeLogs(home.node_socket), NodeUsage(home.node_socket)
-    app = await create_app(store, token=identity.token, clock=clock, logs=logs_of, usage=usage_of)
+    node = home.node_socket
+    app = await create_app(
+        store,
+        token=identity.token,
+        clock=clock,
+        logs=NodeLogs(node),
+        usage=NodeUsage(node),
+        pod_streams=NodeStreams(node),
+    )
     server = Server(app, port=options.api_port, certificate=identity.certificate, key=identity.key)
     await server.start()
     pki.write_kubeconfig(home.kubeconfig, server.url, identity)
@@ -107,6 +116,7 @@ async def _controllers(api: HttpApi, clock: Clock, home: Home) -> None:
             scaled_objects=True,
         ),
         *serving_controllers(informers.api, informers, recorder, clock),
+        *knative_controllers(informers, recorder, clock),
     ]
     async with asyncio.TaskGroup() as tasks:
         # Asked for before the informers run, so that the first lists of all kinds go out together.

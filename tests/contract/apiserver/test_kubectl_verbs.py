@@ -248,22 +248,11 @@ def test_a_node_is_cordoned_and_tainted(kubectl: Kubectl) -> None:
     kubectl("delete", "node", kubectl.namespace)
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("exec", "web", "--", "ls"), "run the command in a shell of your own"),
-        (("port-forward", "web", "8080"), "nothing needs to be forwarded"),
-        (("attach", "web"), "kubectl logs -f web"),
-        (("cp", "web:/etc/hosts", "hosts"), "run the command in a shell of your own"),
-    ],
-    ids=lambda one: one[0] if isinstance(one, tuple) else "",
-)
-def test_streams_into_a_pod_are_refused_with_what_to_do_instead(
-    kubectl: Kubectl, words: tuple[str, ...], said: str
-) -> None:
+@pytest.mark.parametrize("words", [("exec", "web", "--", "ls"), ("port-forward", "web", "8080"), ("attach", "web")])
+def test_there_is_no_stream_into_a_pod_that_is_on_no_node(kubectl: Kubectl, words: tuple[str, ...]) -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}}
     pod |= {"spec": {"containers": [{"name": "main", "image": "i:1"}]}}
     kubectl("create", "-f", "-", stdin=json.dumps(pod))
     status = {"status": {"phase": "Running", "podIP": "127.0.0.9"}}
     kubectl("patch", "pod", "web", "--subresource=status", "--type=merge", "-p", json.dumps(status))
-    assert said in kubectl(*words, fails=1)
+    assert "pod web does not have a host assigned" in kubectl(*words, fails=1)

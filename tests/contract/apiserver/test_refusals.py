@@ -149,16 +149,23 @@ async def test_a_disk_without_room_is_said_with_what_to_do_and_reads_go_on(clien
     assert (await client.call("POST", MAPS, configmap("n")))["kind"] == "ConfigMap"
 
 
-@pytest.mark.parametrize(("what", "words"), [
-    ("exec?command=ls", "run the command in a shell of your own"),
-    ("attach", "kubectl logs -f web"),
-    ("portforward", "pod web listens at http://"),
-])  # fmt: skip
-async def test_streams_into_a_pod_are_refused_with_what_to_do_instead(client: Client, what: str, words: str) -> None:
-    await pod(client, "web")
+@pytest.mark.parametrize("what", ["exec?command=ls", "attach", "portforward"])
+async def test_streams_without_a_websocket_are_refused_with_what_speaks_it(client: Client, what: str) -> None:
+    await client.call("POST", PODS, named("web", spec={
+        "nodeName": "here", "containers": [{"name": "c", "image": "i:1"}]}))  # fmt: skip
     answer = await client.call("POST", f"{PODS}/web/{what}")
     assert (answer["code"], answer["reason"]) == (501, "NotImplemented")
-    assert words in text_at(answer, "message")
+    assert "kubectl 1.31 or newer" in text_at(answer, "message")
+
+
+@pytest.mark.parametrize(("what", "code", "words"), [
+    ("other/exec?command=ls", 404, 'pods "other" not found'),
+    ("web/exec?command=ls&container=x", 400, "container x is not valid for pod web"),
+])  # fmt: skip
+async def test_streams_that_lead_nowhere_are_refused(client: Client, what: str, code: int, words: str) -> None:
+    await pod(client, "web")
+    answer = await client.call("POST", f"{PODS}/{what}")
+    assert (answer["code"], answer["message"]) == (code, words)
 
 
 async def test_a_service_accounts_token_names_it_and_ends_with_its_pod(client: Client) -> None:

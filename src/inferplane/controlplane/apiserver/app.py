@@ -10,13 +10,13 @@ Any refusal is a Status. A client that leaves ends its watch.
 import asyncio
 import logging
 import platform
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncGenerator, Iterable, MutableMapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 from inferplane import __version__
-from inferplane.controlplane.apiserver import access, discovery, errors, negotiation, paths, routing, tokens
+from inferplane.controlplane.apiserver import access, discovery, errors, negotiation, paths, routing, streams, tokens
 from inferplane.controlplane.apiserver.access import Gate
 from inferplane.controlplane.apiserver.answers import plain
 from inferplane.controlplane.apiserver.calls import Answer, Call, Stream, User
@@ -33,16 +33,14 @@ from inferplane.controlplane.apiserver.registry import Registry
 from inferplane.controlplane.apiserver.storage import Storage
 from inferplane.controlplane.apiserver.store.log import StoreError
 from inferplane.controlplane.apiserver.store.store import Store
+from inferplane.controlplane.apiserver.streams import NodeStreams
 from inferplane.controlplane.apiserver.usage import UsageSource
+from inferplane.controlplane.apiserver.websockets import Receive, Scope, Send, WebSocket
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import JsonObject
 
 logger = logging.getLogger(__name__)
-
-Scope = MutableMapping[str, Any]  # ASGI's own types
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 LARGEST_BODY = 3 * 1024 * 1024
 KUBERNETES = ("1", "36")
@@ -63,11 +61,14 @@ async def create_app(
     clock: Clock,
     logs: LogSource | None = None,
     usage: UsageSource | None = None,
+    pod_streams: NodeStreams | None = None,
     names: Names | None = None,
 ) -> "App":
     """The application over an open store, with its background work started. `token` is what clients must show."""
     key = tokens.signing_key(token)
-    core = Core(Storage(store), Registry(BUILT_IN), clock, names or RandomNames(), logs, usage, key)
+    core = Core(
+        Storage(store), Registry(BUILT_IN), clock, names or RandomNames(), logs, usage, key, streams=pod_streams
+    )
     background = Background(core)
     await background.start()
     return App(core, background, Gate(token))
@@ -92,9 +93,15 @@ class App:
         await self.core.storage.store.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise InferplaneError(f"the API server speaks HTTP, not {scope['type']}")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["type"] == "websocket":
+            await self._converse(scope, headers, WebSocket(scope, receive, send))
+        elif scope["type"] == "http":
+            await self._serve(scope, headers, receive, send)
+        else:
+            raise InferplaneError(f"the API server speaks HTTP, not {scope['type']}")
+
+    async def _serve(self, scope: Scope, headers: dict[str, str], receive: Receive, send: Send) -> None:
         try:
             answer = await self._answer(scope, headers, receive)
         except ClientGone:
@@ -103,6 +110,24 @@ class App:
             await _send_stream(answer, receive, send)
         else:
             await _send(answer, send)
+
+    async def _converse(self, scope: Scope, headers: dict[str, str], client: WebSocket) -> None:
+        """A WebSocket: a stream into a Pod, or a refusal of the handshake."""
+        if not await client.begun():
+            return
+        try:
+            user = self._gate.user(self.core, scope["path"], headers.get("authorization", ""))
+            if user is None:
+                raise errors.unauthorized()
+            target = paths.parse(scope["path"])
+            if target is None or target.subresource not in streams.SUBRESOURCES:
+                raise errors.bad_request("a WebSocket leads to the exec, attach or portforward of a Pod")
+            query = _query(scope["query_string"])
+            call = replace(await self._call("GET", target, query, headers, _nothing), user=user)
+            access.check(call)
+            await streams.converse(self.core, call, query, client)
+        except StatusError as error:
+            await client.refuse(plain(PLAIN, error.body(), error.code))
 
     async def _answer(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer | Stream:
         wanted = PLAIN
@@ -263,6 +288,11 @@ async def _body(receive: Receive) -> bytes:
             raise StatusError(413, "RequestEntityTooLarge", text)
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+async def _nothing() -> MutableMapping[str, Any]:
+    """The body of a request that has none."""
+    return {"type": "http.request"}
 
 
 async def _send(answer: Answer, send: Send) -> None:

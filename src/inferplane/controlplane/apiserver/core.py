@@ -11,7 +11,8 @@ from inferplane.controlplane.apiserver.storage import Storage
 from inferplane.kernel.clock import Clock, timestamp
 
 if TYPE_CHECKING:
-    # It answers requests itself, so it needs what is here.
+    # They answer requests themselves, so they need what is here.
+    from inferplane.controlplane.apiserver.streams import NodeStreams
     from inferplane.controlplane.apiserver.usage import UsageSource
 
 
@@ -25,6 +26,7 @@ class Core:
     usage: "UsageSource | None" = None
     signing_key: bytes = b""  # of ServiceAccounts' tokens; none are made without
     addresses: Addresses = field(default_factory=Addresses)
+    streams: "NodeStreams | None" = None
 
     @property
     def now(self) -> str:

@@ -131,6 +131,6 @@ SUBRESOURCES: dict[str, dict[str, Handler]] = {
     "finalize": {"PUT": subresources.finalize},
     "log": {"GET": subresources.log},
     "token": {"POST": accounts.create_token},
-    # kubectl is told that there is no such thing here, and what to do instead.
-    **{name: {"GET": streams.refuse, "POST": streams.refuse} for name in streams.UNSUPPORTED},
+    # As requests of their own; the conversations themselves are WebSockets (`App`).
+    **{name: {"GET": streams.refuse, "POST": streams.refuse} for name in streams.SUBRESOURCES},
 }

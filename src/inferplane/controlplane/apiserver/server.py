@@ -49,7 +49,10 @@ class Server:
             app,
             lifespan="off",
             http="httptools",
-            ws="none",
+            ws="wsproto",
+            # Nobody pings a client that a slow command keeps from reading; clients ping us.
+            ws_ping_interval=None,
+            ws_per_message_deflate=False,
             loop="none",
             log_config=None,
             access_log=False,

@@ -15,6 +15,7 @@ from inferplane.controlplane.apiserver import (
     writes,
 )
 from inferplane.controlplane.apiserver.calls import Answer, Call, Stream
+from inferplane.controlplane.apiserver.containers import container_of
 from inferplane.controlplane.apiserver.core import Core
 from inferplane.controlplane.apiserver.errors import StatusError, bad_request
 from inferplane.controlplane.apiserver.kinds import Kind, ScalePaths
@@ -193,7 +194,7 @@ async def _finalize(core: Core, call: Call, given: JsonObject) -> Stored:
 
 async def log(core: Core, call: Call) -> Stream:
     pod = core.storage.require(call.kind, call.namespace, call.name).object
-    container = _container(pod, call.query.get("container", ""))
+    container = container_of(pod, call.query.get("container", ""))
     if core.logs is None or not text_at(pod, "spec", "nodeName"):
         raise bad_request(f"pod {call.name} does not have a host assigned")
     chunks = core.logs.stream(call.namespace, call.name, container, _log_query(call.query))
@@ -216,20 +217,3 @@ async def _with_first(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator
 
 def _log_query(query: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in query.items() if name != "container"}
-
-
-def _container(pod: JsonObject, wanted: str) -> str:
-    """The container that is meant; raises 400 when it is none of the pod's, or several could be meant."""
-    spec = object_at(pod, "spec")
-    main = [text_at(one, "name") for one in list_at(spec, "containers") if isinstance(one, dict)]
-    inits = [text_at(one, "name") for one in list_at(spec, "initContainers") if isinstance(one, dict)]
-    name = objects.name(pod)
-    if wanted in (*main, *inits):
-        return wanted
-    if wanted:
-        raise bad_request(f"container {wanted} is not valid for pod {name}")
-    if len(main) == 1 and not inits:
-        return main[0]
-    listed = f" or one of the init containers: [{' '.join(inits)}]" if inits else ""
-    text = f"a container name must be specified for pod {name}, choose one of: [{' '.join(main)}]{listed}"
-    raise bad_request(text)

@@ -77,6 +77,11 @@ class Care:
     _too_much: tuple[int, str] | None = None
     """The attempt that was killed because of its memory, and what to say about it."""
 
+    @property
+    def setting(self) -> Setting | None:
+        """How the container was made ready; None before, and until a former node's has been looked at."""
+        return self._setting
+
     # --- starting -----------------------------------------------------------------------------------------------------
 
     def adopt(self, status: ContainerStatus | None) -> None:

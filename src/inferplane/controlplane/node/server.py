@@ -2,6 +2,7 @@
 
 `GET /containerLogs/{namespace}/{pod}/{container}` with a kubelet's query, for `pods/log`; `container` may be left empty
 when the pod has only one. `GET /usage`: what pods and machine use (`resources.usage.Report`), for `metrics.k8s.io`.
+`/exec`, `/attach` and `/portForward`: see `streaming`.
 """
 
 from collections.abc import Mapping
@@ -13,18 +14,12 @@ from aiohttp import web
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.controlplane.node import logs as logfile
 from inferplane.controlplane.node import runs
+from inferplane.controlplane.node.addressed import Refusal, care_of, run_of
 from inferplane.controlplane.node.care import Care
-from inferplane.controlplane.node.pods import House, Pods
+from inferplane.controlplane.node.pods import Pods
+from inferplane.controlplane.node.streaming import Streaming
 from inferplane.controlplane.node.usage import Sampler, report
 from inferplane.kernel.clock import Clock, parse_timestamp
-
-
-class Refusal(Exception):
-    """`status` and a text for the user, as a kubelet answers."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 def application(pods: Pods, sampler: Sampler, clock: Clock) -> web.Application:
@@ -34,6 +29,7 @@ def application(pods: Pods, sampler: Sampler, clock: Clock) -> web.Application:
     app.router.add_get("/containerLogs/{namespace}/{pod}", server.logs)
     app.router.add_get("/usage", server.usage)
     app.router.add_get("/healthz", server.healthz)
+    Streaming(pods, clock).add_routes(app)
     return app
 
 
@@ -54,8 +50,8 @@ class _Server:
     async def logs(self, request: web.Request) -> web.StreamResponse:
         where = request.match_info
         try:
-            care = _care(self._pods, Key(where["namespace"], where["pod"]), where.get("container", ""))
-            run = _run(care, previous=_flag(request.query, "previous"))
+            care = care_of(self._pods, Key(where["namespace"], where["pod"]), where.get("container", ""))
+            run = run_of(care, previous=_flag(request.query, "previous"))
             query = read_query(request.query, self._clock.now())
         except Refusal as refusal:
             return web.Response(status=refusal.status, text=str(refusal))
@@ -111,38 +107,3 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
 
 def _flag(query: Mapping[str, str], name: str) -> bool:
     return query.get(name, "").lower() in ("true", "1")
-
-
-def _care(pods: Pods, key: Key, container: str) -> Care:
-    house = pods.find(key)
-    if house is None:
-        raise Refusal(404, f'pod "{key}" is not on this node')
-    if container:
-        if container not in house.cares:
-            raise Refusal(400, f"container {container} is not valid for pod {key.name}")
-        return house.cares[container]
-    return _only(house)
-
-
-def _only(house: House) -> Care:
-    names = [one.name for one in house.pod.spec.containers]
-    if len(names) == 1:
-        return house.cares[names[0]]
-    listed = " ".join(names)
-    raise Refusal(
-        400, f"a container name must be specified for pod {house.pod.metadata.name}, choose one of: [{listed}]"
-    )
-
-
-def _run(care: Care, *, previous: bool) -> runs.Run:
-    seen, where = care.seen, f'container "{care.container.name}" in pod "{care.pod.metadata.name}"'
-    if previous:
-        # While the next run waits for its back-off, the ended one is the previous one.
-        run = seen.run if seen.run is not None and seen.run.exit is not None else seen.previous
-        if run is None:
-            raise Refusal(400, f"previous terminated {where} not found")
-        return run
-    if seen.run is None:
-        why = seen.problem.reason if seen.problem is not None else "ContainerCreating"
-        raise Refusal(400, f"{where} is waiting to start: {why}")
-    return seen.run

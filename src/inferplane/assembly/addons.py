@@ -28,6 +28,7 @@ from inferplane.resources import gateway, keda, process_image
 from inferplane.resources.autoscaling_knative import config as config_autoscaler
 from inferplane.resources.autoscaling_knative.crds import autoscaling_crds
 from inferplane.resources.crds import all_crds
+from inferplane.resources.knative import config as knative_config
 from inferplane.resources.knative.crds import knative_crds
 from inferplane.resources.serving.defaults import cluster_serving_runtimes, inferenceservice_config
 from inferplane.resources.serving.storagecontainer import default_storage_container
@@ -62,6 +63,7 @@ def addons(gateway_port: int) -> list[Addon]:
         *(Addon(PROCESS_IMAGE, one, ours=False) for one in process_image.process_images()),
         Addon(CONFIG_MAP, inferenceservice_config(), ours=False),
         Addon(CONFIG_MAP, config_autoscaler.config_map(), ours=False),
+        *(Addon(CONFIG_MAP, one, ours=False) for one in knative_config.config_maps()),
         *(Addon(CLUSTER_SERVING_RUNTIME, one, ours=False) for one in cluster_serving_runtimes()),
         Addon(CLUSTER_STORAGE_CONTAINER, default_storage_container(), ours=False),
     ]

@@ -30,6 +30,10 @@ class Recipe:
     grace: float = 10.0
 
 
+class CannotRun(InferplaneError):
+    """The system does not run a child's program."""
+
+
 class Child:
     """Keeps one recipe running until `stop`. `on_start` is told each new pid."""
 
@@ -58,7 +62,7 @@ class Child:
 
     async def keep_running(self) -> None:
         """Returns when `stop` was called; until then starts the process again each time it ends."""
-        failures = 0
+        failures, trouble = 0, ""
         while True:
             since = self._clock.monotonic()
             assert self._process is not None, "start comes first"
@@ -68,14 +72,25 @@ class Child:
             failures = 1 if self._clock.monotonic() - since > _HEALTHY_AFTER else failures + 1
             # The first death is answered at once: users wait behind it.
             delay = self._backoff.delay(failures - 1)
-            self._note(f"{self.recipe.name} {_ended(code)}; starting it again" + (f" in {delay:g} s" if delay else ""))
+            what = trouble or f"{self.recipe.name} {_ended(code)}"
+            self._note(f"{what}; starting it again" + (f" in {delay:g} s" if delay else ""))
             await self._clock.sleep(delay)
             if self._stopped.is_set():
                 return
-            pipe = await self._spawn()
+            try:
+                pipe, trouble = await self._spawn(), ""
+            except CannotRun as error:
+                # An installer may be at work on it: it is tried again, later and later.
+                trouble = str(error)
+                continue
             if pipe is not None:
                 # Nobody waits for a restarted child: drain the pipe so that it doesn't get SIGPIPE.
                 asyncio.create_task(pipe.wait(), name=f"{self.recipe.name}-ready")  # noqa: RUF006 - ends with the child
+
+    async def ended(self) -> str:
+        """Returns when it is gone, with the words for how."""
+        assert self._process is not None, "start comes first"
+        return _ended(await self._process.wait())
 
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL after the grace period; returns when it is gone."""
@@ -93,23 +108,34 @@ class Child:
             await process.wait()
 
     async def _spawn(self) -> Pipe | None:
+        """Raises CannotRun."""
         pipe = Pipe() if self.recipe.announces else None
-        environ = {**os.environ, **self.recipe.environ, **(pipe.environ if pipe else {})}
+        try:
+            self._process = await self._run({**os.environ, **self.recipe.environ}, pipe)
+        except OSError as error:
+            name, program = self.recipe.name, self.recipe.command[0]
+            raise CannotRun(
+                f"the {name} process cannot be run: {program}: {error.strerror or error}",
+                fix="install Inferplane and what it needs again: a program of theirs is missing or of another machine",
+            ) from error
+        finally:
+            if pipe:
+                pipe.handed_down()
+        self._on_start(self.recipe.name, self._process.pid)
+        return pipe
+
+    async def _run(self, environ: Mapping[str, str], pipe: Pipe | None) -> asyncio.subprocess.Process:
         with _log_file(self.recipe.log) as log:
-            self._process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *self.recipe.command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environ,
+                env={**environ, **(pipe.environ if pipe else {})},
                 pass_fds=(pipe.descriptor,) if pipe else (),
                 # Ctrl-C in the terminal is the supervisor's to act on, in the right order.
                 start_new_session=True,
             )
-        if pipe:
-            pipe.handed_down()
-        self._on_start(self.recipe.name, self._process.pid)
-        return pipe
 
 
 def _log_file(path: Path) -> BinaryIO:

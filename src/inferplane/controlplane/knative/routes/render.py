@@ -18,6 +18,7 @@ from inferplane.controlplane.knative.routes.traffic import DEFAULT, Target
 from inferplane.controlplane.machinery.owners import owner_reference
 from inferplane.kernel.json import Json, JsonObject, object_at
 from inferplane.resources import gateway
+from inferplane.resources.activator import IDLE_TIMEOUT, NAMESPACE_HEADER, REVISION_HEADER
 from inferplane.resources.autoscaling_knative.podautoscaler import ProtocolType
 from inferplane.resources.knative import Route, words
 from inferplane.resources.knative.config import Gateways
@@ -28,10 +29,15 @@ PORTS = {ProtocolType.HTTP1: 80, ProtocolType.H2C: 81}
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A revision: what its pods speak, and the longest time of a request in seconds."""
+    """A revision: what its pods speak, and the longest time of a request, until its answer starts, and without a byte.
+
+    In seconds; 0 is no limit.
+    """
 
     protocol: str
     timeout: int
+    start_timeout: int = 0
+    idle_timeout: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,7 @@ def http_routes(route: Route, plan: Plan, gateways: Gateways) -> list[JsonObject
     made = [one for tag in plan.groups for one in _of_group(route, plan, tag, gateways)]
     if plan.rollout.configurations:
         text = msgspec.json.encode(plan.rollout).decode()
-        annotations: JsonObject = {**_annotations(route), rollout.ANNOTATION: text}
-        made[0]["metadata"] = object_at(made[0], "metadata") | {"annotations": annotations}
+        _annotate(made[0], rollout.ANNOTATION, text)
     return made
 
 
@@ -60,21 +65,38 @@ def _annotations(route: Route) -> dict[str, str]:
 
 def _of_group(route: Route, plan: Plan, tag: str, gateways: Gateways) -> Iterator[JsonObject]:
     hosts = plan.hosts[tag]
-    rules: list[Json] = [_rule(route, plan, tag)]
+    spec: JsonObject = {"rules": [_rule(route, plan, tag)]}
+    idle = _loosest([plan.backends[name].idle_timeout for name in split(plan.groups[tag], plan.rollout, tag)])
+    for name, names, parent in _ways(hosts, gateways):
+        made = _http_route(route, name, spec | _attached(names, parent))
+        if idle:
+            _annotate(made, IDLE_TIMEOUT, f"{idle}s")
+        yield made
+
+
+def _annotate(made: JsonObject, key: str, value: str) -> None:
+    metadata = object_at(made, "metadata")
+    made["metadata"] = metadata | {"annotations": object_at(metadata, "annotations") | {key: value}}
+
+
+def _ways(hosts: Hosts, gateways: Gateways) -> Iterator[tuple[str, Sequence[str], tuple[str, str]]]:
+    """Name, hosts and Gateway of each HTTPRoute of a group."""
     if not hosts.external:
-        yield _http_route(route, hosts.main, [*hosts.local], gateways.local, rules)
+        yield hosts.main, hosts.local, gateways.local
     elif gateways.external == gateways.local:
-        yield _http_route(route, hosts.main, [hosts.external, *hosts.local], gateways.external, rules)
+        yield hosts.main, (hosts.external, *hosts.local), gateways.external
     else:
-        yield _http_route(route, hosts.main, [hosts.external], gateways.external, rules)
-        yield _http_route(route, hosts.cluster_local, [*hosts.local], gateways.local, rules)
+        yield hosts.main, (hosts.external,), gateways.external
+        yield hosts.cluster_local, hosts.local, gateways.local
 
 
-def _http_route(
-    route: Route, name: str, hosts: Sequence[str], parent: tuple[str, str], rules: list[Json]
-) -> JsonObject:
-    meta = route.metadata
+def _attached(hosts: Sequence[str], parent: tuple[str, str]) -> JsonObject:
     reference: JsonObject = {"group": gateway.GROUP, "kind": "Gateway", "namespace": parent[0], "name": parent[1]}
+    return {"parentRefs": [reference], "hostnames": [*hosts]}
+
+
+def _http_route(route: Route, name: str, spec: JsonObject) -> JsonObject:
+    meta = route.metadata
     return {
         "apiVersion": HTTP_ROUTE.api_version,
         "kind": HTTP_ROUTE.kind,
@@ -85,7 +107,7 @@ def _http_route(
             "annotations": {**_annotations(route)},
             "ownerReferences": [owner_reference(KNATIVE_ROUTE, meta)],
         },
-        "spec": {"parentRefs": [reference], "hostnames": [*hosts], "rules": rules},
+        "spec": spec,
     }
 
 
@@ -94,12 +116,17 @@ def _rule(route: Route, plan: Plan, tag: str) -> JsonObject:
     backends: list[Json] = [
         _backend(route.metadata.namespace, name, percent, plan.backends[name]) for name, percent in shares.items()
     ]
-    longest = max((plan.backends[name].timeout for name in shares), default=0)
-    rule: JsonObject = {
-        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-        "backendRefs": backends,
-    }
-    return rule | {"timeouts": {"request": f"{longest}s"}} if longest else rule
+    reached = [plan.backends[name] for name in shares]
+    whole, start = _loosest([one.timeout for one in reached]), _loosest([one.start_timeout for one in reached])
+    limits = {"request": whole, "backendRequest": start if start < whole else 0}
+    timeouts: JsonObject = {name: f"{seconds}s" for name, seconds in limits.items() if seconds}
+    rule: JsonObject = {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": backends}
+    return rule | {"timeouts": timeouts} if timeouts else rule
+
+
+def _loosest(limits: Sequence[int]) -> int:
+    """One rule has one limit: that of the revision that allows most."""
+    return 0 if 0 in limits else max(limits, default=0)
 
 
 def split(targets: Sequence[Target], state: Rollout, tag: str = DEFAULT) -> dict[str, int]:
@@ -119,8 +146,8 @@ def split(targets: Sequence[Target], state: Rollout, tag: str = DEFAULT) -> dict
 
 def _backend(namespace: str, revision: str, percent: int, backend: Backend) -> JsonObject:
     known: list[Json] = [
-        {"name": "Knative-Serving-Revision", "value": revision},
-        {"name": "Knative-Serving-Namespace", "value": namespace},
+        {"name": REVISION_HEADER, "value": revision},
+        {"name": NAMESPACE_HEADER, "value": namespace},
     ]
     return {
         "group": "",

@@ -1,12 +1,9 @@
 """What is to be loaded: a service's name or a URL, and options → an endpoint, a model, a request."""
 
-import re
 import ssl
 import sys
 from dataclasses import dataclass
 from urllib.parse import urlsplit
-
-import click
 
 from inferplane.cli.bench import payload
 from inferplane.cli.bench.http_load import HttpTarget
@@ -30,20 +27,6 @@ class Place:
     url: str
     host: str
     model: str
-
-
-class Duration(click.ParamType[float]):
-    """`10`, `10s`, `500ms`, `2m` → seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, int | float):
-            return float(value)
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", str(value).strip())
-        if found is None:
-            self.fail(f"{value!r} is no duration; expected for example 10s, 500ms or 2m", param, ctx)
-        return float(found[1]) * {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0}[found[2]]
 
 
 async def place(session: Session, name: str, namespace: str | None, model: str | None, host: str) -> Place:

@@ -9,7 +9,8 @@ from inferplane.cli.bench import grpc_load, http_load, report, target
 from inferplane.cli.bench.http_load import Shape
 from inferplane.cli.bench.payload import PROTOCOLS
 from inferplane.cli.bench.tally import Load, Tally, summary
-from inferplane.cli.bench.target import Duration, Place, Request
+from inferplane.cli.bench.target import Place, Request
+from inferplane.cli.durations import Duration
 from inferplane.cli.output import encoded
 from inferplane.cli.session import Session
 from inferplane.cli.terminal import Step

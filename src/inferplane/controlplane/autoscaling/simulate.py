@@ -75,12 +75,16 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that changed, and from what to what in pods."""
+    """Something that changed, from what to what in pods; and what was there at that moment."""
 
     t: float
     what: What
     before: int
     after: int
+    rate: float
+    in_flight: float
+    waiting: int
+    ready: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,7 @@ class _Service:
     cold_starts: int = 0
     panics: int = 0
     _now: float = 0.0
+    _in_flight: float = 0.0
     _seen: _Seen = field(default_factory=_Seen)
     _known: bool = False
     line: Line = field(init=False)
@@ -240,7 +245,8 @@ class _Service:
         if arrivals and not self._known:
             self._meet()
         self._seen.requests += arrivals
-        self._seen.in_flight += self.line.advance(arrivals, self._pods.ready) / _STEPS_A_SECOND
+        self._in_flight = self.line.advance(arrivals, self._pods.ready)
+        self._seen.in_flight += self._in_flight / _STEPS_A_SECOND
 
     def _meet(self) -> None:
         """The first request for long: the activator, if it is in the path, reports it at once."""
@@ -307,7 +313,18 @@ class _Service:
         return True
 
     def _tell(self, what: What, before: int, after: int) -> None:
-        self.events.append(Event(round(self._now, 3), what, before, after))
+        self.events.append(
+            Event(
+                t=round(self._now, 3),
+                what=what,
+                before=before,
+                after=after,
+                rate=self.scenario.load.rate(self._now),
+                in_flight=round(self._in_flight, 6),
+                waiting=self.line.waiting,
+                ready=self._pods.ready,
+            )
+        )
 
     def _frame(self, seen: _Seen) -> Frame:
         load = self._decider.load(self._instant())

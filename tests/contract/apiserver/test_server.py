@@ -106,6 +106,25 @@ async def test_a_port_that_is_taken_is_named(client: Client) -> None:
         await Server(client.app, port=port.port or 0).start()
 
 
+async def test_a_full_disk_is_an_error_that_says_so_and_reads_go_on(client: Client) -> None:
+    database = client.app.core.storage.store._writer._db
+    pages = database.execute("PRAGMA page_count").fetchone()[0]
+    database.execute(f"PRAGMA max_page_count = {pages + 8}")
+    kept: list[str] = []
+    while (answer := await client.call("POST", MAPS, named(f"m{len(kept)}", data={"a": "x" * 4000})))[
+        "kind"
+    ] != "Status":
+        kept.append(f"m{len(kept)}")
+    found = await client.call("GET", MAPS)
+    database.execute("PRAGMA max_page_count = 1000000")
+    again = await client.call("POST", MAPS, named("again"))
+    assert (answer["code"], answer["reason"]) == (500, "InternalError")
+    assert "database or disk is full; make room on the disk" in text_at(answer, "message")
+    names = {text_at(one, "metadata", "name") for one in list_at(found, "items") if isinstance(one, dict)}
+    assert set(kept) <= names
+    assert again["kind"] == "ConfigMap"
+
+
 async def test_a_watch_ends_when_the_server_is_about_to_stop(client: Client) -> None:
     async with client.session.get(f"{MAPS}?watch=true&resourceVersion=1") as response:
         client.app.end_watches()

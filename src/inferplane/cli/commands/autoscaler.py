@@ -38,7 +38,7 @@ def autoscaler() -> None:
     "--check", is_flag=True, help="Instead: say what is not as the trace recorded it; exit code 1 if anything."
 )
 def replay_command(trace: Path, check: bool) -> None:
-    """Print what the autoscaler decides in a trace: one JSON line for each decision.
+    """Print each decision of a trace as a JSON line.
 
     `t` is the time in seconds, `valid` false where nothing is known of the load, `desired` the pods wanted, `ebc` the
     excess burst capacity, `stable` and `panic` the averages over both windows (null: no data). The line of a decision

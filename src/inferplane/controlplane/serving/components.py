@@ -60,27 +60,36 @@ def predictor(isvc: InferenceService, spec: PredictorSpec, runtime: ServingRunti
 
 
 def transformer(
-    isvc: InferenceService, spec: InferenceServiceSpec, config: Config, name: str | None = None
+    isvc: InferenceService,
+    spec: InferenceServiceSpec,
+    config: Config,
+    name: str | None = None,
+    *,
+    predictor: str = "",
 ) -> Component | None:
-    """`name` of its objects, when they are not the ones of the service itself."""
+    """`name` of its objects, when they are not the ones of the service itself; `predictor`: name of the predictor's
+    Service, when it is another than the spec says."""
     own = spec.transformer
     if own is None:
         return None
     pod = passthrough(object_at(isvc.spec, names.TRANSFORMER), TransformerSpec)
-    added = [*_flags(isvc, spec), ("--http_port", str(names.DEFAULT_PORT)), *_workers(own)]
+    added = [*_flags(isvc, spec, predictor), ("--http_port", str(names.DEFAULT_PORT)), *_workers(own)]
     pod = _with_first(pod, lambda one: merging.with_service_name(isvc, _with_flags(one, added)))
     return _fetching(isvc, names.TRANSFORMER, name or f"{isvc.metadata.name}-transformer", own, pod, config)
 
 
-def explainer(isvc: InferenceService, spec: InferenceServiceSpec, config: Config) -> Component | None:
+def explainer(
+    isvc: InferenceService, spec: InferenceServiceSpec, config: Config, *, predictor: str = ""
+) -> Component | None:
+    """`predictor` as for `transformer`."""
     own = spec.explainer
     if own is None:
         return None
     name = f"{isvc.metadata.name}-explainer"
     if own.art is not None:
-        return _art(isvc, spec, own, own.art, name, config)
+        return _art(isvc, _flags(isvc, spec, predictor), own, own.art, name, config)
     pod = passthrough(object_at(isvc.spec, names.EXPLAINER), ExplainerSpec)
-    added = [*_flags(isvc, spec), ("--http_port", str(names.DEFAULT_PORT)), *_workers(own)]
+    added = [*_flags(isvc, spec, predictor), ("--http_port", str(names.DEFAULT_PORT)), *_workers(own)]
     pod = _with_first(pod, lambda one: _with_flags(one, added))
     return _fetching(isvc, names.EXPLAINER, name, own, pod, config)
 
@@ -128,8 +137,9 @@ def without(entries: dict[str, str], names: Iterable[str]) -> JsonObject:
 _Flag = tuple[str, str]
 
 
-def _flags(isvc: InferenceService, spec: InferenceServiceSpec) -> list[_Flag]:
-    return [("--model_name", isvc.metadata.name), ("--predictor_host", predictor_host(isvc, spec))]
+def _flags(isvc: InferenceService, spec: InferenceServiceSpec, predictor: str) -> list[_Flag]:
+    host = f"{predictor}.{isvc.metadata.namespace}" if predictor else predictor_host(isvc, spec)
+    return [("--model_name", isvc.metadata.name), ("--predictor_host", host)]
 
 
 def _workers(own: ComponentExtension) -> list[_Flag]:
@@ -146,12 +156,12 @@ def _with_flags(container: JsonObject, flags: Sequence[_Flag]) -> JsonObject:
 
 
 def _art(
-    isvc: InferenceService, spec: InferenceServiceSpec, own: ExplainerSpec, art: ArtExplainer, name: str, config: Config
+    isvc: InferenceService, own_flags: Sequence[_Flag], own: ExplainerSpec, art: ArtExplainer, name: str, config: Config
 ) -> Component:
     """KServe's order of arguments, with the user's own once and last."""
     pod = passthrough(object_at(isvc.spec, names.EXPLAINER), ExplainerSpec)
     container = passthrough(object_at(isvc.spec, names.EXPLAINER, "art"), ArtExplainer)
-    named, host = _flags(isvc, spec)
+    named, host = own_flags
     flags = [named, ("--http_port", str(names.DEFAULT_PORT)), host, *_workers(own)]
     if art.storage_uri:
         flags.append(("--storage_uri", names.MODEL_DIR))

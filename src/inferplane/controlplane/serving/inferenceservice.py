@@ -22,6 +22,7 @@ from inferplane.controlplane.machinery.owners import key_of_meta, object_referen
 from inferplane.controlplane.serving import conditions, names, pods
 from inferplane.controlplane.serving.applying import Applier
 from inferplane.controlplane.serving.fetching import completed
+from inferplane.controlplane.serving.handover import still_called
 from inferplane.controlplane.serving.keda import KINDS as KEDA_KINDS
 from inferplane.controlplane.serving.keda import Keda
 from inferplane.controlplane.serving.knative import plan as knative_plan
@@ -232,9 +233,10 @@ class InferenceServices:
             world = self._knative.world(isvc.metadata.uid) if await self._knative.is_served() else None
             return completed(knative_plan.plan(isvc, config, runtimes, world), stores)
         await self._keda.follow()
-        serving = [one for one in self._deployments(isvc) if one.status.available_replicas]
-        available = [one.metadata.name for one in serving if not one.metadata.deleting]
-        return completed(plan(isvc, config, runtimes, available), stores)
+        running = [one for one in self._deployments(isvc) if not one.metadata.deleting]
+        available = [one.metadata.name for one in running if one.status.available_replicas]
+        called = still_called(running, [one.metadata.name for one in running if self._has_leaving_pods(one)])
+        return completed(plan(isvc, config, runtimes, available, called), stores)
 
     def _deployments(self, isvc: InferenceService) -> Sequence[Deployment]:
         """Only what this very object owns: a namesake of before may not have been collected yet."""
@@ -277,6 +279,10 @@ class InferenceServices:
         except ConfigError:
             # The plan says so where it matters: in the condition of the routes.
             return None
+
+    def _has_leaving_pods(self, one: Deployment) -> bool:
+        app = _app(one.metadata.namespace, names.app_label(one.metadata.name))
+        return any(pod.metadata.deleting for pod in self._caches.pods.matching(_BY_APP, app))
 
     def _pods(self, namespace: str, name: str) -> Sequence[Pod]:
         found = self._caches.pods.matching(_BY_APP, _app(namespace, names.app_label(name)))
@@ -341,7 +347,7 @@ class InferenceServices:
             *self._knative.children(uid),
             *self._keda.children(uid),
         ]:
-            serves_still = meta.name == todo.predecessor and resource not in _INGRESSES
+            serves_still = meta.name in {todo.predecessor, *todo.leaving} and resource not in _INGRESSES
             if (resource, meta.name) not in wanted and resource not in kept and not serves_still:
                 await self._applier.remove(resource, meta)
 

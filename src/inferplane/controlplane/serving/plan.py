@@ -84,6 +84,7 @@ class Plan:
     """`isvc` is after defaulting. `objects` should exist, and no others that the InferenceService owns.
 
     `predecessor`: name of the predictor's objects of before, which serve until the present ones are available.
+    `leaving`: names of such ones that the service's own transformer or explainer still calls.
     """
 
     isvc: InferenceService
@@ -94,6 +95,7 @@ class Plan:
     parts: tuple[Part, ...] = ()
     canaries: tuple[Canary, ...] = ()
     predecessor: str = ""
+    leaving: frozenset[str] = frozenset()
     ingress: tuple[Desired, ...] = ()
     blocked: Blocked | None = None
     ingress_blocked: Blocked | None = None
@@ -128,14 +130,21 @@ class Runtimes:
     local_models: Sequence[LocalModelCache] = ()
 
 
-def plan(isvc: InferenceService, config: Config, runtimes: Runtimes, available: Collection[str] = ()) -> Plan:
-    """For Standard mode. `available`: names of the service's Deployments that have an available replica."""
+def plan(
+    isvc: InferenceService,
+    config: Config,
+    runtimes: Runtimes,
+    available: Collection[str] = (),
+    called: Collection[str] = (),
+) -> Plan:
+    """For Standard mode. `available`: names of the service's Deployments that have an available replica; `called`:
+    names of its predictors that its transformer or explainer calls (`handover`)."""
     todo = prepared(isvc, config, runtimes)
     spec = todo.spec
     if spec is None:
         return todo
     todo = _with_canaries(todo, spec, runtimes, available)
-    return _with_ingress(_with_predecessor(_with_parts(todo, spec), available), spec)
+    return _with_ingress(_with_parts(_with_predecessor(todo, spec, available, called), spec), spec)
 
 
 def prepared(isvc: InferenceService, config: Config, runtimes: Runtimes, *, knative: bool = False) -> Plan:
@@ -221,8 +230,8 @@ def _with_parts(todo: Plan, spec: InferenceServiceSpec) -> Plan:
     stable = msgspec.structs.replace(spec.predictor, min_replicas=left)
     try:
         others = (
-            components.transformer(todo.isvc, spec, todo.config),
-            components.explainer(todo.isvc, spec, todo.config),
+            components.transformer(todo.isvc, spec, todo.config, predictor=todo.predecessor),
+            components.explainer(todo.isvc, spec, todo.config, predictor=todo.predecessor),
         )
         predictor = components.predictor(todo.isvc, stable, todo.runtime, todo.config)
         parts = [_predictor_part(todo, predictor), *(_part(todo, one) for one in others if one is not None)]
@@ -248,19 +257,23 @@ def _part(todo: Plan, component: Component) -> Part:
     return Part(component, tuple(render.component(todo.isvc, component, todo.config)))
 
 
-def _with_predecessor(todo: Plan, available: Collection[str]) -> Plan:
+def _with_predecessor(
+    todo: Plan, spec: InferenceServiceSpec, available: Collection[str], called: Collection[str]
+) -> Plan:
     """`spec.predictor.name` names the objects, so a change of it makes new ones: those of before go when they can.
 
     A canary that was taken away goes at once.
     """
-    own = todo.part(names.PREDICTOR)
-    if own is None or own.component.name in available:
-        return todo
-    wanted = {one.component.name for one in (*todo.parts, *(part for canary in todo.canaries for part in canary.parts))}
     meta, former = todo.isvc.metadata, todo.isvc.status.canary_statuses
+    own = names.predictor(meta.name, spec.predictor.name)
+    wanted = {own, *(part.component.name for canary in todo.canaries for part in canary.parts)}
     wanted |= {names.predictor(meta.name, one.name) for one in former}
-    old = (name for name in sorted(available) if name.endswith(f"-{names.PREDICTOR}") and name not in wanted)
-    return replace(todo, predecessor=next(old, ""))
+    old = [name for name in sorted(available) if name.endswith(f"-{names.PREDICTOR}") and name not in wanted]
+    if todo.blocked or not old:
+        return todo
+    if own in available:
+        return replace(todo, leaving=frozenset(old) & frozenset(called))
+    return replace(todo, predecessor=old[0])
 
 
 # --- canaries ---------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def replay_command(trace: Path, check: bool) -> None:
         _check(found, str(trace))
         return
     for one in replay(found):
-        click.echo(msgspec.json.encode(_line(one)))
+        click.echo(msgspec.json.encode(_line(one)).decode())
 
 
 def _content(file: Path) -> bytes:

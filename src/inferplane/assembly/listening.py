@@ -30,6 +30,7 @@ from inferplane.dataplane.server.http.listener import HttpServer
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.http.routes import HotRoutes
 from inferplane.dataplane.server.metrics import Metrics
+from inferplane.dataplane.server.promptness import be_patient, be_prompt
 from inferplane.dataplane.server.settings import Execution
 from inferplane.inference.cloudevents import Settings
 
@@ -71,7 +72,9 @@ def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
 
 def executor(threads: int | None) -> ThreadPoolExecutor:
     """The loop's own, of `--max_asyncio_workers`: models load there, and iterators of streamed answers run there."""
-    return ThreadPoolExecutor(threads or min(32, len(os.sched_getaffinity(0)) + 4), thread_name_prefix="asyncio")
+    return ThreadPoolExecutor(
+        threads or min(32, len(os.sched_getaffinity(0)) + 4), thread_name_prefix="asyncio", initializer=be_patient
+    )
 
 
 async def _loaded() -> None:
@@ -92,6 +95,7 @@ async def listening(
     workers: they share the ports, the metrics, and what becomes of the repository's models. It takes connections from
     the others once it has loaded; `stop` is set when their parent is gone.
     """
+    be_prompt()
     dispatch = Dispatch(repository, _metrics(place), ends.execution, ends.events, watcher=ends.spans)
     probes = Probes(dispatch)
     routes, app = _application(ends, dispatch, probes)

@@ -31,6 +31,7 @@ from inferplane.dataplane.server.calls import Call, Codec, Computing, Headers
 from inferplane.dataplane.server.deadlines import Deadlines
 from inferplane.dataplane.server.metrics import ModelMetrics
 from inferplane.dataplane.server.pace import Pace, Traffic
+from inferplane.dataplane.server.promptness import be_patient
 from inferplane.dataplane.server.reply import Reply
 from inferplane.dataplane.server.settings import Execution
 from inferplane.inference.errors import DeadlineExceeded, Overloaded
@@ -302,7 +303,9 @@ class Line:
             # Two threads that compute in Python lose some 5 to 10 % to each other's turns (measured beside other load).
             sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH))
             self._threads = ThreadPoolExecutor(
-                max_workers=self._execution.max_concurrency, thread_name_prefix=f"model-{self._name}"
+                max_workers=self._execution.max_concurrency,
+                thread_name_prefix=f"model-{self._name}",
+                initializer=be_patient,
             )
         return self._threads
 

@@ -175,7 +175,7 @@ def _paced(state: Rolling, now: int, duration: int) -> Rolling:
     took = max(1, math.ceil((now - steps.start_time) / NANOSECONDS))
     left = max(1, duration - took)
     count = min(max(1, left // took), state.percent - 1)
-    size = max(1, round((state.percent - 1) / count))
+    size = max(1, math.floor((state.percent - 1) / count + 0.5))
     length = left * NANOSECONDS // count
     params = replace(steps, step_size=size, step_duration=length, next_step_time=now + length)
     return replace(state, step_params=params)

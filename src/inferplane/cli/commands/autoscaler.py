@@ -9,6 +9,7 @@ import msgspec
 from inferplane.cli.durations import Duration
 from inferplane.cli.manifests import read_manifests
 from inferplane.cli.output import encoded
+from inferplane.cli.session import Session
 from inferplane.cli.simulation import report
 from inferplane.cli.simulation.chart import chart
 from inferplane.cli.simulation.plot import plot, require
@@ -106,7 +107,9 @@ def _check(trace: Trace, file: str) -> None:
 @click.option("--component", default="", help="predictor, transformer or explainer.")
 @click.option("-n", "--namespace", help="For objects that name none (default: default).")
 @click.option("-o", "output", type=click.Choice(["json", "yaml"]), help="Everything, for programs.")
+@click.pass_obj
 def simulate(
+    session: Session,
     filenames: tuple[str, ...],
     load: str,
     ramp: bool,
@@ -153,7 +156,9 @@ def simulate(
         _show(subject, scenario, run)
     if picture:
         plot(picture, report.heading(subject, scenario), scenario, run)
-        click.echo(f"drawn: {picture}", err=True)
+        session.terminal.say(f"drawn: {picture}")
+    if not output:
+        session.terminal.next(f"inferplane apply {' '.join(f'-f {one}' for one in filenames)}")
 
 
 def _curve(load: str, is_ramp: bool) -> Curve:

@@ -48,6 +48,7 @@ def test_what_happened_is_told_in_order_with_the_sum_of_it(
     assert happened[-2:] == ["no traffic: the activator takes over", "scaled to zero from 1"]
     assert "most pods              3" in summary.splitlines()
     assert "cold starts            1" in summary.splitlines()
+    assert desk.said == f"next: inferplane apply -f {file}\n"
 
 
 def test_programs_get_every_second(desk: Desk, file: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,11 +97,11 @@ def test_a_picture_without_matplotlib_says_what_to_install(
     assert capsys.readouterr().err == "--plot needs matplotlib: pip install 'inferplane[plot]'\n"
 
 
-def test_a_picture_is_drawn(desk: Desk, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_picture_is_drawn(desk: Desk, file: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the extra plot is not installed")
     picture = tmp_path / "out.svg"
     assert desk.type("autoscaler", "simulate", "-f", file, "--load", "0:100,20:0", "--plot", str(picture)) == 0
-    assert f"drawn: {picture}" in capsys.readouterr().err
+    assert f"drawn: {picture}" in desk.said
     drawn = picture.read_text()
     assert all(f"<!-- {word} -->" in drawn for word in ("hello", "ready", "panic", "waiting", "cold start"))
     assert "<!-- max-scale (3) -->" in drawn

@@ -1,7 +1,8 @@
 """Entry point of keeper and zygote processes: `-m inferplane.assembly.keeper --socket PATH --name NAME [--preload M]`.
 
 Started by the node, in a session of its own, and left behind when the node goes. `--preload` names a module to import
-or a `module:function` to call after that. Announces `ready` when it listens, or `failed` with the import's error.
+or a `module:function` to call after that; what the function returns, if anything, is a rehearsal, called here and again
+in each spare (`controlplane.node.spare`). Announces `ready` when it listens, or `failed` with the import's error.
 """
 
 import argparse
@@ -12,17 +13,19 @@ import importlib
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from inferplane.assembly import holes
-from inferplane.assembly.readiness import READY, Event, announce
-from inferplane.controlplane.node import fork
+from inferplane.assembly.readiness import READY, VARIABLE, Event, announce
+from inferplane.controlplane.node import fork, spare
 from inferplane.controlplane.node.keeper import Keeper
 from inferplane.controlplane.node.protocol import ALREADY_RUNNING
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NAME = 15
+# After so many the interpreter has specialized the code and filled its caches: a fork would do it in pages of its own.
+_REHEARSALS = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,21 +37,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     if lock is None:
         announce(os.environ, Event(event="failed", reason=ALREADY_RUNNING, message="another keeper has that socket"))
         return 1
+    environ = _silenced()
     # Nothing made while importing is garbage; collecting meanwhile costs a third of the import's time.
     gc.disable()
     try:
-        for name in options.preload:
-            _load(name)
+        loaded = [_load(name) for name in options.preload]
+        rehearsals = [one for one in loaded if one is not None]
     except Exception as error:
-        announce(os.environ, Event(event="failed", reason="ImportFailed", message=f"{type(error).__name__}: {error}"))
+        announce(environ, Event(event="failed", reason="ImportFailed", message=f"{type(error).__name__}: {error}"))
         return 1
+    for _ in range(_REHEARSALS):
+        spare.rehearse(rehearsals)
     listener = _listen(Path(options.socket))
     # A collection in a fork would write to every object's header and so copy the pages that forks share.
     gc.collect()
     fillers = holes.filled()
     gc.freeze()
-    announce(os.environ, READY)
-    launch = Keeper(listener, options.name, lock).serve()
+    announce(environ, READY)
+    launch = Keeper(listener, options.name, lock, rehearsals=rehearsals if loaded else None).serve()
     if launch is not None:
         fork.run(launch)
     del fillers  # as long as there are forks
@@ -56,11 +62,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _load(name: str) -> None:
+def _silenced() -> dict[str, str]:
+    """The variables that are needed to announce, which a rehearsal must not find."""
+    return {VARIABLE: os.environ.pop(VARIABLE, "")}
+
+
+def _load(name: str) -> Callable[[], object] | None:
+    """The rehearsal, if there is one."""
     module, _, function = name.partition(":")
     loaded = importlib.import_module(module)
-    if function:
-        getattr(loaded, function)()
+    found = getattr(loaded, function)() if function else None
+    return found if callable(found) else None
 
 
 def _only_one(path: Path) -> socket.socket | None:

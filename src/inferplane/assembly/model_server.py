@@ -51,6 +51,8 @@ log = logging.getLogger("inferplane.server")
 
 STARTED_BADLY = 1
 MISUSED = 2
+# Far more than a rehearsal takes; one that hangs must not keep a zygote from starting. Seconds.
+_REHEARSED_WITHIN = 10.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -113,6 +115,41 @@ def warm() -> None:
     _log_to_stderr()
     dispatch = Dispatch(ModelRepository(), Metrics())
     build(dispatch, Probes(dispatch), __version__)
+
+
+def rehearse(format: str, directory: Path, body: bytes) -> None:
+    """Serves the model there for one request to `:predict`, on ports that the system chooses, and ends.
+
+    Logs errors only and announces nothing. A process that has done it starts in half the time.
+    """
+    keep_freed()
+    logging.getLogger("inferplane").setLevel(logging.ERROR)
+    options = replace(
+        parse([f"--model_dir={directory}", f"--format={format}", "--http_port=0", "--grpc_port=0"]), host="127.0.0.1"
+    )
+    with asyncio.Runner(loop_factory=loop_factory(options.event_loop)) as runner:
+        runner.run(_rehearse(options, _models(options), body))
+
+
+async def _rehearse(options: Options, served: Sequence[Model], body: bytes) -> None:
+    repository = ModelRepository(options.model_dir)
+    for model in served:
+        repository.update(model)
+    ends = replace(_ends(options, None), limits=Limits(lame_duck=0.0, grace=0.0))
+    stop = _stop_on_signals()
+    async with (
+        asyncio.timeout(_REHEARSED_WITHIN),
+        listening(repository, ends, None, stop, partial(_load, repository)) as ports,
+    ):
+        reader, writer = await asyncio.open_connection(options.host, ports.http)
+        head = (
+            f"POST /v1/models/{options.model_name}:predict HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body)
+        await reader.readline()
+        writer.close()
+    for model in served:
+        model.stop()
 
 
 def _models(options: Options) -> list[Model]:

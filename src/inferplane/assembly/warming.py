@@ -2,25 +2,35 @@
 
 What happens at first use then has happened before the fork. Nothing here starts a thread: a fork has only the one that
 forks, and libraries that wait for their others would wait for ever.
+
+Each function returns the rehearsal of the zygote's spares (`controlplane.node.spare`): a whole server with that model,
+from its flags to an answer and its end. A spare may start threads; they have ended when it is done.
 """
 
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from inferplane.assembly.model_server import warm
+from inferplane.assembly.model_server import rehearse, warm
 from inferplane.dataplane.runtimes.registry import runtime
 
 ROWS = np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
 CLASSES = np.array([0, 1, 0, 1])
+
+BODY = b'{"instances":[[0.0,1.0]]}'
 
 # The graph y = Identity(x), float[n, 2], as `onnx` writes it (IR 9, opset 18).
 GRAPH = bytes.fromhex(
     "08093a410a100a017812017922084964656e746974791201675a140a0178120f0a0d080112090a0312016e0a02080262140a"
     "0179120f0a0d080112090a0312016e0a02080242040a001012"
 )
+
+
+Rehearsal = Callable[[], None]
 
 
 ESTIMATORS = (
@@ -40,7 +50,7 @@ ESTIMATORS = (
 """The modules of scikit-learn that models are made of; a pickle imports those of its own."""
 
 
-def sklearn() -> None:
+def sklearn() -> Rehearsal:
     import joblib
     from sklearn.svm import SVC
 
@@ -48,37 +58,45 @@ def sklearn() -> None:
         import_module(f"sklearn.{name}")
     with TemporaryDirectory() as directory:
         joblib.dump(SVC().fit(ROWS, CLASSES), Path(directory) / "model.joblib")
-        _predict("sklearn", Path(directory))
+        return _predicted("sklearn", Path(directory))
 
 
-def xgboost() -> None:
+def xgboost() -> Rehearsal:
     import xgboost as library
 
     booster = library.train({"nthread": 1, "verbosity": 0}, library.DMatrix(ROWS, CLASSES, nthread=1), 1)
     with TemporaryDirectory() as directory:
         booster.save_model(Path(directory) / "model.ubj")
-        _predict("xgboost", Path(directory))
+        return _predicted("xgboost", Path(directory))
 
 
-def lightgbm() -> None:
+def lightgbm() -> Rehearsal:
     import lightgbm as library
 
     given = {"num_threads": 1, "verbose": -1, "min_data_in_leaf": 1, "min_data_in_bin": 1}
     booster = library.train(given, library.Dataset(ROWS, CLASSES), 1)
     with TemporaryDirectory() as directory:
         booster.save_model(Path(directory) / "model.txt")
-        _predict("lightgbm", Path(directory))
+        return _predicted("lightgbm", Path(directory))
 
 
-def onnx() -> None:
+def onnx() -> Rehearsal:
     with TemporaryDirectory() as directory:
         (Path(directory) / "model.onnx").write_bytes(GRAPH)
-        _predict("onnx", Path(directory))
+        return _predicted("onnx", Path(directory))
 
 
-def _predict(format: str, directory: Path) -> None:
+def _predicted(format: str, directory: Path) -> Rehearsal:
     warm()
     model = runtime(format)("warm", directory)
     model.load()
     model.predict({"instances": ROWS[:1]}, {})
     model.stop()
+    [file] = directory.iterdir()
+    return partial(_rehearse, format, file.name, file.read_bytes())
+
+
+def _rehearse(format: str, name: str, content: bytes) -> None:
+    with TemporaryDirectory() as directory:
+        (Path(directory) / name).write_bytes(content)
+        rehearse(format, Path(directory), BODY)

@@ -19,8 +19,9 @@ import importlib, json, os, sys
 for name in json.loads(sys.argv[1]):
     module, _, function = name.partition(":")
     module = importlib.import_module(module)
-    if function:
-        getattr(module, function)()
+    rehearsal = getattr(module, function)() if function else None
+    if rehearsal is not None:
+        rehearsal()
 threads = len(os.listdir("/proc/self/task"))
 child = os.fork()
 if child == 0:

@@ -2,7 +2,7 @@
 
 A node comes and goes; keepers stay, so exit codes are never lost and a restarted node adopts what lives. A keeper that
 has imported a runtime's libraries first is that runtime's *zygote*: its forks share those pages and start in
-milliseconds. The *plain* keeper has imported nothing and execs foreign commands.
+milliseconds; the next one is forked ahead (`spare`). The *plain* keeper has imported nothing and execs commands.
 
 Requests come in over a unix socket (`protocol`), what happens goes out as events to whoever is connected and into the
 run's record on disk (`runs`). A keeper ignores SIGTERM and SIGINT: it ends on `close`, when its last run has ended.
@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,11 +37,16 @@ from inferplane.controlplane.node.protocol import (
     decode_request,
     line,
 )
+from inferplane.controlplane.node.spare import Spare, wait
 
 # Far past one announcement; a process that writes more than this before its first newline is not speaking the protocol.
 _LONGEST_ANNOUNCEMENT = 65536
 # A keeper without a run that no node has come for in this time is of no use to anybody. Seconds.
 _NOBODY_COMES = 60.0
+# A spare is forked when nothing was started for this long: what just starts needs the processor more. Seconds.
+SPARE_AFTER = 0.25
+# A process must not lose a signal between its fork and the moment that it has its own handlers.
+_ALL_SIGNALS = signal.valid_signals()
 
 
 @dataclass(slots=True)
@@ -61,11 +66,23 @@ class _Kept:
 class Keeper:
     """`serve` returns None in the keeper, when told to close, and the launch to become in each forked child."""
 
-    def __init__(self, listener: socket.socket, name: str, *held: socket.socket) -> None:
-        """`held` are sockets that forked children must not have, beside the keeper's own."""
+    def __init__(
+        self,
+        listener: socket.socket,
+        name: str,
+        *held: socket.socket,
+        rehearsals: Sequence[Callable[[], object]] | None = None,
+    ) -> None:
+        """`held` are sockets that forked children must not have, beside the keeper's own.
+
+        With `rehearsals`, even none of them, there is a spare that has called them.
+        """
         self._listener = listener
         self._held = held
         self._name = name
+        self._rehearsals = rehearsals
+        self._spare: Spare | None = None
+        self._spare_due: float | None = None
         self._selector = selectors.DefaultSelector()
         self._connections: dict[socket.socket, bytearray] = {}
         self._kept: dict[int, _Kept] = {}
@@ -83,21 +100,38 @@ class Keeper:
         self._watch(self._listener, self._accept)
         self._watch(self._wake_reader, self._reap)
         while not (self._closing and not self._kept):
-            needed = self._kept or self._connections
-            ready = self._selector.select(None if needed else _NOBODY_COMES)
-            if not ready and not needed:
-                return None
+            ready = self._selector.select(self._patience())
+            if not ready and self._spare_due is None and not self._needed:
+                break
+            if not ready:
+                self._fork_spare()
             for key, _ in ready:
                 act: Callable[[], None] = key.data
                 # An earlier callback of this round may have unregistered it.
                 if key.fd in self._selector.get_map():
                     act()
                 if self._child is not None:
-                    return self._child
+                    break
+            if self._child is not None:
+                return self._child
+        self._end_spare()
         return None
+
+    @property
+    def _needed(self) -> bool:
+        return bool(self._kept or self._connections)
+
+    def _patience(self) -> float | None:
+        """How long to wait for something to happen, in seconds."""
+        if self._spare_due is not None:
+            return max(self._spare_due - time.monotonic(), 0.0)
+        return None if self._needed else _NOBODY_COMES
 
     def close(self) -> None:
         """Closes all sockets; the runs live on."""
+        if self._spare is not None:
+            self._spare.close()
+            self._spare = None
         self._selector.close()
         for end in (self._listener, self._wake_reader, self._wake_writer, *self._held, *self._connections):
             end.close()
@@ -116,6 +150,7 @@ class Keeper:
         self._connections[connection] = bytearray()
         self._watch(connection, lambda: self._receive(connection))
         self._send(connection, Hello(pid=os.getpid(), runs=[kept.launch.id for kept in self._kept.values()]))
+        self._want_spare()
 
     def _receive(self, connection: socket.socket) -> None:
         try:
@@ -173,8 +208,11 @@ class Keeper:
             return None  # a node that asks twice (it lost the answer) must not get two processes
         if self._closing or not Path(launch.directory).is_dir():
             return self._tell(Exited(id=launch.id))  # or the pod was deleted while the request was on its way
+        self._want_spare()
         try:
-            return self._fork(launch)
+            # Here, so that whoever hears of the run finds its log.
+            runs.log_path(Path(launch.directory), launch.attempt).touch(mode=0o600)
+            return None if self._hand_over(launch) else self._fork(launch)
         except OSError as error:
             # No more processes, memory, descriptors or disk: that run fails, the others must not.
             return self._could_not_start(launch, error)
@@ -195,22 +233,15 @@ class Keeper:
         self._tell(Exited(id=launch.id))
 
     def _fork(self, launch: Launch) -> None:
-        # Here, so that whoever hears of the run finds its log.
-        runs.log_path(Path(launch.directory), launch.attempt).touch(mode=0o600)
         reading, writing = os.pipe()
-        # The child must not lose a signal between the fork and the moment that it has its own handlers.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            pid = os.fork()
-            if pid == 0:
-                return self._become(launch, writing)
+            pid = _forked()
         except OSError:
             os.close(reading)
             os.close(writing)
             raise
-        finally:
-            if self._child is None:
-                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if pid == 0:
+            return self._become(launch, writing)
         os.close(writing)
         return self._keep(launch, pid, reading)
 
@@ -222,6 +253,80 @@ class Keeper:
             fork.settle(launch, pipe)
         except Exception as error:
             fork.fail(error)
+
+    # --- the spare ----------------------------------------------------------------------------------------------------
+
+    def _want_spare(self) -> None:
+        if self._rehearsals is not None:
+            self._spare_due = time.monotonic() + SPARE_AFTER
+
+    def _fork_spare(self) -> None:
+        self._spare_due = None
+        if self._spare is not None or self._closing:
+            return
+        try:
+            ours, its = socket.socketpair()
+            reading, writing = os.pipe()
+            pid = _forked()
+        except OSError as error:
+            print(f"no spare: {error}", file=sys.stderr, flush=True)  # runs are forked when they are asked for
+            return
+        if pid == 0:
+            self._wait(its, writing, ours, reading)
+            return
+        its.close()
+        os.close(writing)
+        self._spare = spare = Spare(pid, ours, reading)
+        self._watch(ours, lambda: self._hear_spare(spare))
+
+    def _wait(self, orders: socket.socket, pipe: int, ours: socket.socket, reading: int) -> None:
+        """In the spare: lets go of the keeper's, rehearses, and becomes what it is told."""
+        launch = None
+        try:
+            signal.set_wakeup_fd(-1)
+            self.close()
+            ours.close()
+            os.close(reading)
+            launch = wait(orders, self._rehearsals or ())
+            orders.close()
+        finally:
+            if launch is None:
+                os._exit(0)
+        self._become(launch, pipe)
+
+    def _hear_spare(self, spare: Spare) -> None:
+        self._selector.unregister(spare.orders)
+        spare.hear()
+
+    def _hand_over(self, launch: Launch) -> bool:
+        """Gives the launch to the spare; False when there is none that waits for one."""
+        spare = self._spare
+        if spare is None or not spare.waits:
+            return False
+        self._spare = None
+        try:
+            spare.launch(launch)
+        except OSError:
+            spare.close()
+            return False
+        self._keep(launch, spare.pid, spare.pipe)
+        return True
+
+    def _spare_ended(self, spare: Spare) -> None:
+        """Somebody killed it. The next one is forked after the next start, lest they end and are forked for ever."""
+        print(f"the spare ended pid={spare.pid}", file=sys.stderr, flush=True)
+        self._spare = None
+        if spare.orders in self._selector.get_map():
+            self._selector.unregister(spare.orders)
+        spare.close()
+
+    def _end_spare(self) -> None:
+        """It has no run yet, so nobody asks how it ended."""
+        if (spare := self._spare) is not None:
+            self._spare = None
+            spare.close()
+            os.kill(spare.pid, signal.SIGKILL)
+            os.waitpid(spare.pid, 0)
 
     def _keep(self, launch: Launch, pid: int, reading: int) -> None:
         record = runs.Run(
@@ -284,6 +389,8 @@ class Keeper:
                 return
             if pid == 0:
                 return
+            if self._spare is not None and pid == self._spare.pid:
+                self._spare_ended(self._spare)
             # Others are orphans of a run that were handed to us (PR_SET_CHILD_SUBREAPER): nobody asks for their codes.
             if (kept := self._kept.pop(pid, None)) is not None:
                 self._ended(pid, kept, status)
@@ -313,6 +420,18 @@ class Keeper:
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)  # its own children are ours afterwards, hence the loop
+
+
+def _forked() -> int:
+    """As `os.fork`; the child holds all signals back until it is settled."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
+    pid = -1
+    try:
+        pid = os.fork()
+    finally:
+        if pid != 0:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return pid
 
 
 def _write(directory: Path, record: runs.Run) -> None:

@@ -140,7 +140,27 @@ _PODS = {
     "NodeShutdown": Meaning("the node was shut down"),
     "PodCompleted": Meaning("the pod has done its work"),
 }
-REASONS: Mapping[str, Meaning] = {**_SERVICE, **_ROUTES, **_DEPLOYMENTS, **_AUTOSCALERS, **_PODS}
+_KNATIVE = {
+    "RevisionFailed": Meaning("the newest revision cannot be made or does not start", "read the message"),
+    "RevisionMissing": Meaning("a target of the traffic is not there, or not ready yet", "read the message"),
+    "RevisionNotOwned": Meaning("a target of the traffic is another service's revision", "correct spec.traffic"),
+    "RevisionNameTaken": Meaning(
+        "the template changed and its metadata.name did not", "give the template another name, or none"
+    ),
+    "ConfigurationMissing": Meaning("a target of the traffic names a Configuration that is not there", "correct it"),
+    "TrafficNotMigrated": Meaning("requests do not go to the latest revision yet"),
+    "IngressNotConfigured": Meaning("the gateway has not taken the route up yet", "inferplane status"),
+    "RolloutInProgress": Meaning("requests move to the newest revision step by step"),
+    "ErrorConfig": Meaning("the templates of config-network make a host that is none", "correct the named key"),
+    "NotOwned": Meaning("an object of that name is somebody else's", "delete it, or rename the service"),
+    "ConfigurationReady": Meaning("a Configuration has its first ready revision"),
+    "CreationFailed": Meaning("the template cannot become a revision", "read the message"),
+    "LatestCreatedFailed": Meaning("the newest revision does not start", "look at its conditions"),
+    "LatestReadyUpdate": Meaning("another revision is the latest ready one"),
+    "RevisionReady": Meaning("a revision has started"),
+    "RouteReady": Meaning("requests go where spec.traffic says"),
+}
+REASONS: Mapping[str, Meaning] = {**_SERVICE, **_KNATIVE, **_ROUTES, **_DEPLOYMENTS, **_AUTOSCALERS, **_PODS}
 PATTERNS: Mapping[str, Meaning] = _PATTERNS
 """By how the reason ends: these begin with the name of a component or of a condition."""
 

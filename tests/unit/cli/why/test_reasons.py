@@ -13,8 +13,8 @@ from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Resource
 
 ROOT = Path(__file__).parents[4]
-PLACES = ("serving", "gateway", "node", "workloads/deployments", "workloads/replicasets", "workloads/autoscaling",
-          "workloads/scheduling")  # fmt: skip
+PLACES = ("serving", "knative", "gateway", "node", "workloads/deployments", "workloads/replicasets",
+          "workloads/autoscaling", "workloads/scheduling")  # fmt: skip
 CAMEL = re.compile(r"[A-Z][a-z]+([A-Z]+[a-z]*)+")
 ENDINGS = re.compile(r"( ingress not created| Deployment NotReady| HttpRouteNotReady|^ not ready)$")
 # Words of this shape that are no reasons: types of conditions, kinds, values of fields, names in templates.
@@ -34,6 +34,9 @@ OTHERS = frozenset(
         "ContainersReady",
         "DeltaAggregatedResources",
         "DirectoryOrCreate",
+        "DownstreamEnd",
+        "DownstreamPeriodic",
+        "ExitCode",
         "ExplainerConfigurationReady",
         "ExplainerReady",
         "ExplainerRoutesReady",
@@ -122,7 +125,7 @@ def test_reasons_that_begin_with_a_name_are_known_by_their_end(reason: str, word
 
 
 def test_a_reason_of_another_system_is_left_to_its_own_words() -> None:
-    assert meaning("RevisionFailed") is None
+    assert meaning("CertificateNotReady") is None
 
 
 def test_the_manual_has_the_same_table() -> None:

@@ -14,8 +14,8 @@ import aiohttp
 import msgspec
 
 from inferplane.client.kubernetes.api import ApiError, ServerUnreachable
-from inferplane.controlplane.node import keepers, logs, runs
-from inferplane.controlplane.node.decide import NODE_SHUTDOWN, Start
+from inferplane.controlplane.node import hooks, keepers, logs, runs
+from inferplane.controlplane.node.decide import NODE_SHUTDOWN, Start, grace_period
 from inferplane.controlplane.node.directories import PodDirectory
 from inferplane.controlplane.node.environment import ConfigError
 from inferplane.controlplane.node.environments.choose import InvalidRequirements
@@ -26,12 +26,12 @@ from inferplane.controlplane.node.keepers import KeeperFailed, Keepers
 from inferplane.controlplane.node.launcher import LIBRARY_VERSION, Launcher, Setting
 from inferplane.controlplane.node.memory_limits import Limited, memory_limit
 from inferplane.controlplane.node.observed import ABSENT, Health, Problem, Seen
-from inferplane.controlplane.node.probes import Kind, Prober
+from inferplane.controlplane.node.probes import Kind, Prober, Target
 from inferplane.controlplane.node.status import OOM_KILLED, Place
 from inferplane.controlplane.node.volumes import MountError
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.errors import InferplaneError
-from inferplane.resources.core import Container, ContainerStatus, Pod
+from inferplane.resources.core import Container, ContainerStatus, Lifecycle, LifecycleHandler, Pod
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +74,8 @@ class Care:
     _announced: asyncio.Event = field(default_factory=asyncio.Event)
     _launching: asyncio.Task[None] | None = None
     _probing: asyncio.Task[None] | None = None
+    _stopping: asyncio.Task[None] | None = None
+    """The preStop hook, and SIGTERM after it."""
     _too_much: tuple[int, str] | None = None
     """The attempt that was killed because of its memory, and what to say about it."""
 
@@ -181,8 +183,9 @@ class Care:
         if run.exit is None and not self.tools.keepers.adopt_run(self._id(run), run):
             run = runs.read(where, run.attempt) or run  # its keeper may have written the end just before it ended
             run = run if run.exit is not None else keepers.lost_exit(where, run)
-        if known is None or known.attempt != run.attempt:
-            self.seen = Seen(run=run, previous=known)
+        new = known is None or known.attempt != run.attempt
+        if new:
+            self.seen = Seen(run=run, previous=known, hooked=self._hooks.post_start is not None)
             self._say("Started", f"Started container {self.container.name}")
         if run.exit is not None:
             return self._ended(run, run.exit)
@@ -190,13 +193,14 @@ class Care:
         if run.ready_at:
             self._announced.set()
         if self._probing is None:
-            self._probing = asyncio.create_task(self._probe(run), name=f"probes {self._id(run)}")
+            self._probing = asyncio.create_task(self._attend(run, new=new), name=f"probes {self._id(run)}")
         return None
 
     def _ended(self, run: runs.Run, end: runs.Exit) -> None:
-        if self._probing is not None:
-            self._probing.cancel()
-            self._probing = None
+        self._attend_no_more()
+        if self._stopping is not None:
+            self._stopping.cancel()
+            self._stopping = None
         shut_down = self.stopping() and self.seen.terminated_at > 0
         reason, message = NODE_SHUTDOWN if shut_down else end.reason, end.message
         if self._too_much is not None and self._too_much[0] == run.attempt:
@@ -207,7 +211,7 @@ class Care:
         if end != run.exit:
             run = msgspec.structs.replace(run, exit=end)
             runs.write(self.directory.container(self.container.name), run)
-        self.seen = replace(self.seen, run=run, launching=False, health=Health())
+        self.seen = replace(self.seen, run=run, launching=False, hooked=False, health=Health())
 
     def note_said(self) -> None:
         """A running container's termination log, as a word on how far it has come (the storage initializer's)."""
@@ -226,9 +230,23 @@ class Care:
         where = runs.log_path(self.directory.container(self.container.name), attempt)
         return logs.last_lines(where, _MESSAGE_LINES, _MESSAGE_FROM_LOG)
 
-    async def _probe(self, run: runs.Run) -> None:
+    async def _attend(self, run: runs.Run, *, new: bool) -> None:
+        """A new run's postStart hook, then probes for as long as it runs."""
+        target = await self._target(run)
+        if new and (hook := self._hooks.post_start) is not None:
+            why = await hooks.failure(hook, target, self.tools.session, self.tools.clock)
+            health = self.seen.health
+            if why:
+                self._warn("FailedPostStartHook", f"PostStartHook failed: {why}")
+                health = replace(health, unhealthy="FailedPostStartHook")
+            self.seen = replace(self.seen, hooked=False, health=health)
+            self.changed()
+        await self._probe(run, target)
+
+    async def _target(self, run: runs.Run) -> Target:
+        """Where the run is found; prepared again for one that a former node started."""
         tools = self.tools
-        while self._setting is None:  # adopted
+        while self._setting is None:
             try:
                 self._setting = await tools.launcher.prepare(
                     self.pod, self.container, self.directory, self.place, run.attempt
@@ -236,9 +254,13 @@ class Care:
             except (InferplaneError, OSError) as error:
                 log.warning("no probes yet pod=%s container=%s error=%s", self.pod.metadata.name, run.attempt, error)
                 await tools.clock.sleep(_TRY_API_AGAIN)
+        return tools.launcher.target(self.container, self._setting, self.place)
+
+    async def _probe(self, run: runs.Run, target: Target) -> None:
+        tools = self.tools
         await Prober(
             container=self.container,
-            target=tools.launcher.target(self.container, self._setting, self.place),
+            target=target,
             announces=run.announces,
             announced=self._announced,
             session=tools.session,
@@ -266,12 +288,30 @@ class Care:
 
     def terminate(self, reason: str) -> None:
         self.seen = replace(self.seen, terminated_at=self.tools.now())
+        self._attend_no_more()
+        self._say("Killing", reason)
+        grace = grace_period(self.pod, self.container)
+        if self._hooks.pre_stop is not None and self.seen.run is not None and grace > 0:
+            stop = self._stop(self._hooks.pre_stop, self.seen.run, grace)
+            self._stopping = asyncio.create_task(stop, name=f"preStop {self._id(self.seen.run)}")
+        else:
+            self._signal(signal.SIGTERM)
+        self.changed()  # the end of the grace period is to be watched from now on
+
+    async def _stop(self, hook: LifecycleHandler, run: runs.Run, grace: float) -> None:
+        target, tools = await self._target(run), self.tools
+        if why := await hooks.failure_within(hook, target, tools.session, tools.clock, grace):
+            self._warn("FailedPreStopHook", f"PreStopHook failed: {why}")
+        # A hook that took all of the time leaves the process some to end in.
+        begun = max(self.seen.terminated_at, tools.now() + hooks.LEAST_GRACE - grace)
+        self.seen = replace(self.seen, terminated_at=begun)
+        self._signal(signal.SIGTERM)
+        self.changed()
+
+    def _attend_no_more(self) -> None:
         if self._probing is not None:
             self._probing.cancel()
             self._probing = None
-        self._say("Killing", reason)
-        self._signal(signal.SIGTERM)
-        self.changed()  # the end of the grace period is to be watched from now on
 
     def kill(self) -> None:
         self.seen = replace(self.seen, killed=True, terminated_at=self.seen.terminated_at or self.tools.now())
@@ -301,7 +341,7 @@ class Care:
 
     def close(self) -> None:
         """Ends the tasks; processes are left alone."""
-        for task in (self._launching, self._probing):
+        for task in (self._launching, self._probing, self._stopping):
             if task is not None:
                 task.cancel()
 
@@ -311,6 +351,13 @@ class Care:
 
     def _id(self, run: runs.Run) -> str:
         return f"{self.pod.metadata.uid}/{self.container.name}/{run.attempt}"
+
+    @property
+    def _hooks(self) -> Lifecycle:
+        return self.container.lifecycle or Lifecycle()
+
+    def _warn(self, reason: str, message: str) -> None:
+        self.tools.events.warning(self.pod, reason, message, self.container.name)
 
     def _say(self, reason: str, message: str) -> None:
         self.tools.events.normal(self.pod, reason, message, self.container.name)

@@ -170,7 +170,7 @@ def _restart(container: Container, run: Run, now: float, decision: Decision) -> 
 def _watch_over(pod: Pod, container: Container, seen: Seen, now: float, decision: Decision) -> Decision:
     """A living run is left alone unless a probe has given up on it."""
     if seen.terminated_at:
-        return _kill_in_time(container, seen, now, _grace(pod, container), decision)
+        return _kill_in_time(container, seen, now, grace_period(pod, container), decision)
     if seen.health.unhealthy:
         return _with(decision, Terminate(container, seen.health.unhealthy))
     deadline = _announcement_deadline(container, seen)
@@ -189,7 +189,8 @@ def _announcement_deadline(container: Container, seen: Seen) -> float | None:
     return seen.run.started_at + probe.initial_delay_seconds + probe.period_seconds * probe.failure_threshold
 
 
-def _grace(pod: Pod, container: Container) -> float:
+def grace_period(pod: Pod, container: Container) -> float:
+    """Seconds from being told to end to being killed."""
     probe = container.liveness_probe
     if not pod.metadata.deleting and probe is not None and probe.termination_grace_period_seconds is not None:
         return probe.termination_grace_period_seconds
@@ -217,7 +218,7 @@ def _end(pod: Pod, containers: Containers, now: float) -> Decision:
         if not seen.running:
             continue  # a start under way is stopped once it has become a process
         if seen.terminated_at:
-            decision = _kill_in_time(container, seen, now, _grace(pod, container), decision)
+            decision = _kill_in_time(container, seen, now, grace_period(pod, container), decision)
         else:
             decision = _with(decision, Terminate(container, "Stopping container"))
     return decision

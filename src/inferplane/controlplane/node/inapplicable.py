@@ -21,7 +21,7 @@ _POD = (
     "share_process_namespace",
     "priority_class_name",
 )
-_CONTAINER = ("volume_devices", "stdin", "tty", "lifecycle")
+_CONTAINER = ("volume_devices", "stdin", "tty")
 # Members of securityContext that ask for something; the others forbid what a process of ours can't do or does not.
 _SECURITY = (
     "runAsUser",

@@ -31,8 +31,8 @@ class Seen:
     """One container. `run` is the latest one (living or ended), `previous` the one before it.
 
     `launching`: a start is under way; `progress` says how far it (or an init container that runs) has come where that
-    takes long. `terminated_at`: when SIGTERM was sent to the run, `killed` whether SIGKILL was; 0.0 and False for a run
-    that nobody stops.
+    takes long. `hooked`: its postStart hook is at work. `terminated_at`: when the run was told to end (first by its
+    preStop hook), `killed` whether SIGKILL was sent; 0.0 and False for a run that nobody stops.
     """
 
     run: Run | None = None
@@ -41,6 +41,7 @@ class Seen:
     progress: str = ""
     health: Health = Health()
     problem: Problem | None = None
+    hooked: bool = False
     terminated_at: float = 0.0
     killed: bool = False
 
@@ -64,7 +65,7 @@ ABSENT = Seen()
 
 def started(container: Container, seen: Seen) -> bool:
     """Kubernetes' `started`: the startup probe has succeeded, or there is none. An announcement stands for it."""
-    if not seen.running or seen.run is None:
+    if not seen.running or seen.run is None or seen.hooked:
         return False
     if seen.announces:
         return seen.run.ready_at > 0

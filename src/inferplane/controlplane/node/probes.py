@@ -173,21 +173,27 @@ async def _ask(probe: Probe, target: Target, session: aiohttp.ClientSession) -> 
         writer.close()
         return Finding(True)
     if probe.exec is not None:
-        return await _exec([target.places(word) for word in probe.exec.command], target)
+        return await run_command([target.places(word) for word in probe.exec.command], target)
     if probe.grpc is not None:
         return await _grpc(probe.grpc, probe.timeout_seconds, target)
     return Finding(True)  # the API server admits no probe without a handler
 
 
 async def _http(action: HttpGetAction, target: Target, session: aiohttp.ClientSession) -> Finding:
+    status = await request(action, target, session)
+    passed = 200 <= status < 400
+    return Finding(passed, "" if passed else f"HTTP probe failed with statuscode: {status}")
+
+
+async def request(action: HttpGetAction, target: Target, session: aiohttp.ClientSession) -> int:
+    """The status of the answer. Raises OSError, aiohttp.ClientError, and ValueError for a port without a number."""
     host = action.host or target.address
     port = port_number(action.port, target.ports)
     url = f"{action.scheme.lower()}://{host}:{port}/{action.path.lstrip('/')}"
     headers = {"User-Agent": "kube-probe/inferplane", **{one.name: one.value for one in action.http_headers}}
     # As a kubelet: certificates are not checked, redirects to elsewhere count as an answer.
     async with session.get(url, headers=headers, ssl=False, allow_redirects=False) as answer:
-        passed = 200 <= answer.status < 400
-        return Finding(passed, "" if passed else f"HTTP probe failed with statuscode: {answer.status}")
+        return answer.status
 
 
 async def _grpc(action: GrpcAction, timeout: float, target: Target) -> Finding:
@@ -197,7 +203,8 @@ async def _grpc(action: GrpcAction, timeout: float, target: Target) -> Finding:
     return Finding(not why, why)
 
 
-async def _exec(command: list[str], target: Target) -> Finding:
+async def run_command(command: list[str], target: Target) -> Finding:
+    """In the run's place; killed with all of its session when this is cancelled. Raises OSError."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,

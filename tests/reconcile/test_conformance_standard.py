@@ -26,6 +26,7 @@ from inferplane.client.kubernetes.kinds import (
     HORIZONTAL_POD_AUTOSCALER,
     HTTP_ROUTE,
     INGRESS,
+    INGRESS_CLASS,
     OPEN_TELEMETRY_COLLECTOR,
     POD,
     SCALED_OBJECT,
@@ -268,6 +269,30 @@ async def test_r38_an_ingress(components: dict[str, JsonObject], expected: list[
     assert (waiting["status"], not_yet["reason"]) == ("False", "IngressNotServed")
     assert (conditions["IngressReady"], conditions["Ready"]) == ("True", "True")
     assert status["url"] == "http://raw-foo-default.example.com"
+
+
+@pytest.mark.parametrize(
+    ("classes", "ready", "words"),
+    [
+        ([], "False", "there is no IngressClass 'istio' (ingress.ingressClassName); have: none"),
+        ([("nginx", "k8s.io/ingress-nginx")], "False", "have: nginx"),
+        ([("istio", "istio.io/ingress-controller")], "True", ""),
+    ],
+)
+async def test_an_ingress_of_another_controller_is_ready_once_it_is_there_and_one_of_nobody_never(
+    classes: list[tuple[str, str]], ready: str, words: str
+) -> None:
+    off = '{"enableGatewayApi": false, "ingressDomain": "example.com"}'
+    async with serving(config_map=config(ingress=off)) as world:
+        for name in ("inferplane", "istio"):
+            world.api.remove(INGRESS_CLASS, name, "")
+        for name, controller in classes:
+            world.api.add(INGRESS_CLASS, {"metadata": {"name": name}, "spec": {"controller": controller}})
+        await world.applied(isvc())
+        await world.available()
+        found = world.condition("IngressReady")
+    assert found["status"] == ready
+    assert words in str(found.get("message", ""))
 
 
 def path_of(path: JsonObject) -> str:

@@ -20,11 +20,12 @@ from inferplane.client.kubernetes.kinds import (
     CUSTOM_RESOURCE_DEFINITION,
     GATEWAY,
     GATEWAY_CLASS,
+    INGRESS_CLASS,
     NAMESPACE,
     PROCESS_IMAGE,
 )
 from inferplane.kernel.json import JsonObject, object_at, text_at
-from inferplane.resources import gateway, keda, process_image
+from inferplane.resources import gateway, keda, networking, process_image
 from inferplane.resources.autoscaling_knative import config as config_autoscaler
 from inferplane.resources.autoscaling_knative.crds import autoscaling_crds
 from inferplane.resources.crds import all_crds
@@ -60,6 +61,7 @@ def addons(gateway_port: int) -> list[Addon]:
         *(Addon(CUSTOM_RESOURCE_DEFINITION, one, ours=True) for one in knative_crds()),
         *(Addon(NAMESPACE, _namespace(one), ours=True) for one in (SYSTEM_NAMESPACE, KNATIVE_NAMESPACE)),
         *(Addon(_gateway_kind(one), one, ours=True) for one in gateway.default_objects(gateway_port)),
+        *(Addon(INGRESS_CLASS, one, ours=False) for one in networking.default_classes()),
         *(Addon(PROCESS_IMAGE, one, ours=False) for one in process_image.process_images()),
         Addon(CONFIG_MAP, inferenceservice_config(), ours=False),
         Addon(CONFIG_MAP, config_autoscaler.config_map(), ours=False),

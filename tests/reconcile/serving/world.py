@@ -17,6 +17,7 @@ from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.serving.controllers import controllers
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
 from inferplane.resources.gateway import default_objects
+from inferplane.resources.networking import default_classes
 
 RUNTIME_SPEC: JsonObject = {
     "supportedModelFormats": [{"name": "tensorflow", "version": "1", "autoSelect": True}],
@@ -148,6 +149,8 @@ async def serving(
 def _furnished(api: MemoryApi, config_map: JsonObject, port: int) -> MemoryApi:
     api.add(kinds.CONFIG_MAP, config_map)
     api.add(kinds.SERVING_RUNTIME, runtime())
+    for item in default_classes():
+        api.add(kinds.INGRESS_CLASS, item)
     for item in default_objects(port):
         api.add(kinds.GATEWAY if item["kind"] == "Gateway" else kinds.GATEWAY_CLASS, item)
     return api

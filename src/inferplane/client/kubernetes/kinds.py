@@ -28,6 +28,7 @@ GATEWAY_CLASS = Resource("gateway.networking.k8s.io", "v1", "gatewayclasses", "G
 GATEWAY = Resource("gateway.networking.k8s.io", "v1", "gateways", "Gateway")
 HTTP_ROUTE = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
 INGRESS = Resource("networking.k8s.io", "v1", "ingresses", "Ingress")
+INGRESS_CLASS = Resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", namespaced=False)
 INFERENCE_SERVICE = Resource("serving.kserve.io", "v1beta1", "inferenceservices", "InferenceService")
 SERVING_RUNTIME = Resource("serving.kserve.io", "v1alpha1", "servingruntimes", "ServingRuntime")
 CLUSTER_SERVING_RUNTIME = Resource(

@@ -175,6 +175,7 @@ BUILT_IN: tuple[Kind, ...] = (
     _kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", counts_generation=True),
     _kind("events.k8s.io/v1", "Event", "events", "ev", storage=Resource("", "v1", "events", "Event")),
     _kind("networking.k8s.io/v1", "Ingress", "ingresses", "ing", "status", counts_generation=True),
+    _kind("networking.k8s.io/v1", "IngressClass", "ingressclasses", namespaced=False, counts_generation=True),
     _kind(
         f"{CRD_GROUP}/v1",
         "CustomResourceDefinition",

@@ -20,6 +20,7 @@ from inferplane.client.kubernetes.kinds import (
     GATEWAY_CLASS,
     HTTP_ROUTE,
     INGRESS,
+    INGRESS_CLASS,
     NAMESPACE,
     SERVICE,
 )
@@ -52,7 +53,7 @@ from inferplane.resources.activator import SHARED_BACKEND
 from inferplane.resources.core import Namespace, Service
 from inferplane.resources.discovery import EndpointSlice
 from inferplane.resources.meta import ConditionStatus, ObjectMeta, condition
-from inferplane.resources.networking import Ingress
+from inferplane.resources.networking import Ingress, IngressClass, IngressStatus, Whose, class_of, whose
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ class GatewayController:
         self._gateways = informers.cache(GATEWAY, api.Gateway)
         self._routes = informers.cache(HTTP_ROUTE, api.HTTPRoute)
         self._ingresses = informers.cache(INGRESS, Ingress)
+        self._ingress_classes = informers.cache(INGRESS_CLASS, IngressClass)
         self._services = informers.cache(SERVICE, Service)
         self._slices = informers.cache(ENDPOINT_SLICE, EndpointSlice)
         self._namespaces = informers.cache(NAMESPACE, Namespace)
@@ -115,7 +117,8 @@ class GatewayController:
         self._classes.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
         self._gateways.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
         self._routes.on_change(lambda old, new: self._replan(old and wording(old), new and wording(new)))
-        self._ingresses.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
+        self._ingresses.on_change(lambda old, new: self._replan(old and _of_class(old), new and _of_class(new)))
+        self._ingress_classes.on_change(lambda old, new: self._classes_changed())
         self._namespaces.on_change(
             lambda old, new: self._replan(old and old.metadata.labels, new and new.metadata.labels)
         )
@@ -146,6 +149,12 @@ class GatewayController:
         if old != new:
             self._plan_is_stale = True
             self._wake.set()
+
+    def _classes_changed(self) -> None:
+        self._plan_is_stale = True
+        self._wake.set()
+        for one in self._ingresses.list():
+            self.controllers[3].enqueue(_key(one.metadata))
 
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
         """A Service that no route names yet, as every new one, is no reason to plan."""
@@ -220,7 +229,7 @@ class GatewayController:
         return World(
             classes=self._classes.list(),
             gateways=self._gateways.list(),
-            routes=[*self._routes.list(), *(route for one in self._ingresses.list() for route in self._as_routes(one))],
+            routes=[*self._routes.list(), *(route for one in self._our_ingresses() for route in self._as_routes(one))],
             service=self._service,
             namespaces={one.metadata.name: one.metadata.labels for one in self._namespaces.list()},
             local=self._services.matching("local", "all"),
@@ -228,6 +237,9 @@ class GatewayController:
 
     def _service(self, namespace: str, name: str) -> Service | None:
         return self._services.get(Key(namespace, name))
+
+    def _our_ingresses(self) -> list[Ingress]:
+        return [one for one in self._ingresses.list() if whose(one, self._ingress_classes.list()) is Whose.OURS]
 
     def _as_routes(self, ingress: Ingress) -> list[api.HTTPRoute]:
         ours = ours_among(self._classes.list(), self._gateways.list())
@@ -325,6 +337,8 @@ class GatewayController:
         found = self._ingresses.get(key)
         if found is None or not self._planned(3, key):
             return None
+        if whose(found, self._ingress_classes.list()) is not Whose.OURS:
+            return await self._leave(key, found)
         verdicts = [self._snapshot.routes.get(_key(one.metadata)) for one in self._as_routes(found)]
         progress = [self._route_progress(parent, one) for one in verdicts if one for parent in one.parents]
         was_served = bool(found.status.load_balancer.ingress)
@@ -332,11 +346,19 @@ class GatewayController:
             return Result(wait)
         resolved = bool(progress) and not any(one is None or one.unresolved for one in verdicts)
         served = resolved and all(one.state is State.PROGRAMMED for one in progress)
-        ports = [one.port for listeners in self._snapshot.gateways.values() for one in listeners]
-        made = ingresses.status(served, self._addresses[:1], ports)
+        made = self._ingress_status(served)
         if made != found.status:
             await self._write(INGRESS, key, msgspec.to_builtins(made))
         return None
+
+    async def _leave(self, key: Key, ingress: Ingress) -> None:
+        """One of another class: what we said of it when it was of ours is taken back."""
+        if ingress.status == self._ingress_status(True):
+            await self._write(INGRESS, key, msgspec.to_builtins(self._ingress_status(False)))
+
+    def _ingress_status(self, served: bool) -> IngressStatus:
+        ports = [one.port for listeners in self._snapshot.gateways.values() for one in listeners]
+        return ingresses.status(served, self._addresses[:1], ports)
 
     def _planned(self, controller: int, key: Key) -> bool:
         """A verdict from before a change must not be written as one on the changed object: the plan brings it back."""
@@ -414,3 +436,7 @@ def _was_programmed(route: api.HTTPRoute) -> bool:
         one and one.status is ConditionStatus.TRUE and one.observed_generation == route.metadata.generation
         for one in found
     )
+
+
+def _of_class(ingress: Ingress) -> tuple[str, object]:
+    return class_of(ingress), ingress.spec

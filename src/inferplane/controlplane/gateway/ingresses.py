@@ -1,7 +1,7 @@
 """Ingresses as routes: each is taken for the HTTPRoutes that say the same, attached to every Gateway of ours.
 
-On one machine no other controller is there, so the class of an Ingress does not matter; TLS is the Gateway's. An
-Ingress has no conditions: its status names the address once requests are served, and nothing before. Pure.
+Only those of a class of ours are served (`resources.networking.whose`); TLS is the Gateway's. An Ingress has no
+conditions: its status names the address once requests are served, and nothing before. Pure.
 """
 
 from collections.abc import Iterable, Sequence

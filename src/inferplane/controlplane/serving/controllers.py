@@ -27,6 +27,7 @@ from inferplane.resources.autoscaling import HorizontalPodAutoscaler
 from inferplane.resources.core import ConfigMap
 from inferplane.resources.gateway import Gateway
 from inferplane.resources.meta import ObjectMeta
+from inferplane.resources.networking import IngressClass
 from inferplane.resources.serving.inferenceservice import InferenceService
 from inferplane.resources.serving.runtime import ServingRuntime
 
@@ -102,7 +103,7 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
     def of_definition(definition: Definition) -> Iterable[Key]:
         return all_services() if definition.metadata.name in _DEFINITIONS else []
 
-    def of_gateway(_: Gateway) -> Iterable[Key]:
+    def of_gateway(_: Gateway | IngressClass) -> Iterable[Key]:
         return all_services()
 
     controller.watch(caches.isvcs, lambda one: [key_of_meta(one.metadata)])
@@ -116,6 +117,7 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
     controller.watch(caches.cluster_runtimes, of_runtime)
     controller.watch(caches.config_maps, of_config_map)
     controller.watch(caches.gateways, of_gateway)
+    controller.watch(caches.ingress_classes, of_gateway)
     controller.watch(knative.definitions, of_definition)
     caches.stores.watch(controller, all_services)
     return controller

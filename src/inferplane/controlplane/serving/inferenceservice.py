@@ -49,7 +49,7 @@ from inferplane.resources.autoscaling import HorizontalPodAutoscaler
 from inferplane.resources.core import ConfigMap, Pod, Service
 from inferplane.resources.gateway import Gateway, HTTPRoute
 from inferplane.resources.meta import Condition, ObjectMeta, condition
-from inferplane.resources.networking import Ingress
+from inferplane.resources.networking import Ingress, IngressClass
 from inferplane.resources.serving.config import CONFIG_NAME, CONFIG_NAMESPACE, Config, ConfigError, parse
 from inferplane.resources.serving.inferenceservice import InferenceService, InferenceServiceStatus
 from inferplane.resources.serving.runtime import ServingRuntime
@@ -74,6 +74,7 @@ class Caches:
     autoscalers: Cache[HorizontalPodAutoscaler]
     routes: Cache[HTTPRoute]
     ingresses: Cache[Ingress]
+    ingress_classes: Cache[IngressClass]
     pods: Cache[Pod]
     gateways: Cache[Gateway]
     isvcs: Cache[InferenceService]
@@ -90,6 +91,7 @@ class Caches:
             autoscalers=informers.cache(kinds.HORIZONTAL_POD_AUTOSCALER, HorizontalPodAutoscaler),
             routes=informers.cache(kinds.HTTP_ROUTE, HTTPRoute),
             ingresses=informers.cache(kinds.INGRESS, Ingress),
+            ingress_classes=informers.cache(kinds.INGRESS_CLASS, IngressClass),
             pods=informers.cache(kinds.POD, Pod),
             gateways=informers.cache(kinds.GATEWAY, Gateway),
             isvcs=informers.cache(kinds.INFERENCE_SERVICE, InferenceService),
@@ -267,6 +269,7 @@ class InferenceServices:
         return Observed(
             deployments=deployments,
             ingress=next(iter(self._caches.ingresses.matching(_BY_OWNER, meta.uid)), None),
+            ingress_classes=self._caches.ingress_classes.list(),
             routes={one.metadata.name: one for one in self._caches.routes.matching(_BY_OWNER, meta.uid)},
             pods={name: self._pods(meta.namespace, name) for name in deployments},
             gateway=self._gateway(todo.config),

@@ -24,7 +24,7 @@ from inferplane.resources.apps import Deployment
 from inferplane.resources.core import Pod
 from inferplane.resources.gateway import CLASS_NAME, Gateway, HTTPRoute
 from inferplane.resources.meta import Condition, ConditionStatus, condition
-from inferplane.resources.networking import Ingress
+from inferplane.resources.networking import Ingress, IngressClass, Whose, class_of, whose
 from inferplane.resources.serving.config import Ingress as IngressConfig
 from inferplane.resources.serving.inferenceservice import (
     Address,
@@ -45,6 +45,7 @@ class Observed:
     deployments: Mapping[str, Deployment] = field(default_factory=dict)
     routes: Mapping[str, HTTPRoute] = field(default_factory=dict)
     ingress: Ingress | None = None
+    ingress_classes: Sequence[IngressClass] = ()
     pods: Mapping[str, Sequence[Pod]] = field(default_factory=dict)
     gateway: Gateway | None = None
     refused: Mapping[str, Blocked] = field(default_factory=dict)
@@ -146,8 +147,13 @@ def _ingress_object(seen: Observed, predictor: Verdict) -> Verdict:
         return Verdict(predictor.status, "Predictor ingress not created", predictor.message or predictor.reason)
     if seen.ingress is None:
         return failed("Predictor ingress not created", "the Ingress does not exist yet")
+    who = whose(seen.ingress, seen.ingress_classes)
     ours = seen.gateway is not None and seen.gateway.spec.gateway_class_name == CLASS_NAME
-    if ours and not seen.ingress.status.load_balancer.ingress:
+    if who is Whose.NOBODYS and ours:
+        have = ", ".join(sorted(one.metadata.name for one in seen.ingress_classes)) or "none"
+        words = f"there is no IngressClass {class_of(seen.ingress)!r} (ingress.ingressClassName); have: {have}"
+        return failed("IngressNotServed", words)
+    if who is Whose.OURS and not seen.ingress.status.load_balancer.ingress:
         return failed("IngressNotServed", "the gateway does not serve the Ingress yet")
     return TRUE
 

@@ -319,6 +319,13 @@ def _ingress(obj: JsonObject, now: datetime) -> list[Json]:
     ]
 
 
+def _ingress_class(obj: JsonObject, now: datetime) -> list[Json]:
+    asked = object_at(obj, "spec", "parameters")
+    kind = ".".join(part for part in (text_at(asked, "kind"), text_at(asked, "apiGroup")) if part)
+    shown = f"{kind}/{text_at(asked, 'name')}" if asked else NONE
+    return [_name(obj), text_at(obj, "spec", "controller"), shown, _age(obj, now)]
+
+
 def created_at(obj: JsonObject, now: datetime) -> list[Json]:
     """The two columns of a kind that has no printer of its own."""
     return [_name(obj), text_at(obj, "metadata", "creationTimestamp")]
@@ -369,5 +376,6 @@ PRINTERS: dict[str, Printer] = {
     "discovery.k8s.io/endpointslices": Printer(_columns("Name,AddressType,Ports,Endpoints,Age"), _endpoint_slice),
     "metrics.k8s.io/nodes": Printer(_columns("Name,CPU,Memory,Window"), _node_use),
     "metrics.k8s.io/pods": Printer(_columns("Name,CPU,Memory,Window"), _pod_use),
+    "networking.k8s.io/ingressclasses": Printer(_columns("Name,Controller,Parameters,Age"), _ingress_class),
     "networking.k8s.io/ingresses": Printer(_columns("Name,Class,Hosts,Address,Ports,Age"), _ingress),
 }

@@ -10,6 +10,7 @@ from inferplane.cli.durations import Duration
 from inferplane.cli.manifests import read_manifests
 from inferplane.cli.output import encoded
 from inferplane.cli.session import Session
+from inferplane.cli.simulation import measured as measured_run
 from inferplane.cli.simulation import report
 from inferplane.cli.simulation.chart import chart
 from inferplane.cli.simulation.plot import plot, require
@@ -103,6 +104,7 @@ def _check(trace: Trace, file: str) -> None:
 @click.option("--replicas", type=click.IntRange(min=0), help="Ready at the beginning (default: min-scale).")
 @click.option("--until", type=Duration(), help="When to stop (default: when the load has ended and it may be at zero).")
 @click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw it into a file: .png, .svg or .pdf.")
+@click.option("--beside", type=click.Path(path_type=Path), help="For --plot: a real run's seconds, drawn beside it.")
 @click.option("--name", default="", help="Of the service, where the files have several.")
 @click.option("--component", default="", help="predictor, transformer or explainer.")
 @click.option("-n", "--namespace", help="For objects that name none (default: default).")
@@ -119,6 +121,7 @@ def simulate(
     replicas: int | None,
     until: float | None,
     picture: Path | None,
+    beside: Path | None,
     name: str,
     component: str,
     namespace: str | None,
@@ -135,6 +138,7 @@ def simulate(
     """
     if picture:
         require(picture)
+    measured = measured_run.read(beside) if beside else []
     manifests = [one for file in filenames for one in read_manifests(file)]
     subject = subject_of(manifests, namespace or "default", name, component)
     curve = _curve(load, ramp)
@@ -155,7 +159,7 @@ def simulate(
     else:
         _show(subject, scenario, run)
     if picture:
-        plot(picture, report.heading(subject, scenario), scenario, run)
+        plot(picture, report.heading(subject, scenario), scenario, run, measured)
         session.terminal.say(f"drawn: {picture}")
     if not output:
         session.terminal.next(f"inferplane apply {' '.join(f'-f {one}' for one in filenames)}")

@@ -1,6 +1,7 @@
 """A run as a picture: load, requests in flight and pods over time; panic is shaded. Needs matplotlib."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +13,7 @@ from inferplane.resources.autoscaling_knative.annotations import CONCURRENCY
 from inferplane.resources.autoscaling_knative.resolution import DeciderSpec
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 # Of Okabe and Ito: told apart by everyone.
@@ -29,21 +31,55 @@ def require(file: Path) -> None:
         raise InferplaneError(f"--plot {file}: there is no directory {file.parent}")
 
 
-def plot(file: Path, title: str, scenario: Scenario, run: Run) -> None:
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """What is drawn below each other; `wakes`: the times of cold starts."""
+
+    title: str
+    frames: Sequence[Frame]
+    wakes: Sequence[float] = ()
+
+
+def plot(file: Path, title: str, scenario: Scenario, run: Run, measured: Sequence[Frame] = ()) -> None:
+    """With `measured` it stands beside the simulation, to the same scales."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 7.5), dpi=150, layout="constrained")
-    load, flight, pods = figure.subplots(3, 1, sharex=True, height_ratios=[1, 1.4, 1.6])
+    wakes = [one.t for one in run.events if one.what == What.WAKE]
+    shown = [_Column("simulated" if measured else "", run.frames, wakes)]
+    shown += [_Column("measured", measured)] if measured else []
+    figure = Figure(figsize=(3 + 8 * len(shown), 7.5), dpi=150, layout="constrained")
+    panels = figure.subplots(3, len(shown), sharex=True, sharey="row", squeeze=False, height_ratios=[1, 1.4, 1.6])
     name, _, rest = title.partition(": ")
-    figure.suptitle(name, x=0.01, ha="left", fontsize=14, fontweight="bold")
-    load.set_title(rest, loc="left", fontsize=8.5, color=_GREY)
-    _load(load, run.frames)
-    _in_flight(flight, scenario.spec, run.frames)
-    _pods(pods, scenario, run)
-    for axes in (load, flight, pods):
-        _dress(axes, run.frames)
-    pods.set_xlabel("seconds")
+    figure.suptitle(f"{name}\n", x=0.01, ha="left", fontsize=14, fontweight="bold")
+    figure.text(0.01, 0.945, rest, fontsize=8.5, color=_GREY)
+    for at, column in enumerate(shown):
+        _draw(list(panels[:, at]), column, scenario, max(one.wanted for some in shown for one in some.frames))
+    for row in panels:
+        _explain(list(row))
     figure.savefig(file)
+
+
+def _draw(panels: "Sequence[Axes]", column: _Column, scenario: Scenario, peak: int) -> None:
+    """`peak`: the most that is wanted in any column."""
+    load, flight, pods = panels
+    load.set_title(column.title, loc="left", fontsize=10)
+    _load(load, column.frames)
+    _in_flight(flight, scenario.spec, column.frames)
+    _pods(pods, column, scenario.limits.max_scale, peak)
+    for axes in panels:
+        _dress(axes, column.frames)
+    pods.set_xlabel("seconds")
+
+
+def _explain(row: "Sequence[Axes]") -> None:
+    """One legend for a row, right of it."""
+    found: dict[str, Artist] = {}
+    for axes in row:
+        handles, labels = axes.get_legend_handles_labels()
+        found.update(zip(labels, handles, strict=True))
+    if found:
+        place = (1.005, 1)
+        row[-1].legend([*found.values()], [*found], loc="upper left", bbox_to_anchor=place, frameon=False, fontsize=8.5)
 
 
 def _times(frames: Sequence[Frame]) -> list[float]:
@@ -65,8 +101,9 @@ def _in_flight(axes: "Axes", spec: DeciderSpec, frames: Sequence[Frame]) -> None
     stable, panic = f"stable average ({spec.stable_window} s)", f"panic average ({spec.panic_window} s)"
     axes.fill_between(times, waiting, step="post", color=_RED, alpha=0.25, linewidth=0, label="waiting")
     axes.step(times, in_flight, where="post", color=_GREY, linewidth=1, label="in flight")
-    axes.plot(*_known(frames, "stable"), color=_BLUE, linewidth=2, label=stable)
-    axes.plot(*_known(frames, "panic"), color=_ORANGE, linewidth=1.5, label=panic)
+    for which, label, color, width in (("stable", stable, _BLUE, 2.0), ("panic", panic, _ORANGE, 1.5)):
+        if any(getattr(one, which) is not None for one in frames):
+            axes.plot(*_known(frames, which), color=color, linewidth=width, label=label)
     axes.set_ylabel("requests" if spec.metric == CONCURRENCY else "requests; averages a second")
 
 
@@ -79,22 +116,22 @@ def _or_gap(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _pods(axes: "Axes", scenario: Scenario, run: Run) -> None:
+def _pods(axes: "Axes", column: _Column, most: int, peak: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    times, ready = _times(run.frames), [one.ready for one in run.frames]
-    wanted, most = [one.wanted for one in run.frames], scenario.limits.max_scale
-    beyond = 0 < most < max(wanted)
+    times, ready = _times(column.frames), [one.ready for one in column.frames]
+    wanted = [one.wanted for one in column.frames]
+    beyond = 0 < most < peak
     axes.fill_between(times, ready, step="post", color=_GREEN, alpha=0.3, linewidth=0)
     axes.step(times, ready, where="post", color=_GREEN, linewidth=2, label="ready")
-    words = f"wanted (up to {max(wanted)})" if beyond else "wanted"
+    words = f"wanted (up to {peak})" if beyond else "wanted"
     axes.step(times, wanted, where="post", color=_BLUE, linewidth=1.2, linestyle="--", label=words)
     if beyond:
         axes.axhline(most, color=_GREY, linewidth=1, linestyle=":", label=f"max-scale ({most})")
         axes.set_ylim(top=most * 1.5)
-    wakes = [one.t for one in run.events if one.what == What.WAKE]
-    if wakes:
-        axes.plot(wakes, [0] * len(wakes), "^", color=_RED, markersize=7, clip_on=False, zorder=5, label="cold start")
+    if column.wakes:
+        nothing = [0] * len(column.wakes)
+        axes.plot(column.wakes, nothing, "^", color=_RED, markersize=7, clip_on=False, zorder=5, label="cold start")
     axes.set_ylabel("pods")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -107,7 +144,7 @@ def _dress(axes: "Axes", frames: Sequence[Frame]) -> None:
     axes.grid(axis="y", color="#e5e7eb", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1), frameon=False, fontsize=8.5)
+    axes.label_outer(remove_inner_ticks=False)
 
 
 def _spans(frames: Sequence[Frame], is_so: Callable[[Frame], bool]) -> Iterator[tuple[float, float]]:

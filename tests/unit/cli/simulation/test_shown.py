@@ -107,6 +107,22 @@ def test_a_picture_is_drawn(desk: Desk, file: str, tmp_path: Path) -> None:
     assert "<!-- max-scale (3) -->" in drawn
 
 
+def test_a_real_run_is_drawn_beside_the_simulated_one(
+    desk: Desk, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib", reason="the extra plot is not installed")
+    picture, real = tmp_path / "out.svg", tmp_path / "real.json"
+    real.write_text(json.dumps({"frames": [{"t": t, "rate": 5, "ready": 1} for t in range(1, 30)]}))
+    arguments = ("--load", "0:100,20:0", "--plot", str(picture), "--beside", str(real))
+    assert desk.type("autoscaler", "simulate", "-f", file, *arguments) == 0
+    drawn = picture.read_text()
+    assert "<!-- simulated -->" in drawn
+    assert "<!-- measured -->" in drawn
+    real.write_text('{"frames": [{"rate": 5}]}')
+    assert desk.type("autoscaler", "simulate", "-f", file, *arguments) == 1
+    assert f"{real}: Object missing required field `t` - at `$.frames[0]`" in capsys.readouterr().err
+
+
 def test_nothing_of_matplotlib_is_imported_without_a_picture(
     desk: Desk, file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ _PLAIN = frozenset(
      "idleTimeoutSeconds"}
 )  # fmt: skip
 _PREFIX = "kubernetes.podspec-"
+_FIELD_REF = _PREFIX + "fieldref"
 _FEATURES = {
     "affinity": "affinity",
     "dnsConfig": "dnsconfig",
@@ -179,16 +180,16 @@ def _all_containers(spec: JsonObject, features: Features) -> Problems:
         yield f"spec.containers: expected exactly one with ports, got {len(serving)}"
     for number, one in enumerate(found):
         is_serving = len(found) == 1 or number in serving
-        yield from _container(one, f"spec.containers[{number}]", serving=is_serving)
+        yield from _container(one, f"spec.containers[{number}]", features, serving=is_serving)
         if is_serving or features.has("multi-container-probing"):
             yield from _probes(one, f"spec.containers[{number}]")
         elif one.get("readinessProbe") or one.get("livenessProbe"):
             yield f"spec.containers[{number}]: a probe is not allowed while multi-container-probing is not enabled"
     for number, one in enumerate(containers(spec, "initContainers")):
-        yield from _container(one, f"spec.initContainers[{number}]", serving=False)
+        yield from _container(one, f"spec.initContainers[{number}]", features, serving=False)
 
 
-def _container(one: JsonObject, path: str, *, serving: bool) -> Problems:
+def _container(one: JsonObject, path: str, features: Features, *, serving: bool) -> Problems:
     if one.get("name") == QUEUE_PROXY:
         yield f"{path}.name: {QUEUE_PROXY!r} is reserved"
     if not one.get("image"):
@@ -197,6 +198,13 @@ def _container(one: JsonObject, path: str, *, serving: bool) -> Problems:
     for number, variable in enumerate(containers(one, "env")):
         if variable.get("name") in reserved:
             yield f"{path}.env[{number}].name: {variable['name']!r} is reserved"
+        source = variable.get("valueFrom")
+        if (
+            isinstance(source, dict)
+            and source.keys() & {"fieldRef", "resourceFieldRef"}
+            and not features.has(_FIELD_REF)
+        ):
+            yield f"{path}.env[{number}].valueFrom: not allowed while {_FIELD_REF} in config-features is not enabled"
     for number, mount in enumerate(containers(one, "volumeMounts")):
         if str(mount.get("mountPath", "")).rstrip("/") in {one.rstrip("/") for one in _RESERVED_PATHS}:
             yield f"{path}.volumeMounts[{number}].mountPath: {mount.get('mountPath')!r} is reserved"

@@ -47,6 +47,7 @@ def test_what_knative_takes_is_taken(containers: list[JsonObject]) -> None:
         ([{"name": "a"}], "image: is needed"),
         ([APP | {"env": [{"name": "K_SERVICE", "value": "x"}]}], "'K_SERVICE' is reserved"),
         ([APP | {"env": [{"name": "PORT", "value": "x"}]}], "'PORT' is reserved"),
+        ([APP | {"env": [{"name": "A", "valueFrom": {"fieldRef": {}}}]}], "podspec-fieldref in config-features"),
         ([APP | {"ports": [{"containerPort": 1}, {"containerPort": 2}]}], "ports: expected one, got 2"),
         ([APP | {"ports": [{"containerPort": 8012}]}], "8012 is reserved"),
         ([APP | {"ports": [{"containerPort": 70000}]}], "expected 0 to 65535"),

@@ -1,5 +1,6 @@
 """Canaries in Standard mode, by the numbers of KServe's tests (C1 to C7; list: `scenarios`)."""
 
+import pytest
 from tests.reconcile.conformance import (
     ISVC,
     TRANSFORMER,
@@ -10,7 +11,7 @@ from tests.reconcile.conformance import (
     replicas,
     with_components,
 )
-from tests.reconcile.serving.world import World, isvc, serving
+from tests.reconcile.serving.world import World, config, isvc, serving
 
 from inferplane.client.kubernetes.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE, SERVICE
 from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
@@ -181,3 +182,31 @@ async def test_a_canary_without_traffic_runs_and_takes_nothing_off_the_stable_pr
         await available(world, f"{ISVC}-v2-predictor")
         assert replicas(world) == {f"{ISVC}-predictor": 4, f"{ISVC}-v2-predictor": 1}
         assert shares(world) == [(f"{ISVC}-predictor", 100), (f"{ISVC}-v2-predictor", 0)]
+
+
+@pytest.mark.parametrize(
+    ("ingress", "labels", "why"),
+    [
+        ('{"enableGatewayApi": false, "ingressDomain": "example.com"}', {}, "an Ingress has no weights"),
+        ('{"ingressDomain": "example.com"}', {"networking.kserve.io/visibility": "cluster-local"}, "has no routes"),
+        ('{"ingressDomain": "example.com", "disableIngressCreation": true}', {}, "has no routes"),
+    ],
+)
+async def test_where_nothing_splits_the_requests_a_canary_says_so_and_takes_no_replica(
+    ingress: str, labels: JsonObject, why: str
+) -> None:
+    body = stable(canary("v2", 25))
+    object_at(body, "metadata")["labels"] = labels
+    async with serving(config_map=config(ingress=ingress)) as world:
+        await world.applied(body)
+        waiting = world.condition("CanaryPredictorReady")["reason"]
+        for name in ("predictor", "v2-predictor"):
+            await available(world, f"{ISVC}-{name}")
+        found, split = world.condition("CanaryPredictorReady"), replicas(world)
+        status = world.status()
+    assert waiting == "CanariesNotReady"
+    assert (found["status"], found["reason"], found["severity"]) == ("False", "NoTrafficSplit", "Info")
+    assert why in str(found["message"])
+    assert str(found["message"]).endswith(f"they are at {ISVC}-v2-predictor")
+    assert split == {f"{ISVC}-predictor": 4, f"{ISVC}-v2-predictor": 1}
+    assert status["canaryStatuses"] == [{"name": "v2", "ready": True, "trafficPercent": 25}]

@@ -34,6 +34,10 @@ _SERVICE = {
     "ModelLoadFailed": Meaning("the model could not be fetched or loaded", "read the message, then the pod's log"),
     "Stopped": Meaning("the annotation serving.kserve.io/stop is true", "remove the annotation"),
     "AllCanariesReady": Meaning("every canary takes its share of the requests"),
+    "NoTrafficSplit": Meaning(
+        "canaries run, but nothing gives them their share: there is an Ingress, or no way in from outside",
+        "set ingress.enableGatewayApi to true, or ask the canaries at their Services",
+    ),
     "CanariesNotReady": Meaning("a canary has no available replica, and takes no requests", "read the message"),
     "InvalidConfiguration": Meaning(
         "the ConfigMap inferenceservice-config cannot be read; the last good one is in effect", "correct the named key"

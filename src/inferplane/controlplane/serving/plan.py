@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from inferplane.client.kubernetes import kinds
-from inferplane.controlplane.serving import canaries, components, names, render, selection, storage, workers
+from inferplane.controlplane.serving import canaries, components, names, render, routes, selection, storage, workers
 from inferplane.controlplane.serving.canaries import Share
 from inferplane.controlplane.serving.components import Component
 from inferplane.controlplane.serving.merging import InvalidPredictor
@@ -103,6 +103,15 @@ class Plan:
     @property
     def stopped(self) -> bool:
         return self.isvc.metadata.annotations.get(names.STOP, "").lower() == "true"
+
+    @property
+    def unsplit(self) -> str:
+        """Why nothing splits the requests between the predictor and its canaries; empty when HTTPRoutes do."""
+        if routes.is_internal(self.isvc, self.config.ingress):
+            return "the service has no routes, which would split them: it is for inside the cluster only"
+        if not self.config.ingress.enable_gateway_api:
+            return "an Ingress has no weights: set ingress.enableGatewayApi to true in inferenceservice-config"
+        return ""
 
     @property
     def groups(self) -> list[tuple[str, tuple[Desired, ...]]]:
@@ -280,7 +289,8 @@ def _with_predecessor(
 
 
 def _ready(todo: Plan) -> list[Share]:
-    return [one.share for one in todo.canaries if one.ready]
+    """Those that take their share off the predictor."""
+    return [one.share for one in todo.canaries if one.ready and not todo.unsplit]
 
 
 def _with_canaries(todo: Plan, spec: InferenceServiceSpec, runtimes: Runtimes, available: Collection[str]) -> Plan:
@@ -347,7 +357,7 @@ def _way(todo: Plan, part: Part) -> Way:
     others = tuple(
         (other.component.name, canary.share.percent)
         for canary in todo.canaries
-        if canary.ready
+        if canary.ready and not todo.unsplit
         for other in canary.parts
         if other.component.kind == kind
     )

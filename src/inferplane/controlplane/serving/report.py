@@ -113,6 +113,9 @@ def as_before(plan: Plan, type: str) -> Verdict:
 
 def _canaries(plan: Plan, seen: Observed) -> Verdict:
     waiting = [one for one in plan.canaries if not one.ready]
+    if plan.unsplit and not waiting:
+        where = ", ".join(part.component.name for one in plan.canaries for part in one.parts)
+        return failed("NoTrafficSplit", f"canaries run and take no requests: {plan.unsplit}; they are at {where}")
     if not waiting:
         return Verdict(ConditionStatus.TRUE, "AllCanariesReady")
     return failed("CanariesNotReady", "; ".join(f"{one.share.name}: {_trouble(one, seen)}" for one in waiting))

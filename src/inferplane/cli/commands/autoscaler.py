@@ -166,11 +166,14 @@ def simulate(
 
 
 def _curve(load: str, is_ramp: bool) -> Curve:
-    file = Path(load)
-    if not (":" in load or file.exists()):
-        raise CurveError(f"--load {load}: no such file, and no points such as 0:10,60:200,120:0")
-    text = file.read_text() if ":" not in load else load
-    return parse_load(text, "--load" if ":" in load else load, is_ramp=is_ramp)
+    if ":" in load:
+        return parse_load(load, "--load", is_ramp=is_ramp)
+    try:
+        return parse_load(Path(load).read_text(), load, is_ramp=is_ramp)
+    except FileNotFoundError as error:
+        raise CurveError(f"--load {load}: no such file, and no points such as 0:10,60:200,120:0") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise CurveError(f"--load {load}: {error}") from error
 
 
 def _until(subject: Subject, load: Curve) -> float:

@@ -8,7 +8,7 @@ Objects have their defaults when they are read: the API server fills them in, `b
 from enum import StrEnum
 from typing import Literal
 
-from inferplane.resources.meta import Condition, ObjectMeta, View
+from inferplane.resources.meta import Condition, LabelSelector, ObjectMeta, View
 from inferplane.resources.serving.fields import JsonObject, Quantity
 
 # --- HorizontalPodAutoscaler ------------------------------------------------------------------------------------------
@@ -43,12 +43,30 @@ class ResourceMetric(View, frozen=True, kw_only=True):
     target: MetricTarget = MetricTarget()
 
 
-class MetricSpec(View, frozen=True, kw_only=True):
-    """The kinds of metric that need an adapter of their own (Pods, Object, External) are known by their type alone."""
+class MetricIdentifier(View, frozen=True, kw_only=True):
+    name: str = ""
+    selector: LabelSelector | None = None
 
+
+class PodsMetric(View, frozen=True, kw_only=True):
+    """An average over the pods, from an adapter. Of an external metric, too, nothing more is read."""
+
+    metric: MetricIdentifier = MetricIdentifier()
+
+
+class ObjectMetric(PodsMetric, frozen=True, kw_only=True):
+    """About another object, from an adapter."""
+
+    described_object: ScaleTargetRef = ScaleTargetRef()
+
+
+class MetricSpec(View, frozen=True, kw_only=True):
     type: str = ""
     resource: ResourceMetric | None = None
     container_resource: ResourceMetric | None = None
+    pods: PodsMetric | None = None
+    object: ObjectMetric | None = None
+    external: PodsMetric | None = None
 
 
 class Policy(View, frozen=True, kw_only=True):

@@ -183,6 +183,20 @@ async def test_without_metrics_the_number_stays_and_it_is_told_once() -> None:
         assert sorted(told) == ["FailedComputeMetricsReplicas", "FailedGetResourceMetric"]
 
 
+async def test_a_metric_that_needs_an_adapter_is_a_condition_and_an_event() -> None:
+    asked: Json = {"name": "queue", "selector": {"matchLabels": {"topic": "a"}}}
+    external: Json = {"metric": asked, "target": {"type": "AverageValue", "averageValue": "30"}}
+    async with roomy() as platform:
+        await platform.applied(DEPLOYMENT, requesting(2))
+        await platform.applied(HPA, hpa(metrics=[{"type": "External", "external": external}]))
+        await platform.started()
+        await passed(platform)
+        found, told = condition(platform, "ScalingActive"), [reason for reason, _ in platform.events()]
+    assert found[:2] == ("False", "FailedGetExternalMetric")
+    assert "unable to get external metric default/queue/&LabelSelector{" in found[2]
+    assert {"FailedGetExternalMetric", "FailedComputeMetricsReplicas"} <= set(told)
+
+
 async def test_a_metrics_server_that_is_away_is_named() -> None:
     def away(write: Write) -> None:
         if write.verb == "list" and write.resource == POD_METRICS:

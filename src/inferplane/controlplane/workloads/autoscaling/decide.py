@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from inferplane.controlplane.workloads.autoscaling import usage
+from inferplane.controlplane.workloads.autoscaling import adapters, usage
 from inferplane.controlplane.workloads.autoscaling.limits import Bounds, History, allowed
 from inferplane.controlplane.workloads.autoscaling.usage import (
     AverageValue,
@@ -135,7 +135,8 @@ def _by_metrics(
     clock: float,
     conditions: Mapping[str, Says],
 ) -> Verdict:
-    found = _compute(hpa.spec.metrics, seen, _tolerance(hpa.spec.behavior, settings), settings.patience, now)
+    namespace, tolerance = hpa.metadata.namespace, _tolerance(hpa.spec.behavior, settings)
+    found = _compute(hpa.spec.metrics, namespace, seen, tolerance, settings.patience, now)
     conditions = {**conditions, ACTIVE: found.active}
     if found.replicas is None:
         return Verdict(seen.replicas, "", conditions, found.metrics, history, found.warnings)
@@ -172,7 +173,12 @@ def _no(reason: str, message: str) -> Says:
 
 
 def _compute(
-    specs: Sequence[MetricSpec], seen: Observed, tolerance: Tolerance, patience: Patience, now: datetime
+    specs: Sequence[MetricSpec],
+    namespace: str,
+    seen: Observed,
+    tolerance: Tolerance,
+    patience: Patience,
+    now: datetime,
 ) -> _Computed:
     if not seen.has_selector:
         words = "the HPA target's scale is missing a selector"
@@ -183,6 +189,8 @@ def _compute(
     metrics: list[MetricStatus] = []
     for spec in specs:
         try:
+            if words := adapters.trouble(spec, namespace):
+                raise CannotCompute(words)
             one = _propose(spec, seen, tolerance, patience, now)
         except CannotCompute as error:
             failures.append((_failure_reason(spec), str(error)))
@@ -220,7 +228,7 @@ def _propose(spec: MetricSpec, seen: Observed, tolerance: Tolerance, patience: P
     """Raises CannotCompute."""
     source = spec.resource if spec.type == MetricType.RESOURCE else spec.container_resource
     if spec.type not in (MetricType.RESOURCE, MetricType.CONTAINER_RESOURCE) or source is None:
-        raise CannotCompute(f"metrics of type {spec.type} need a metrics adapter, which there is none of here")
+        raise CannotCompute(f"unknown metric source type {spec.type!r} or no block of its name")
     what = "resource" if spec.type == MetricType.RESOURCE else "container"
     samples = _samples(seen.used, source)
     try:

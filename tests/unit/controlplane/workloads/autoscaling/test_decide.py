@@ -17,10 +17,15 @@ from inferplane.controlplane.workloads.autoscaling.decide import Observed, Setti
 from inferplane.controlplane.workloads.autoscaling.limits import History
 from inferplane.resources.autoscaling import (
     HorizontalPodAutoscaler,
+    MetricIdentifier,
     MetricSpec,
     MetricTarget,
+    ObjectMetric,
+    PodsMetric,
     ResourceMetric,
+    ScaleTargetRef,
 )
+from inferplane.resources.meta import LabelSelector
 
 
 def verdict(one: HorizontalPodAutoscaler, *cpu: str, replicas: int | None = None, count: int | None = None) -> Verdict:
@@ -108,9 +113,53 @@ def test_without_metrics_it_says_so() -> None:
     assert found.warnings[1][1].startswith("invalid metrics (1 invalid out of 1), first error is: failed to get cpu")
 
 
-def test_a_metric_that_needs_an_adapter_is_named() -> None:
-    found = verdict(hpa(metrics=[MetricSpec(type="External")]), "50m")
-    assert said(found)["ScalingActive"] == ("False", "FailedGetExternalMetric")
+CUSTOM = "unable to fetch metrics from custom metrics API: no custom metrics API (custom.metrics.k8s.io) registered"
+REQUESTS = MetricIdentifier(name="requests")
+QUEUE = MetricIdentifier(name="queue", selector=LabelSelector(match_labels={"b": "2", "a": "1"}))
+ROUTE = ScaleTargetRef(kind="Ingress", name="main")
+
+
+@pytest.mark.parametrize(
+    ("metric", "reason", "words"),
+    [
+        (
+            MetricSpec(type="Pods", pods=PodsMetric(metric=REQUESTS)),
+            "FailedGetPodsMetric",
+            f"unable to get metric requests: {CUSTOM}",
+        ),
+        (
+            MetricSpec(type="Object", object=ObjectMetric(metric=REQUESTS, described_object=ROUTE)),
+            "FailedGetObjectMetric",
+            f"unable to get metric requests: Ingress on ml main/{CUSTOM}",
+        ),
+        (
+            MetricSpec(type="External", external=PodsMetric(metric=QUEUE)),
+            "FailedGetExternalMetric",
+            (
+                "unable to get external metric ml/queue/&LabelSelector{MatchLabels:map[string]string{a: 1,b: 2,},"
+                "MatchExpressions:[]LabelSelectorRequirement{},}: unable to fetch metrics from external metrics API: the "
+                "server could not find the requested resource (get queue.external.metrics.k8s.io)"
+            ),
+        ),
+        (MetricSpec(type="External"), "FailedGetExternalMetric", "unknown metric source type 'External' or no block"),
+        (MetricSpec(type="Cloud"), "InvalidMetricSourceType", "unknown metric source type 'Cloud' or no block"),
+    ],
+)
+def test_a_metric_that_needs_an_adapter_is_told_in_kubernetes_words(
+    metric: MetricSpec, reason: str, words: str
+) -> None:
+    found = verdict(hpa(metrics=[metric]), "50m")
+    assert said(found)["ScalingActive"] == ("False", reason)
+    assert found.replicas == 1
+    assert words in found.conditions["ScalingActive"].message
+    assert [one for one, _ in found.warnings] == [reason, "FailedComputeMetricsReplicas"]
+
+
+def test_beside_such_a_metric_another_may_scale_up_but_not_down() -> None:
+    both = [MetricSpec(type="Pods", pods=PodsMetric(metric=REQUESTS)), cpu_metric()]
+    up, down = verdict(hpa(metrics=both), "160m", "80m"), verdict(hpa(metrics=both), "1m", "1m")
+    assert (up.replicas, said(up)["ScalingActive"]) == (3, ("True", "ValidMetricFound"))
+    assert (down.replicas, said(down)["ScalingActive"]) == (2, ("False", "FailedGetPodsMetric"))
 
 
 def test_a_target_without_a_selector_cannot_be_measured() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import pytest
 from aiohttp import web
-from tests.e2e.test_gateway import Platform, running, to
+from tests.e2e.gateway_under_test import Platform, running, to
 
 from inferplane.controlplane.autoscaling.collect import EnvoyStatistics
 from inferplane.signals.gateway import Meter, Moment

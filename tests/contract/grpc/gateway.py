@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import grpc
-from tests.e2e.test_gateway import Platform, running, until
+from tests.e2e.gateway_under_test import Platform, running, until
 
 from inferplane.client.kubernetes.kinds import ENDPOINT_SLICE, SERVICE
 from inferplane.kernel.json import Json, JsonObject

@@ -196,6 +196,10 @@ class Client:
         for name in flight.removed:
             state.held.pop(name, None)
             state.refused.pop(name, None)
+            if kind is Kind.CLUSTER:
+                # They went with it, whatever the client says of its subscription later.
+                self._kinds[Kind.ENDPOINTS].held.pop(name, None)
+                self._kinds[Kind.ENDPOINTS].open[name] = None
         return {*flight.resources, *flight.removed}
 
     def _refuse(self, kind: Kind, state: _Subscription, flight: _Flight, message: str) -> set[str]:
@@ -284,8 +288,10 @@ class Client:
 
     def _complete(self, resource: Resource) -> bool:
         """Whether the client has all that the resource refers to, so that it can serve it at once."""
-        clusters, endpoints = self._kinds[Kind.CLUSTER].held, self._kinds[Kind.ENDPOINTS].held
-        return all(name in clusters and name in endpoints for name in resource.needs)
+        clusters, endpoints = self._kinds[Kind.CLUSTER], self._kinds[Kind.ENDPOINTS].held
+        # Wanted again while it is being taken away: it still counts as held, and is about to be gone.
+        leaving = clusters.flight.removed if clusters.flight else ()
+        return all(name in clusters.held and name in endpoints and name not in leaving for name in resource.needs)
 
     def _hosts_are_known(self) -> bool:
         """After a reconnect a client tells what it has kind by kind; before the last we can't tell what is needed."""

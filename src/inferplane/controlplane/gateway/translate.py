@@ -119,6 +119,8 @@ def _connection_manager(value: Listener) -> hcm_pb2.HttpConnectionManager:
         # Model servers number requests themselves, and know a head again that has no id in it.
         generate_request_id=wrappers_pb2.BoolValue(value=False),
         server_header_transformation=hcm_pb2.HttpConnectionManager.PASS_THROUGH,
+        # Else Envoy refuses the upgrade; a connection that was upgraded is only passed on.
+        upgrade_configs=[hcm_pb2.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
         stream_idle_timeout=_duration(STREAM_IDLE_TIMEOUT),
         request_headers_timeout=_duration(HEADERS_TIMEOUT),
         local_reply_config=_local_replies(),

@@ -133,6 +133,49 @@ def test_a_cluster_goes_after_the_last_host_that_needs_it() -> None:
     assert talk.said() == [("CLUSTER", [], ["c"])]
 
 
+def test_a_host_that_needs_a_cluster_again_waits_until_it_has_gone_and_come_back() -> None:
+    talk = serving()
+    for kind in (Kind.CLUSTER, Kind.ENDPOINTS):
+        talk.puts(resource(kind, "other"))
+    talk.said()
+    talk.takes(Kind.CLUSTER)
+    talk.asks(Kind.ENDPOINTS, "other")
+    talk.said()
+    talk.takes(Kind.ENDPOINTS)
+    talk.puts(resource(Kind.HOST, "http/a", "2", needs=["other"]))
+    for kind in (Kind.CLUSTER, Kind.ENDPOINTS):
+        talk.drops(kind, "c")
+    assert talk.said() == [("HOST", ["http/a@2"], [])]
+    talk.takes(Kind.HOST)
+    assert talk.said() == [("CLUSTER", [], ["c"])]
+    # Wanted again before Envoy has said that it is gone.
+    for kind in (Kind.CLUSTER, Kind.ENDPOINTS):
+        talk.puts(resource(kind, "c"))
+    talk.puts(resource(Kind.HOST, "http/a", "3", needs=["c"]))
+    assert talk.said() == []
+    talk.takes(Kind.CLUSTER)
+    talk.asks(Kind.ENDPOINTS, leaves=["c"])
+    assert talk.said() == [("CLUSTER", ["c@1"], [])]
+    talk.asks(Kind.ENDPOINTS, "c")
+    talk.takes(Kind.CLUSTER)
+    assert talk.said() == [("ENDPOINTS", ["c@1"], [])]
+    talk.takes(Kind.ENDPOINTS)
+    assert talk.said() == [("HOST", ["http/a@3"], [])]
+
+
+def test_endpoints_come_again_with_their_cluster_though_the_client_never_left_them() -> None:
+    talk = serving()
+    for kind, name in ((Kind.HOST, "http/a"), (Kind.CLUSTER, "c"), (Kind.ENDPOINTS, "c")):
+        talk.drops(kind, name)
+    talk.said()
+    talk.takes(Kind.HOST)
+    talk.said()
+    for kind in (Kind.CLUSTER, Kind.ENDPOINTS):
+        talk.puts(resource(kind, "c"))
+    talk.takes(Kind.CLUSTER)
+    assert talk.said() == [("CLUSTER", ["c@1"], []), ("ENDPOINTS", ["c@1"], [])]
+
+
 def test_after_a_reconnect_only_differences_are_sent() -> None:
     talk = Conversation(
         resource(Kind.CLUSTER, "same", "1"), resource(Kind.CLUSTER, "newer", "2"), resource(Kind.LISTENER, "http")

@@ -71,10 +71,12 @@ class LinearWindow:
         """Keeps the newest figures that fit. Of a window without data only the time of the last figure stays."""
         if size == self.size:
             return
-        buckets, total = [0.0] * size, 0.0
+        buckets: list[float] = []
+        total = 0.0
         if self.is_empty(second):
             self._first = _NEVER
         else:
+            buckets = [0.0] * size
             for one in range(self._last, self._last - min(size, self.size), -1):
                 buckets[one % size] = self._bucket(one)
                 total += buckets[one % size]

@@ -105,3 +105,12 @@ def test_new_windows_keep_what_was_seen() -> None:
     load = decider.load(at(60))
     assert load
     assert (load.stable, load.panic) == (14, 14)
+
+
+def test_new_windows_cost_nothing_where_nothing_is_known() -> None:
+    decider = loaded(SPEC, 14, until=60, ready=2)
+    decider.release(at(200))
+    decider.update(replace(SPEC, stable_window=30), at(200))
+    assert desired(decider, 2, 200) is None
+    decider.record(T0 + 201, 21, 0)
+    assert desired(decider, 2, 201) == 3

@@ -137,8 +137,8 @@ ROUTE = ScaleTargetRef(kind="Ingress", name="main")
             "FailedGetExternalMetric",
             (
                 "unable to get external metric ml/queue/&LabelSelector{MatchLabels:map[string]string{a: 1,b: 2,},"
-                "MatchExpressions:[]LabelSelectorRequirement{},}: unable to fetch metrics from external metrics API: the "
-                "server could not find the requested resource (get queue.external.metrics.k8s.io)"
+                "MatchExpressions:[]LabelSelectorRequirement{},}: unable to fetch metrics from external metrics API: "
+                "the server could not find the requested resource (get queue.external.metrics.k8s.io)"
             ),
         ),
         (MetricSpec(type="External"), "FailedGetExternalMetric", "unknown metric source type 'External' or no block"),

@@ -6,6 +6,9 @@ the ports of that address. Both use the words and the rule of this module.
 
 LOCAL_ADDRESS = "inferplane.dev/local-address"
 
+LOCAL_ROUTE = "inferplane.dev/local-route"
+"""Annotation of a Service without pods of its own: the HTTPRoute of its namespace by which its requests are split."""
+
 _PRIVILEGED = 1024
 _ABOVE = 10_000
 

@@ -11,6 +11,7 @@ from inferplane.client.kubernetes.kinds import (
     KNATIVE_ROUTE,
     KNATIVE_SERVICE,
     POD_AUTOSCALER,
+    SERVICE,
 )
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
 
@@ -108,6 +109,34 @@ async def test_local_hosts_have_a_gateway_of_their_own_where_there_is_one() -> N
         assert world.hosts() == {HOST: {FIRST: 100}, local: {FIRST: 100}}
         parents = list_at(world.spec(HTTP_ROUTE, local), "parentRefs")
         assert [text_at(one, "name") for one in parents if isinstance(one, dict)] == ["in"]
+
+
+async def test_a_name_inside_of_the_cluster_is_a_service_that_leads_by_the_route() -> None:
+    async with knative() as world:
+        await world.applied(service("app:1", LATEST | {"tag": "new"}))
+        assert world.hosts() == {}
+        found = {name: world.peek(SERVICE, name) for name in (NAME, f"new-{NAME}")}
+        assert {
+            name: object_at(one, "metadata", "annotations")["inferplane.dev/local-route"] for name, one in found.items()
+        } == {NAME: HOST, f"new-{NAME}": f"new-{HOST}"}
+        assert object_at(found[NAME], "spec")["clusterIP"] == "None"
+
+        await world.applied(service("app:1", LATEST))
+        assert not world.exists(SERVICE, f"new-{NAME}")
+        await world.configured("config-gateway", local_gateways="- gateway: kserve/in\n  service: ns/inside\n")
+        assert world.spec(SERVICE, NAME)["externalName"] == "inside.ns.svc.cluster.local"
+
+
+async def test_a_service_of_that_name_by_somebody_else_stays_until_it_goes() -> None:
+    async with knative() as world:
+        await world.add(SERVICE, {"metadata": {"name": NAME}, "spec": {"selector": {"app": "other"}}})
+        await world.applied(service())
+        await world.serves()
+        assert world.condition("Ready") == "True"
+        assert "selector" in world.spec(SERVICE, NAME)
+        await world.api.delete(SERVICE, NAME, "default")
+        await world.rests()
+        assert "selector" not in world.spec(SERVICE, NAME)
 
 
 async def test_a_rollout_moves_requests_step_by_step() -> None:

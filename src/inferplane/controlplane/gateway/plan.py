@@ -19,7 +19,7 @@ from inferplane.controlplane.gateway.rules import (
     compile_route,
     stand_in,
 )
-from inferplane.controlplane.gateway.services import Door, doors
+from inferplane.controlplane.gateway.services import Door, doors, doors_to, route_of
 from inferplane.controlplane.gateway.values import Assignment, Cluster, Endpoint, Listener, VirtualHost
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.resources import discovery
@@ -163,6 +163,8 @@ class Planner:
         parts: dict[Place, list[Compiled]] = {}
         clusters: dict[str, Cluster] = {}
         attached: dict[tuple[Key, str], int] = {}
+        led = {found for one in world.local if (found := route_of(one))}
+        leading: dict[Key, Compiled] = {}
         for route in world.routes:
             name = key(route.metadata)
             place = self._place(name, route, doors)
@@ -172,6 +174,8 @@ class Planner:
             routes[name] = _verdict(place, compiled)
             if compiled.unsupported:
                 continue
+            if name in led:
+                leading[name] = compiled
             for section in place.sections:
                 attached[section] = attached.get(section, 0) + 1
             for spot in place.places:
@@ -182,7 +186,7 @@ class Planner:
             # Envoy 1.40 keeps a listener closed until its route table has had a first virtual host, whatever it is.
             parts.setdefault(_spot(port, hostnames.domain("")), [])
         listeners = self._listeners(opened)
-        for door in self._doors_of(world):
+        for door in self._doors_of(world, leading):
             listeners[door.listener.name] = door.listener
             clusters.update((one.name, one) for one in door.clusters)
         self._forget_all_but(routes)
@@ -194,9 +198,15 @@ class Planner:
             gateways=_with_counts(verdicts, attached),
         )
 
-    def _doors_of(self, world: World) -> Iterator[Door]:
+    def _doors_of(self, world: World, routes: Mapping[Key, Compiled]) -> Iterator[Door]:
+        """`routes`: those by which a Service's requests are split."""
         known, self._local = self._local, {}
         for service in world.local:
+            route = route_of(service)
+            if route is not None:
+                if route in routes:
+                    yield from doors_to(service, routes[route])
+                continue
             name = key(service.metadata)
             self._named.add(name)
             before = known.get(name)

@@ -7,11 +7,12 @@ has: routes with ranks, clusters, and a listener, so that retries, balancing and
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inferplane.controlplane.gateway.rules import FindService, compile_route
+from inferplane.controlplane.gateway.rules import Compiled, FindService, compile_route
 from inferplane.controlplane.gateway.values import Cluster, Listener, VirtualHost
+from inferplane.controlplane.machinery.cache import Key
 from inferplane.resources.core import Service
 from inferplane.resources.gateway import HTTPBackendRef, HTTPRoute, HTTPRouteRule, HTTPRouteSpec
-from inferplane.resources.local_services import LOCAL_ADDRESS, local_port
+from inferplane.resources.local_services import LOCAL_ADDRESS, LOCAL_ROUTE, local_port
 from inferplane.resources.meta import ObjectMeta
 
 
@@ -30,16 +31,38 @@ def address_of(service: Service) -> str:
 
 def doors(service: Service, find: FindService) -> Iterator[Door]:
     """`find` knows the Service too."""
-    address, opened = address_of(service), set[int]()
-    if not address or service.spec.type == "ExternalName":
+    for number, served in _opened(service):
+        yield _door(service, number, compile_route(_to(service, served), find))
+
+
+def route_of(service: Service) -> Key | None:
+    """The HTTPRoute that splits the requests to a Service without pods of its own."""
+    name = service.metadata.annotations.get(LOCAL_ROUTE)
+    return Key(service.metadata.namespace, name) if name else None
+
+
+def doors_to(service: Service, route: Compiled) -> Iterator[Door]:
+    """Those of a Service whose requests are split by `route`, whatever host they name."""
+    for number, _ in _opened(service):
+        yield _door(service, number, route)
+
+
+def _door(service: Service, number: int, compiled: Compiled) -> Door:
+    address = address_of(service)
+    host = VirtualHost(f"{service.metadata.namespace}/{service.metadata.name}", "*", compiled.in_order)
+    return Door(Listener(f"service-{address}:{number}", number, (address,), host), compiled.clusters)
+
+
+def _opened(service: Service) -> Iterator[tuple[int, int]]:
+    """(port of the listener, port of the Service)."""
+    opened = set[int]()
+    if not address_of(service) or service.spec.type == "ExternalName":
         return
     for port, served in _ports(service):
         number = local_port(port)
         if number not in opened:
             opened.add(number)
-            compiled = compile_route(_to(service, served), find)
-            host = VirtualHost(f"{service.metadata.namespace}/{service.metadata.name}", "*", compiled.in_order)
-            yield Door(Listener(f"service-{address}:{number}", number, (address,), host), compiled.clusters)
+            yield number, served
 
 
 def _ports(service: Service) -> Iterator[tuple[int, int]]:

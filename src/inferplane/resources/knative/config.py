@@ -121,10 +121,14 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Gateways:
-    """Namespace and name of the Gateways that routes attach to (`config-gateway`)."""
+    """Namespace and name of the Gateways that routes attach to (`config-gateway`).
+
+    `local_service`: the Service through which the cluster reaches the local one, where it has one.
+    """
 
     external: tuple[str, str] = ("kserve", "kserve-ingress-gateway")
     local: tuple[str, str] = ("kserve", "kserve-ingress-gateway")
+    local_service: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,15 +221,16 @@ def _features(data: Mapping[str, str], config: Config) -> Config:
 
 def _gateways(data: Mapping[str, str], config: Config) -> Config:
     problems: list[str] = []
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, Mapping[str, tuple[str, str]]] = {}
     for key in data.keys() & {"external-gateways", "local-gateways"}:
         try:
             found[key] = _gateway(data[key])
         except ValueError as error:
             problems.append(f"{key}: {error}")
     _refuse(GATEWAY, problems)
-    external = found.get("external-gateways", Gateways().external)
-    return _with(config, gateways=Gateways(external, found.get("local-gateways", external)))
+    external = found.get("external-gateways", {}).get("gateway", Gateways().external)
+    local = found.get("local-gateways", {})
+    return _with(config, gateways=Gateways(external, local.get("gateway", external), local.get("service")))
 
 
 _READERS: Mapping[str, Callable[[Mapping[str, str], Config], Config]] = {
@@ -340,15 +345,16 @@ def _labels(text: str) -> Mapping[str, str]:
     return {str(key): str(value) for key, value in selector.items()}
 
 
-def _gateway(text: str) -> tuple[str, str]:
-    """The first of the list; Knative's own Gateway API integration takes one, too."""
+def _gateway(text: str) -> Mapping[str, tuple[str, str]]:
+    """`gateway` and `service` of the first of the list; Knative's own Gateway API integration takes one, too."""
     found = _yaml(text)
     first = found[0] if isinstance(found, list) and found else None
-    named = text_at(cast(JsonObject, first), "gateway") if isinstance(first, dict) else ""
-    namespace, _, name = named.partition("/")
-    if not (namespace and name):
-        raise ValueError("expected a list whose first entry has gateway: NAMESPACE/NAME")
-    return namespace, name
+    words = {key: text_at(cast(JsonObject, first), key) for key in ("gateway", "service")} if first else {}
+    named = {key: tuple(word.split("/")) for key, word in words.items() if word}
+    pairs = {key: (pair[0], pair[1]) for key, pair in named.items() if len(pair) == 2 and all(pair)}
+    if "gateway" not in pairs or pairs.keys() != named.keys():
+        raise ValueError("expected a list whose first entry has gateway: NAMESPACE/NAME, and service likewise or none")
+    return pairs
 
 
 # --- what one machine starts with -------------------------------------------------------------------------------------

@@ -1,13 +1,16 @@
 """Services that have an address on this machine, and the listeners they get."""
 
+from dataclasses import replace
+
 import msgspec
-from tests.unit.controlplane.gateway.test_plan import CLASS, gateway
+from tests.unit.controlplane.gateway.test_plan import CLASS, gateway, route, rule, world
 
 from inferplane.controlplane.gateway.plan import Planner, Snapshot, World
 from inferplane.controlplane.gateway.values import Forward, Listener, Route, Target
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.kernel.json import JsonObject
 from inferplane.resources.core import Service
+from inferplane.resources.gateway import HTTPRoute
 
 HTTP: JsonObject = {"name": "http", "port": 80}
 GRPC: JsonObject = {"name": "grpc", "port": 9000, "appProtocol": "kubernetes.io/h2c"}
@@ -63,6 +66,19 @@ def test_behind_a_headless_service_the_containers_port_leads_there_too() -> None
 def test_grpc_calls_come_to_the_http_port_where_the_service_takes_them_there() -> None:
     found = planned(service(HTTP, annotations=ON_HTTP))
     assert leads(found) == {10080: ("ml/iris:80/h2c", "ml/iris:80")}
+
+
+def test_requests_to_a_service_without_pods_are_split_by_the_route_that_it_names() -> None:
+    split = route(rule("s", "t"), name="split", hosts=("iris.ml.localhost",))
+    notes: JsonObject = {"inferplane.dev/local-address": "127.9.0.5", "inferplane.dev/local-route": "split"}
+    meta: JsonObject = {"name": "iris", "namespace": "default", "annotations": notes}
+    placeholder = msgspec.convert({"metadata": meta, "spec": {"ports": [HTTP], "clusterIP": "None"}}, Service)
+
+    def found(*routes: HTTPRoute) -> dict[int, tuple[str, ...]]:
+        return leads(Planner().plan(replace(world(*routes), local=(placeholder,))))
+
+    assert found(split) == {10080: ("default/s:80", "default/t:80")}
+    assert found() == {}
 
 
 def test_an_external_name_and_a_service_that_nobody_asked_for_have_no_listener() -> None:

@@ -6,15 +6,18 @@ A bad target changes nothing of what is programmed. A gradual rollout is taken o
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from inferplane.client.kubernetes.api import NotFound
+import msgspec
+
+from inferplane.client.kubernetes.api import NotFound, Resource
 from inferplane.client.kubernetes.kinds import (
     GATEWAY,
     HTTP_ROUTE,
     KNATIVE_CONFIGURATION,
     KNATIVE_REVISION,
     KNATIVE_ROUTE,
+    SERVICE,
 )
-from inferplane.controlplane.knative.applying import ensure, is_foreign, write_status
+from inferplane.controlplane.knative.applying import MANAGER, ensure, is_foreign, write_status
 from inferplane.controlplane.knative.revisions.render import protocol
 from inferplane.controlplane.knative.routes import hosts, render, rollout, status, traffic
 from inferplane.controlplane.knative.routes.hosts import Hosts
@@ -32,11 +35,13 @@ from inferplane.kernel.clock import Clock, timestamp
 from inferplane.kernel.json import JsonObject, text_at
 from inferplane.resources import go_text
 from inferplane.resources.conditions import READY, Verdict, copied
+from inferplane.resources.core import Service
 from inferplane.resources.gateway import Gateway, HTTPRoute
 from inferplane.resources.go_text import NANOSECONDS
 from inferplane.resources.knative import Configuration, Revision, Route, RouteStatus, words
 from inferplane.resources.knative.route import INGRESS_READY
 from inferplane.resources.knative.validation import metadata_problems
+from inferplane.resources.meta import ObjectMeta
 
 _BY_OWNER = "controller"
 _BY_TARGET = "knative target"
@@ -55,18 +60,26 @@ class RouteController:
         self._revisions = informers.cache(KNATIVE_REVISION, Revision)
         self._http_routes = informers.cache(HTTP_ROUTE, HTTPRoute)
         self._http_routes.add_index(_BY_OWNER, _owner_uids)
+        self._services = informers.cache(SERVICE, Service)
+        self._services.add_index(_BY_OWNER, _owner_uids)
         self._gateways = informers.cache(GATEWAY, Gateway)
         self.controller = Controller("knative route", self.reconcile, clock=clock)
         self.controller.watch(self._routes, lambda one: [key_of_meta(one.metadata)])
         self.controller.watch(self._configurations, lambda one: self._aiming_at("configuration", one))
         self.controller.watch(self._revisions, lambda one: self._aiming_at("revision", one))
         self.controller.watch(self._http_routes, lambda one: controller_key(one.metadata, KNATIVE_ROUTE))
+        self.controller.watch(self._services, self._named_after)
         self.controller.watch(self._gateways, lambda _: [key_of_meta(one.metadata) for one in self._routes.list()])
         settings.on_change(self._all_again)
 
     def _all_again(self) -> None:
         for one in self._routes.list():
             self.controller.enqueue(key_of_meta(one.metadata))
+
+    def _named_after(self, service: Service) -> Iterable[Key]:
+        """The Route whose placeholder it is, or is in the way of."""
+        key = key_of_meta(service.metadata)
+        return [*controller_key(service.metadata, KNATIVE_ROUTE), *([key] if self._routes.get(key) else [])]
 
     def _aiming_at(self, kind: str, one: Configuration | Revision) -> Iterable[Key]:
         found = self._routes.matching(_BY_TARGET, _target(kind, one.metadata.namespace, one.metadata.name))
@@ -85,16 +98,19 @@ class RouteController:
 
     async def _reconciled(self, route: Route) -> tuple[RouteStatus, int | None]:
         """The status, and when the next step of a rollout is due."""
-        now, urls = timestamp(self._clock.now()), self._urls()
+        now, urls, settings = timestamp(self._clock.now()), self._urls(), self._settings.serving
         try:
-            main = hosts.of(route, traffic.DEFAULT, self._settings.serving)
-            targets = traffic.resolved(route, self._world(route))
-            groups = traffic.groups(targets)
-            named = {tag: hosts.of(route, tag, self._settings.serving) for tag in groups}
+            named = {tag: hosts.of(route, tag, settings) for tag in traffic.tags(route)}
         except hosts.InvalidHost as error:
             return status.blocked(route, status.invalid_host(str(error)), now), None
+        main = named[traffic.DEFAULT]
+        # Before there is anything behind them: who names them when it starts is told their address.
+        await self._place_holders(route, render.placeholders(route, named.values(), settings.gateways))
+        try:
+            targets = traffic.resolved(route, self._world(route))
         except Unassigned as error:
             return status.blocked(route, error.verdict, now, main, urls), None
+        groups = traffic.groups(targets)
         if problems := metadata_problems(route.metadata):
             return status.blocked(route, status.invalid_host("; ".join(problems)), now, main, urls), None
         state = self._rollout(route, groups, main)
@@ -177,13 +193,39 @@ class RouteController:
     async def _ensure(self, route: Route, body: JsonObject) -> HTTPRoute:
         return await ensure(self._api, HTTP_ROUTE, body, self._live(route, body), HTTPRoute)
 
+    async def _place_holders(self, route: Route, wanted: Sequence[JsonObject]) -> None:
+        """A Service of that name by somebody else stays, and the name leads to it."""
+        for body in wanted:
+            name = text_at(body, "metadata", "name")
+            live = self._services.get(Key(route.metadata.namespace, name))
+            if not is_foreign(live, route.metadata):
+                await self._ensure_service(body, live)
+        names = {text_at(one, "metadata", "name") for one in wanted}
+        for one in self._services.matching(_BY_OWNER, route.metadata.uid):
+            if one.metadata.name not in names:
+                await self._delete(SERVICE, one.metadata)
+
+    async def _ensure_service(self, body: JsonObject, live: Service | None) -> None:
+        """The node adds an annotation, and the server fills in addresses: what we say is compared, not the whole."""
+        wanted = msgspec.convert(body, Service)
+        if live is not None:
+            marks = wanted.metadata.annotations.items() <= live.metadata.annotations.items()
+            if marks and wanted.metadata.labels == live.metadata.labels and _leads_alike(wanted, live):
+                return
+        await self._api.apply(SERVICE, body, wanted.metadata.namespace, manager=MANAGER)
+
     async def _remove_others(self, route: Route, kept: set[str]) -> None:
         for one in self._http_routes.matching(_BY_OWNER, route.metadata.uid):
-            if one.metadata.name not in kept and not one.metadata.deleting:
-                try:
-                    await self._api.delete(HTTP_ROUTE, one.metadata.name, one.metadata.namespace, uid=one.metadata.uid)
-                except NotFound:
-                    continue
+            if one.metadata.name not in kept:
+                await self._delete(HTTP_ROUTE, one.metadata)
+
+    async def _delete(self, resource: Resource, meta: ObjectMeta) -> None:
+        if meta.deleting:
+            return
+        try:
+            await self._api.delete(resource, meta.name, meta.namespace, uid=meta.uid)
+        except NotFound:
+            return
 
     def _tell(self, route: Route, made: RouteStatus) -> None:
         was, now = copied(route.status.conditions, READY), copied(made.conditions, READY)
@@ -219,6 +261,10 @@ def _targets(route: Route) -> list[str]:
     ]
 
 
-def _owner_uids(one: HTTPRoute) -> list[str]:
+def _leads_alike(one: Service, other: Service) -> bool:
+    return (one.spec.type, one.spec.external_name) == (other.spec.type, other.spec.external_name)
+
+
+def _owner_uids(one: HTTPRoute | Service) -> list[str]:
     owner = one.metadata.controller_of()
     return [owner.uid] if owner else []

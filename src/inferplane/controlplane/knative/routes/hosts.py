@@ -30,6 +30,11 @@ class Hosts:
         return self.external or self.local[-1]
 
     @property
+    def service(self) -> str:
+        """Name of the Service that stands for it inside of the cluster."""
+        return self.local[0].partition(".")[0]
+
+    @property
     def cluster_local(self) -> str:
         return self.local[-1]
 

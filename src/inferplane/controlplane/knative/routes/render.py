@@ -4,12 +4,13 @@ Backends are the revisions' public Services; the headers are those by which an a
 the cluster go to the local Gateway, which may be the same one. Rules: `pkg/reconciler/route/resources/ingress.go`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from inferplane.client.kubernetes.kinds import HTTP_ROUTE, KNATIVE_ROUTE
+from inferplane.client.kubernetes.api import Resource
+from inferplane.client.kubernetes.kinds import HTTP_ROUTE, KNATIVE_ROUTE, SERVICE
 from inferplane.controlplane.knative.applying import without
 from inferplane.controlplane.knative.routes import rollout
 from inferplane.controlplane.knative.routes.hosts import Hosts
@@ -21,7 +22,8 @@ from inferplane.resources import gateway
 from inferplane.resources.activator import IDLE_TIMEOUT, NAMESPACE_HEADER, REVISION_HEADER
 from inferplane.resources.autoscaling_knative.podautoscaler import ProtocolType
 from inferplane.resources.knative import Route, words
-from inferplane.resources.knative.config import Gateways
+from inferplane.resources.knative.config import CLUSTER_DOMAIN, Gateways
+from inferplane.resources.local_services import LOCAL_ROUTE
 
 PORTS = {ProtocolType.HTTP1: 80, ProtocolType.H2C: 81}
 """Of a revision's public Service."""
@@ -68,7 +70,7 @@ def _of_group(route: Route, plan: Plan, tag: str, gateways: Gateways) -> Iterato
     spec: JsonObject = {"rules": [_rule(route, plan, tag)]}
     idle = _loosest([plan.backends[name].idle_timeout for name in split(plan.groups[tag], plan.rollout, tag)])
     for name, names, parent in _ways(hosts, gateways):
-        made = _http_route(route, name, spec | _attached(names, parent))
+        made = _child(route, HTTP_ROUTE, name, spec | _attached(names, parent))
         if idle:
             _annotate(made, IDLE_TIMEOUT, f"{idle}s")
         yield made
@@ -90,16 +92,37 @@ def _ways(hosts: Hosts, gateways: Gateways) -> Iterator[tuple[str, Sequence[str]
         yield hosts.cluster_local, hosts.local, gateways.local
 
 
+def placeholders(route: Route, hosts: Iterable[Hosts], gateways: Gateways) -> list[JsonObject]:
+    """A Service for each traffic group, so that its name inside of the cluster is one, and nobody else's.
+
+    Where the local Gateway has a Service its name leads there; on one machine our gateway listens for it.
+    """
+    return [_placeholder(route, one, gateways) for one in hosts]
+
+
+def _placeholder(route: Route, hosts: Hosts, gateways: Gateways) -> JsonObject:
+    port: JsonObject = {"name": "http", "port": 80, "protocol": "TCP", "targetPort": 80}
+    spec: JsonObject = {"clusterIP": "None", "ports": [port]}
+    if gateways.local_service is not None:
+        namespace, name = gateways.local_service
+        target = f"{name}.{namespace}.svc.{CLUSTER_DOMAIN}"
+        spec = {"type": "ExternalName", "externalName": target, "ports": [port], "sessionAffinity": "None"}
+    made = _child(route, SERVICE, hosts.service, spec)
+    *_, (local, _, _) = _ways(hosts, gateways)
+    _annotate(made, LOCAL_ROUTE, local)
+    return made
+
+
 def _attached(hosts: Sequence[str], parent: tuple[str, str]) -> JsonObject:
     reference: JsonObject = {"group": gateway.GROUP, "kind": "Gateway", "namespace": parent[0], "name": parent[1]}
     return {"parentRefs": [reference], "hostnames": [*hosts]}
 
 
-def _http_route(route: Route, name: str, spec: JsonObject) -> JsonObject:
+def _child(route: Route, resource: Resource, name: str, spec: JsonObject) -> JsonObject:
     meta = route.metadata
     return {
-        "apiVersion": HTTP_ROUTE.api_version,
-        "kind": HTTP_ROUTE.kind,
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
         "metadata": {
             "name": name,
             "namespace": meta.namespace,

@@ -107,6 +107,11 @@ def _waiting(message: str) -> Unassigned:
 # --- groups -----------------------------------------------------------------------------------------------------------
 
 
+def tags(route: Route) -> list[str]:
+    """Of the traffic groups, the default one first."""
+    return list(dict.fromkeys([DEFAULT, *(one.tag for one in route.spec.traffic)]))
+
+
 def groups(targets: Sequence[Target]) -> dict[str, list[Target]]:
     """The default group with all entries, and each tag with its own at 100 %."""
     found: dict[str, list[Target]] = {DEFAULT: [*targets]}

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 EventKind = Literal["Normal", "Warning"]
 
+EVENTS_WAIT = 0.1
+"""The patience of a platform whose control plane is one process: a pod that starts makes eight events in 30 ms."""
+
 # How many different events are remembered for counting, and how many may wait to be written.
 _REMEMBERED = 4096
 _PENDING = 10_000
@@ -49,8 +52,10 @@ class _Told:
 
 
 class Recorder:
-    def __init__(self, api: Api, component: str, clock: Clock) -> None:
+    def __init__(self, api: Api, component: str, clock: Clock, *, patience: float = 0.0) -> None:
+        """`patience`: seconds that an event waits, so that what it tells of is not held up by the telling."""
         self._api = api
+        self._patience = patience
         self._component = component
         self._clock = clock
         self._pending: asyncio.Queue[_News] = asyncio.Queue(_PENDING)
@@ -71,7 +76,10 @@ class Recorder:
     async def run(self) -> None:
         """Writes events until cancelled."""
         while True:
+            calm = self._pending.empty()
             news = await self._pending.get()
+            if calm and self._patience:
+                await self._clock.sleep(self._patience)
             try:
                 await self._write(news)
             except (ApiError, ServerUnreachable) as error:

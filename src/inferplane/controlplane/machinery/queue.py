@@ -1,10 +1,12 @@
 """The keyed work queue between informers and a controller's workers.
 
 A key that is added while it waits is there once; one that is added while it is being worked on is worked on once more
-afterwards, never twice at the same time. A failed key comes back after a growing delay.
+afterwards, never twice at the same time. A failed key comes back after a growing delay. One task waits for all that is
+delayed: controllers ask for every one of thousands of keys to come back "in 15 seconds".
 """
 
 import asyncio
+import heapq
 from collections import deque
 
 from inferplane.controlplane.machinery.cache import Key
@@ -20,7 +22,10 @@ class WorkQueue:
         self._waiting: set[Key] = set()
         self._running: set[Key] = set()
         self._failures: dict[Key, int] = {}
-        self._timers: dict[Key, tuple[float, asyncio.Task[None]]] = {}
+        self._due: dict[Key, float] = {}
+        self._delayed: list[tuple[float, Key]] = []  # a heap; an entry counts if `_due` still says the same
+        self._alarm: asyncio.Task[None] | None = None
+        self._alarm_at = 0.0
         self._filled = asyncio.Event()
 
     def add(self, key: Key, after: float = 0.0) -> None:
@@ -63,9 +68,10 @@ class WorkQueue:
         return not self._ready and not self._running
 
     def close(self) -> None:
-        for _, timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._due.clear()
+        self._delayed.clear()
 
     def _offer(self, key: Key) -> None:
         self._ready.append(key)
@@ -73,14 +79,30 @@ class WorkQueue:
 
     def _add_later(self, key: Key, after: float) -> None:
         moment = self._clock.monotonic() + after
-        known = self._timers.get(key)
-        if known is not None:
-            if known[0] <= moment:
-                return
-            known[1].cancel()
-        self._timers[key] = (moment, asyncio.create_task(self._ring(key, after), name=f"delayed {key}"))
+        if moment >= self._due.get(key, float("inf")):
+            return
+        self._due[key] = moment
+        heapq.heappush(self._delayed, (moment, key))
+        if self._alarm is None or moment < self._alarm_at:
+            self._set_alarm()
 
-    async def _ring(self, key: Key, after: float) -> None:
+    def _set_alarm(self) -> None:
+        """For the first moment of all; none when nothing is delayed."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = None
+        if self._delayed:
+            self._alarm_at = self._delayed[0][0]
+            after = self._alarm_at - self._clock.monotonic()
+            self._alarm = asyncio.create_task(self._ring(after), name="delayed keys")
+
+    async def _ring(self, after: float) -> None:
         await self._clock.sleep(after)
-        del self._timers[key]
-        self.add(key)
+        now = self._clock.monotonic()
+        while self._delayed and self._delayed[0][0] <= max(now, self._alarm_at):
+            moment, key = heapq.heappop(self._delayed)
+            if self._due.get(key) == moment:
+                del self._due[key]
+                self.add(key)
+        self._alarm = None
+        self._set_alarm()

@@ -36,6 +36,7 @@ def controllers(
     """
     api: Api = informers.api
     census = Census(informers, discovery, clock)
+    scheduler = Scheduler(api, informers, clock, recorder)
     keda = [ScaledObjectController(api, informers, clock, recorder).controller] if scaled_objects else []
     return [
         *keda,
@@ -44,8 +45,8 @@ def controllers(
         NamespaceCloser(api, informers, discovery, census, clock).controller,
         GarbageCollector(api, census, clock).controller,
         DeploymentController(api, informers, clock, recorder).controller,
-        ReplicaSetController(api, informers, clock, recorder).controller,
+        ReplicaSetController(api, informers, clock, recorder, scheduler).controller,
         AutoscalerController(api, informers, clock, recorder, autoscaling).controller,
-        Scheduler(api, informers, clock, recorder).controller,
+        scheduler.controller,
         EndpointSliceController(api, informers, clock).controller,
     ]

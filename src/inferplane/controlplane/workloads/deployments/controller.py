@@ -76,7 +76,12 @@ class DeploymentController:
         if not sight.deployment.metadata.deleting:
             if await self._claim(sight) or await self._annotate(sight):
                 sight = self._sight(key) or sight
-            created = await self._step(sight)
+            made = await self._step(sight)
+            if made is None:
+                # The pods first: the status is written when the ReplicaSet's controller has asked for them.
+                self.controller.enqueue(key)
+                return None
+            created = made
         sight = self._sight(key) or sight
         await self._write_status(sight, created)
         sight = self._sight(key) or sight
@@ -129,14 +134,14 @@ class DeploymentController:
             patch: JsonObject = {"metadata": {"annotations": {REVISION: str(sight.number)}}}
             await self._api.patch(DEPLOYMENT, sight.key.name, patch, sight.key.namespace)
 
-    async def _step(self, sight: _Sight) -> str:
-        """One step of the rollout. Returns the name of the ReplicaSet that it made, if it made one."""
+    async def _step(self, sight: _Sight) -> str | None:
+        """One step of the rollout. Returns the name of the ReplicaSet that it made, "" for none; None if it scaled."""
         step = rollout.next_step(sight.deployment, sight.new, sight.old)
         if step.create is not None:
             return await self._create(sight, step.create)
         for name, replicas in step.scales.items():
             await self._scale(sight, name, replicas)
-        return ""
+        return None if step.scales else ""
 
     async def _create(self, sight: _Sight, replicas: int) -> str:
         body = revisions.new_replica_set(

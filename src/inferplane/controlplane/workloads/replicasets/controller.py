@@ -7,13 +7,14 @@ import msgspec
 
 from inferplane.client.kubernetes.api import Api, ApiError, NotFound
 from inferplane.client.kubernetes.kinds import POD, REPLICA_SET
-from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.machinery.cache import Key, decode
 from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.events import EventKind, Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta, object_reference
 from inferplane.controlplane.workloads.claims import adoption, candidates, claim, index_claimants, releasing
 from inferplane.controlplane.workloads.replicasets.plan import look_again_in, new_pod, next_status, plan
+from inferplane.controlplane.workloads.scheduling.controller import Scheduler
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import Json, JsonObject, object_at, text_at
@@ -26,8 +27,12 @@ class CannotScale(InferplaneError):
 
 
 class ReplicaSetController:
-    def __init__(self, api: Api, informers: Informers, clock: Clock, recorder: Recorder) -> None:
+    def __init__(
+        self, api: Api, informers: Informers, clock: Clock, recorder: Recorder, scheduler: Scheduler | None = None
+    ) -> None:
+        """With a `scheduler` pods are created with their node where there is room."""
         self._api = api
+        self._scheduler = scheduler
         self._clock = clock
         self._recorder = recorder
         self._sets = informers.cache(REPLICA_SET, ReplicaSet)
@@ -98,7 +103,7 @@ class ReplicaSetController:
         while count > 0:
             tries = min(batch, count)
             answers = await asyncio.gather(
-                *(self._api.create(POD, body, replica_set.metadata.namespace) for _ in range(tries)),
+                *(self._create_one(body, replica_set.metadata.namespace) for _ in range(tries)),
                 return_exceptions=True,
             )
             for answer in answers:
@@ -111,6 +116,18 @@ class ReplicaSetController:
                 self._tell(replica_set, "Normal", "SuccessfulCreate", f"Created pod: {name}")
             count, batch = count - tries, batch * 2
         return ""
+
+    async def _create_one(self, body: JsonObject, namespace: str) -> JsonObject:
+        placement = self._scheduler.place(decode(body, Pod)) if self._scheduler is not None else None
+        if self._scheduler is None or placement is None:
+            return await self._api.create(POD, body, namespace)
+        created: JsonObject | None = None
+        try:
+            placed = body | {"spec": object_at(body, "spec") | {"nodeName": placement.node}}
+            created = await self._api.create(POD, placed, namespace)
+            return created
+        finally:
+            self._scheduler.placed(placement, decode(created, Pod) if created is not None else None)
 
     async def _delete(self, replica_set: ReplicaSet, pods: Sequence[Pod]) -> str:
         failures = await asyncio.gather(*(self._delete_one(replica_set, one) for one in pods))

@@ -33,7 +33,7 @@ from inferplane.controlplane.apiserver.usage import NodeUsage
 from inferplane.controlplane.gateway.controllers import run_gateway
 from inferplane.controlplane.knative.controllers import controllers as knative_controllers
 from inferplane.controlplane.machinery.controller import Controller
-from inferplane.controlplane.machinery.events import Recorder
+from inferplane.controlplane.machinery.events import EVENTS_WAIT, Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.serving.controllers import controllers as serving_controllers
 from inferplane.controlplane.workloads.controllers import controllers as workload_controllers
@@ -104,7 +104,7 @@ async def _api_server(options: Options, clock: Clock) -> AsyncIterator[None]:
 async def _controllers(api: HttpApi, clock: Clock, home: Home) -> None:
     """Runs all controllers until cancelled. One that breaks takes the process along; the supervisor starts it anew."""
     informers = Informers(api, clock)
-    recorder = Recorder(api, COMPONENT, clock)
+    recorder = Recorder(api, COMPONENT, clock, patience=EVENTS_WAIT)
     controllers = [
         *workload_controllers(
             informers,

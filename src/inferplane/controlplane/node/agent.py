@@ -11,7 +11,7 @@ from aiohttp import web
 
 from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Api
-from inferplane.controlplane.machinery.events import Recorder
+from inferplane.controlplane.machinery.events import EVENTS_WAIT, Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.node import addresses, images, procfs
 from inferplane.controlplane.node.care import Tools
@@ -119,7 +119,7 @@ class Agent:
         """Sets `ready` once pods are taken up and the node is registered."""
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(connector=connector) as session:
-            recorder = Recorder(self._api, COMPONENT, self._clock)
+            recorder = Recorder(self._api, COMPONENT, self._clock, patience=EVENTS_WAIT)
             events = PodEvents(recorder, self._clock)
             pods = self._pods = self._assemble(session, events)
             async with asyncio.TaskGroup() as group:

@@ -70,7 +70,8 @@ def duration(text: str) -> int:
 
 def _nanoseconds(whole: str, fraction: str, unit: int) -> int:
     """What is smaller than a nanosecond is cut off."""
-    return int(whole or "0") * unit + int(fraction or "0") * unit // 10 ** len(fraction)
+    parts: int = 10 ** len(fraction)
+    return int(whole or "0") * unit + int(fraction or "0") * unit // parts
 
 
 def duration_text(nanoseconds: int) -> str:

@@ -338,7 +338,8 @@ class GatewayController:
         if found is None or not self._planned(3, key):
             return None
         if whose(found, self._ingress_classes.list()) is not Whose.OURS:
-            return await self._leave(key, found)
+            await self._leave(key, found)
+            return None
         verdicts = [self._snapshot.routes.get(_key(one.metadata)) for one in self._as_routes(found)]
         progress = [self._route_progress(parent, one) for one in verdicts if one for parent in one.parents]
         was_served = bool(found.status.load_balancer.ingress)

@@ -2,6 +2,7 @@
 
 from inferplane.controlplane.apiserver.builtin import names
 from inferplane.controlplane.apiserver.builtin.filling import parts
+from inferplane.controlplane.apiserver.builtin.structural import structural_errors
 from inferplane.controlplane.apiserver.cel.definition import rule_errors
 from inferplane.kernel.json import Json, JsonObject, object_at, text_at
 from inferplane.resources.schemas import FieldError
@@ -27,16 +28,18 @@ def definition_errors(obj: JsonObject) -> list[FieldError]:
         ]
         if not object_at(version, "schema", "openAPIV3Schema"):
             found.append(required(f"spec.versions[{i}].schema.openAPIV3Schema", "schemas are required"))
-    return found or _rule_errors(versions)
+    return found or _schema_errors(versions)
 
 
-def _rule_errors(versions: list[JsonObject]) -> list[FieldError]:
-    """A schema that all versions share is a real server's `spec.validation`."""
-    found = [object_at(version, "schema", "openAPIV3Schema") for version in versions]
-    if all(one == found[0] for one in found):
-        return rule_errors(found[0], "spec.validation.openAPIV3Schema")
-    paths = [f"spec.versions[{i}].schema.openAPIV3Schema" for i in range(len(found))]
-    return [error for one, path in zip(found, paths, strict=True) for error in rule_errors(one, path)]
+def _schema_errors(versions: list[JsonObject]) -> list[FieldError]:
+    """A schema that all versions share is a real server's `spec.validation`. Rules are for schemas that are sound."""
+    schemas = [object_at(version, "schema", "openAPIV3Schema") for version in versions]
+    if all(one == schemas[0] for one in schemas):
+        places = [(schemas[0], "spec.validation.openAPIV3Schema")]
+    else:
+        places = [(one, f"spec.versions[{i}].schema.openAPIV3Schema") for i, one in enumerate(schemas)]
+    found = [error for one, path in places for error in structural_errors(one, path)]
+    return found or [error for one, path in places for error in rule_errors(one, path)]
 
 
 def _version_faults(version: JsonObject) -> list[str]:

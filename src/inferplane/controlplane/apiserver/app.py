@@ -10,7 +10,7 @@ Any refusal is a Status. A client that leaves ends its watch.
 import asyncio
 import logging
 import platform
-from collections.abc import AsyncGenerator, Iterable, MutableMapping
+from collections.abc import AsyncGenerator, Callable, Iterable, MutableMapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -63,24 +63,31 @@ async def create_app(
     usage: UsageSource | None = None,
     pod_streams: NodeStreams | None = None,
     names: Names | None = None,
+    metrics: Callable[[], bytes] | None = None,
 ) -> "App":
-    """The application over an open store, with its background work started. `token` is what clients must show."""
+    """The application over an open store, with its background work started. `token` is what clients must show.
+
+    `metrics` is what `/metrics` answers, in Prometheus' text format.
+    """
     key = tokens.signing_key(token)
     core = Core(
         Storage(store), Registry(BUILT_IN), clock, names or RandomNames(), logs, usage, key, streams=pod_streams
     )
     background = Background(core)
     await background.start()
-    return App(core, background, Gate(token))
+    return App(core, background, Gate(token), metrics)
 
 
 class App:
     """One API server."""
 
-    def __init__(self, core: Core, background: Background, gate: Gate) -> None:
+    def __init__(
+        self, core: Core, background: Background, gate: Gate, metrics: Callable[[], bytes] | None = None
+    ) -> None:
         self.core = core
         self._background = background
         self._gate = gate
+        self._metrics = metrics
         self._documents = Documents(core.registry)
 
     def end_watches(self) -> None:
@@ -197,6 +204,8 @@ class App:
         first = path.split("/", 2)[1] if path else ""
         if first in ("healthz", "livez", "readyz"):
             return _only_get(method) or OK
+        if path == "/metrics" and self._metrics is not None:
+            return _only_get(method) or Answer(200, self._metrics(), "text/plain; version=0.0.4; charset=utf-8")
         if path == "/version":
             return _only_get(method) or plain(PLAIN, version())
         if path in ("/api", "/apis"):

@@ -28,11 +28,13 @@ from inferplane.controlplane.node.inapplicable import inapplicable, sentence
 from inferplane.controlplane.node.memory_limits import Limited
 from inferplane.controlplane.node.observed import Seen
 from inferplane.controlplane.node.protocol import RunId
+from inferplane.controlplane.node.start_times import start_times
 from inferplane.controlplane.node.status import EVICTED, Place, is_news, render
 from inferplane.controlplane.node.status_writer import StatusWriter
 from inferplane.controlplane.node.usage import Running
 from inferplane.kernel.json import JsonObject
 from inferplane.resources.core import Pod
+from inferplane.resources.start_times import START_TIMES
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ class House:
     backing_off: frozenset[str] = frozenset()
     evicted: str = ""
     """Why it was evicted: it ends for good, and its object stays to tell."""
+    times: str = ""
+    """Of its start, as the annotation says them."""
 
     @property
     def uid(self) -> str:
@@ -207,7 +211,9 @@ class Pods:
         place = Place(lodging.address, self.addresses.host, lodging.since)
         status = msgspec.to_builtins(pod.status)
         evicted = pod.status.message if pod.status.reason == EVICTED else ""
-        house = self._houses[pod.metadata.uid] = House(pod, directory, place, {}, status, evicted=evicted)
+        house = self._houses[pod.metadata.uid] = House(
+            pod, directory, place, {}, status, evicted=evicted, times=pod.metadata.annotations.get(START_TIMES, "")
+        )
         said = {one.name: one for one in [*pod.status.init_container_statuses, *pod.status.container_statuses]}
         for container in [*pod.spec.init_containers, *pod.spec.containers]:
             care = Care(
@@ -251,7 +257,9 @@ class Pods:
     def _report(self, house: House, decision: Decision, now: float) -> None:
         before = house.status
         house.status = render(house.pod, house.seen, decision, house.place, before, now, evicted=house.evicted)
-        self.writer.put(house.pod, house.status, urgent=is_news(house.status, before))
+        house.times = start_times(house.pod, house.seen, since=house.place.since, now=now, before=house.times)
+        told = {START_TIMES: house.times} if house.times else None
+        self.writer.put(house.pod, house.status, urgent=is_news(house.status, before), annotations=told)
         for name in decision.backing_off.keys() - house.backing_off:
             text = f"Back-off restarting failed container {name} in pod {house.pod.metadata.name}"
             self.tools.events.warning(house.pod, "BackOff", text, name)

@@ -7,6 +7,7 @@ makes five steps in 30 ms, and a write for each would stand in the way of the on
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from inferplane.client.kubernetes import kinds
@@ -23,21 +24,29 @@ _RETRY = Backoff(first=0.05, limit=5.0)
 _PROGRESS_WAITS = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is written in one step: `annotations` are the node's own ones."""
+
+    status: JsonObject
+    annotations: Mapping[str, str]
+
+
 @dataclass(slots=True)
 class StatusWriter:
     api: Api
     clock: Clock
-    _wanted: dict[str, JsonObject] = field(default_factory=dict)
-    _written: dict[str, JsonObject] = field(default_factory=dict)
+    _wanted: dict[str, _Told] = field(default_factory=dict)
+    _written: dict[str, _Told] = field(default_factory=dict)
     _writing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _waiting: dict[str, asyncio.Event] = field(default_factory=dict)
 
-    def put(self, pod: Pod, status: JsonObject, *, urgent: bool) -> None:
+    def put(self, pod: Pod, status: JsonObject, *, urgent: bool, annotations: Mapping[str, str] | None = None) -> None:
         uid = pod.metadata.uid
-        self._wanted[uid] = status
+        told = self._wanted[uid] = _Told(status, annotations or {})
         if urgent:
             self._waiting.setdefault(uid, asyncio.Event()).set()
-        if uid not in self._writing and status != self._written.get(uid):
+        if uid not in self._writing and told != self._written.get(uid):
             name = f"status {pod.metadata.namespace}/{pod.metadata.name}"
             self._writing[uid] = asyncio.create_task(self._write_until_current(pod), name=name)
 
@@ -76,26 +85,26 @@ class StatusWriter:
 
     async def _write(self, pod: Pod) -> None:
         uid, failures = pod.metadata.uid, 0
-        while (status := self._wanted.get(uid)) is not None and status != self._written.get(uid):
+        while (told := self._wanted.get(uid)) is not None and told != self._written.get(uid):
             try:
-                await self._apply(pod, status)
+                await self._apply(pod, told)
             except (NotFound, Conflict) as error:
                 # Deleted, or another pod has the name by now: the watch is about to say so.
                 log.debug("status not written pod=%s error=%s", pod.metadata.name, error)
-                self._written[uid] = status
+                self._written[uid] = told
             except (ServerUnreachable, ApiError) as error:
                 failures += 1
                 if failures == 1:
                     log.warning("status not written, trying again pod=%s error=%s", pod.metadata.name, error)
                 await self.clock.sleep(_RETRY.delay(failures))
             else:
-                failures, self._written[uid] = 0, status
+                failures, self._written[uid] = 0, told
 
-    async def _apply(self, pod: Pod, status: JsonObject) -> None:
+    async def _apply(self, pod: Pod, told: _Told) -> None:
         meta = pod.metadata
         # The uid makes sure that it is this pod, and not a later one of its name.
-        body: JsonObject = {
-            "metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
-            "status": status,
-        }
+        metadata: JsonObject = {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid}
+        if told.annotations:
+            metadata["annotations"] = {**told.annotations}
+        body: JsonObject = {"metadata": metadata, "status": told.status}
         await self.api.apply(kinds.POD, body, meta.namespace, manager=MANAGER, subresource="status")

@@ -7,7 +7,7 @@ from tests.fakes.clock import FakeClock
 from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import ServerUnreachable
 from inferplane.controlplane.node.status_writer import StatusWriter
-from inferplane.kernel.json import JsonObject
+from inferplane.kernel.json import JsonObject, object_at
 from inferplane.resources.core import Pod
 
 STATUSES: list[JsonObject] = [{"phase": "Pending"}, {"phase": "Running"}, {"phase": "Succeeded"}]
@@ -100,3 +100,13 @@ async def test_progress_is_written_when_nothing_else_comes() -> None:
     while not api.writes:  # noqa: ASYNC110 - as above
         await asyncio.sleep(0)
     assert phase(api) == STATUSES[0]
+
+
+async def test_the_times_of_the_start_go_with_the_status_in_one_write() -> None:
+    api = MemoryApi()
+    pod, writer = bound(api), StatusWriter(api, FakeClock())
+    writer.put(pod, {"phase": "Running"}, urgent=True, annotations={"inferplane.dev/start-times": "{}"})
+    await writer.flush()
+    [write] = api.writes
+    assert isinstance(write.body, dict)
+    assert object_at(write.body, "metadata")["annotations"] == {"inferplane.dev/start-times": "{}"}

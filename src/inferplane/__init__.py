@@ -54,3 +54,7 @@ def __getattr__(name: str) -> object:
     if name in _MODULES:
         return import_module(f"inferplane.{name}")
     raise AttributeError(f"module 'inferplane' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -100,7 +100,7 @@ def failures() -> dict[str, type[InferenceFailure]]:
     return {
         name: one
         for name, one in inspect.getmembers(errors, inspect.isclass)
-        if issubclass(one, InferenceFailure) and one.__module__ == errors.__name__
+        if issubclass(one, InferenceFailure) and one.__module__ == errors.__name__ and not name.startswith("_")
     }
 
 

@@ -16,13 +16,13 @@ _YES = ("y", "yes", "t", "true", "on", "1")
 _NO = ("n", "no", "f", "false", "off", "0")
 
 
-def strtobool(value: str) -> bool:
+def strtobool(val: str) -> bool:
     """ValueError for what is neither."""
-    if value.lower() in _YES:
+    if val.lower() in _YES:
         return True
-    if value.lower() in _NO:
+    if val.lower() in _NO:
         return False
-    raise ValueError(f"invalid truth value {value!r}")
+    raise ValueError(f"invalid truth value {val!r}")
 
 
 class WithoutEffect(argparse.Action):

@@ -1,5 +1,5 @@
 """`kserve.predictor_config`."""
 
-from inferplane.dataplane.model.predictor import PredictorConfig
+from inferplane.dataplane.model.predictor import PredictorConfig, PredictorProtocol
 
-__all__ = ["PredictorConfig"]
+__all__ = ["PredictorConfig", "PredictorProtocol"]

@@ -39,9 +39,9 @@ class InferenceFailure(InferplaneError):
 
     kind: ClassVar[Kind] = Kind.FAILED
 
-    def __init__(self, message: str, *, fix: str = "") -> None:
-        super().__init__(message, fix=fix)
-        self.reason = message
+    def __init__(self, reason: str, *, fix: str = "") -> None:
+        super().__init__(reason, fix=fix)
+        self.reason = reason
 
 
 class InvalidInput(InferenceFailure, ValueError):
@@ -61,9 +61,9 @@ class Malformed(InferenceFailure):
 class InferenceError(InferenceFailure, RuntimeError):
     """A model that raised while it computed. `status` and `debug_details` are for its author's own use."""
 
-    def __init__(self, message: str, status: str | None = None, debug_details: object = None, *, fix: str = "") -> None:
-        super().__init__(message if status is None else f"[{status}] {message}", fix=fix)
-        self.reason = message
+    def __init__(self, reason: str, status: str | None = None, debug_details: object = None, *, fix: str = "") -> None:
+        super().__init__(reason if status is None else f"[{status}] {reason}", fix=fix)
+        self.reason = reason
         self.status = status
         self.debug_details = debug_details
 
@@ -77,41 +77,47 @@ class ModelNotFound(InferenceFailure, KeyError):
 
     kind = Kind.NOT_FOUND
 
-    def __init__(self, model_name: str) -> None:
+    def __init__(self, model_name: str | None = None) -> None:
         super().__init__(f"Model with name {model_name} does not exist.")
 
 
-class ModelNotReady(InferenceFailure, RuntimeError):
+class _NotReady(InferenceFailure, RuntimeError):
     kind = Kind.NOT_READY
 
-    def __init__(self, model_name: str, detail: str = "") -> None:
-        super().__init__(f"Model with name {model_name} is not ready." + (f" {detail}" if detail else ""))
+    def __init__(self, what: str, detail: str | None) -> None:
+        super().__init__(f"{what} {detail}" if detail else what)
+
+    @property
+    def error_msg(self) -> str:
+        """The text, as KServe's errors have it."""
+        return str(self)
 
 
-class ServerNotReady(InferenceFailure, RuntimeError):
-    kind = Kind.NOT_READY
-
-    def __init__(self, detail: str = "") -> None:
-        super().__init__("Server is not ready." + (f" {detail}" if detail else ""))
-
-
-class ServerNotLive(InferenceFailure, RuntimeError):
-    kind = Kind.NOT_READY
-
-    def __init__(self, detail: str = "") -> None:
-        super().__init__("Server is not live." + (f" {detail}" if detail else ""))
+class ModelNotReady(_NotReady):
+    def __init__(self, model_name: str, detail: str | None = None) -> None:
+        super().__init__(f"Model with name {model_name} is not ready.", detail)
+        self.model_name = model_name
 
 
-class NoModelReady(InferenceFailure, RuntimeError):
+class ServerNotReady(_NotReady):
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__("Server is not ready.", detail)
+
+
+class ServerNotLive(_NotReady):
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__("Server is not live.", detail)
+
+
+class NoModelReady(_NotReady):
     """A server that is to start with models of which none is ready."""
 
-    kind = Kind.NOT_READY
-
-    def __init__(self, models: Sequence[Named], detail: str = "") -> None:
+    def __init__(self, models: Sequence[Named], detail: str | None = None) -> None:
         names = [model.name for model in models]
         which = f"Model with name {names[0]} is" if len(names) == 1 else f"Models with names {','.join(names)} are"
-        super().__init__(f"{which} not ready." + (f" {detail}" if detail else ""))
+        super().__init__(f"{which} not ready.", detail)
         self.models = models
+        self.detail = detail
 
 
 class DeadlineExceeded(InferenceFailure):
@@ -165,7 +171,11 @@ class UpstreamFailed(InferenceFailure):
 
 
 class ModelMissingError(InferenceFailure):
-    """A model directory without a model in it."""
+    """A model directory without a model in it. `path` is the directory, or what there is to say of it."""
+
+    def __init__(self, path: object, *, fix: str = "") -> None:
+        super().__init__(str(path), fix=fix)
+        self.path = path
 
 
 class ModelLoadError(InferenceFailure):

@@ -207,6 +207,10 @@ class InferOutput(Tensor):
 
     __slots__ = ()
 
+    def set_data_from_numpy(self, output_tensor: Array, binary_data: bool = True) -> None:
+        """As an InferInput's; KServe's name for the array is another one."""
+        super().set_data_from_numpy(output_tensor, binary_data)
+
 
 class RequestedOutput:
     """An output that the request asks for, and how it is to travel."""
@@ -272,10 +276,10 @@ class InferRequest:
         return bool((self.parameters or {}).get("binary_data_output", False))
 
     @staticmethod
-    def _read_grpc(message: "ModelInferRequest") -> "InferRequest":
+    def _read_grpc(request: "ModelInferRequest") -> "InferRequest":
         from inferplane.inference import grpc_messages
 
-        return grpc_messages.read_request(message)
+        return grpc_messages.read_request(request)
 
     from_grpc = FromGrpc["InferRequest", "ModelInferRequest"](_read_grpc)
 
@@ -370,10 +374,10 @@ class InferResponse:
             tensor.raw_data = raw
 
     @staticmethod
-    def _read_grpc(message: "ModelInferResponse") -> "InferResponse":
+    def _read_grpc(response: "ModelInferResponse") -> "InferResponse":
         from inferplane.inference import grpc_messages
 
-        return grpc_messages.read_response(message)
+        return grpc_messages.read_response(response)
 
     from_grpc = FromGrpc["InferResponse", "ModelInferResponse"](_read_grpc)
 

@@ -1,5 +1,6 @@
 """`kserve.protocol.model_repository_extension`."""
 
-from inferplane.dataplane.model.repository import ModelRepositoryExtension
+from inferplane.dataplane.model.repository import ModelRepository, ModelRepositoryExtension
+from inferplane.inference.errors import ModelNotFound, ModelNotReady
 
-__all__ = ["ModelRepositoryExtension"]
+__all__ = ["ModelNotFound", "ModelNotReady", "ModelRepository", "ModelRepositoryExtension"]

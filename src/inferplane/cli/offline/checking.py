@@ -6,7 +6,7 @@ from difflib import get_close_matches
 import msgspec
 
 from inferplane.cli.manifests import Manifest
-from inferplane.cli.offline import planning
+from inferplane.cli.offline import knative, planning
 from inferplane.cli.offline.findings import Finding, Severity
 from inferplane.cli.offline.kinds import Kinds
 from inferplane.cli.offline.world import (
@@ -38,10 +38,10 @@ def check(manifests: Sequence[Manifest], namespace: str) -> list[Finding]:
     found = {index: list(kinds.faults(one)) for index, one in enumerate(manifests)}
     found = {index: [*faults, *_config(manifests[index], faults)] for index, faults in found.items()}
     sound = [one for index, one in enumerate(manifests) if not any(fault.is_error for fault in found[index])]
-    world = world_of(sound, namespace)
+    world, settings = world_of(sound, namespace), knative.settings_of(sound)
     for index, one in enumerate(manifests):
         if one in sound:
-            found[index] += _rules(one, world, namespace)
+            found[index] += [*_rules(one, world, namespace), *_of_knative(one, settings)]
     return [finding for index in sorted(found) for finding in sorted(found[index], key=lambda one: one.at)]
 
 
@@ -67,6 +67,14 @@ def _rules(manifest: Manifest, world: World, namespace: str) -> Iterator[Finding
                 yield _worded(manifest, words)
     except msgspec.ValidationError as error:
         # The schema let it pass; the types are the last word.
+        yield Finding(manifest, "", str(error))
+
+
+def _of_knative(manifest: Manifest, settings: knative.Settings) -> Iterator[Finding]:
+    try:
+        if knative.is_ours(manifest):
+            yield from (Finding(manifest, path, words) for path, words in knative.problems(manifest, settings))
+    except msgspec.ValidationError as error:
         yield Finding(manifest, "", str(error))
 
 

@@ -1,4 +1,4 @@
-"""The kinds that can be looked at without a server: ours, Kubernetes' own, and those whose CRDs are among the files.
+"""The kinds that can be looked at without a server: ours, Knative's, Kubernetes' own, and those of CRDs in the files.
 
 The validation rules (CEL) of a CRD count, but for the kinds of which `checking` says the same in words of its own.
 """
@@ -12,7 +12,9 @@ from inferplane.cli.schema import FieldError, explained, names_beside, worded
 from inferplane.controlplane.apiserver.cel.rules import Rules
 from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
 from inferplane.resources import schemas
+from inferplane.resources.autoscaling_knative.crds import autoscaling_crds
 from inferplane.resources.crds import all_crds
+from inferplane.resources.knative.crds import knative_crds
 from inferplane.resources.schemas import Schema
 
 _CRD = "CustomResourceDefinition"
@@ -22,7 +24,8 @@ _HAVE_WORDS = ("InferenceService", "ServingRuntime", "ClusterServingRuntime")
 class Kinds:
     def __init__(self, manifests: Iterable[Manifest] = ()) -> None:
         given = [one.body for one in manifests if one.kind == _CRD]
-        self._custom = {kind: schema for crd in [*all_crds(), *given] for kind, schema in _of_crd(crd)}
+        known = [*all_crds(), *knative_crds(), *autoscaling_crds(), *given]
+        self._custom = {kind: schema for crd in known for kind, schema in _of_crd(crd)}
 
     def faults(self, manifest: Manifest) -> Iterator[Finding]:
         """Unknown fields, and values that don't fit."""

@@ -47,9 +47,8 @@ def subject_of(manifests: Sequence[Manifest], namespace: str, name: str = "", co
 def _knative_services(manifests: Sequence[Manifest], namespace: str) -> list[JsonObject]:
     given = [one.body for one in manifests if one.kind == "Service" and one.api_version.startswith(_KNATIVE)]
     services = [one for one in manifests if is_service(one)]
-    others = [one for one in manifests if one.body not in given]
-    _refuse_faults(others, namespace)
-    world = world_of(others, namespace)
+    _refuse_faults(manifests, namespace)
+    world = world_of(manifests, namespace)
     made = [body for one in services for body in children(one, world, namespace, "Knative")]
     return given + [one for one in made if text_at(one, "apiVersion").startswith(_KNATIVE)]
 

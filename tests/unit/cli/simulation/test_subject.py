@@ -91,7 +91,11 @@ def test_of_several_services_one_is_named() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (SERVICE.replace('target: "10"', 'target: "0"'), "hello: autoscaling.knative.dev/target: expected a number"),
+        (SERVICE.replace('target: "10"', 'target: "0"'), "0.yaml:7: spec.template.metadata.annotations.autoscaling"),
+        (
+            ISVC.replace("{name: iris}", "{name: iris, annotations: {autoscaling.knative.dev/window: 1s}}"),
+            "iris-predictor: autoscaling.knative.dev/window: expected a duration from 6s to 1h",
+        ),
         (SERVICE.replace("metric: rps", "class: hpa.autoscaling.knative.dev"), "hello: its class is not kpa"),
         (ISVC.replace("modelFormat", "modelFormt"), "0.yaml:12: spec.predictor.model.modelFormt: unknown field"),
     ],

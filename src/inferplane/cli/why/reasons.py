@@ -141,7 +141,9 @@ _PODS = {
     "RuntimeNotInstalled": Meaning("the packages of the runtime are not installed", "pip install what is named"),
     "RuntimeBroken": Meaning("the runtime's packages cannot be imported", "read the message"),
     "FailedPostStartHook": Meaning("a postStart hook failed; the container is started again", "read the message"),
-    "FailedPreStopHook": Meaning("a preStop hook failed; the container was told to end all the same", "read the message"),
+    "FailedPreStopHook": Meaning(
+        "a preStop hook failed; the container was told to end all the same", "read the message"
+    ),
     "FieldsNotApplied": Meaning("fields of the pod have no effect on one machine; they are named"),
     "NodeShutdown": Meaning("the node was shut down"),
     "PodCompleted": Meaning("the pod has done its work"),

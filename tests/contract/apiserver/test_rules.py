@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.contract.apiserver.test_server import Client, running
 
-from inferplane.kernel.json import Json, JsonObject, object_at, text_at
+from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 JOBS = "/apis/x.example.com/v1/namespaces/default/jobs"
@@ -94,3 +94,23 @@ async def test_a_rule_added_later_lets_alone_what_stays_as_it_was(client: Client
     labelled = await client.call("PATCH", f"{JOBS}/a", {"metadata": {"labels": {"a": "b"}}}, merge)
     assert labelled["kind"] == "Job"
     assert (await client.call("PATCH", f"{JOBS}/a", {"spec": {"max": 0}}, merge))["code"] == 422
+
+
+async def test_a_schema_that_becomes_stricter_lets_alone_what_stays_as_it_was(client: Client) -> None:
+    await client.call("POST", CRDS, definition())
+    await client.call("POST", JOBS, job(min=2, max=9))
+    crd = await client.call("GET", f"{CRDS}/jobs.x.example.com")
+    [version] = list_at(definition(), "spec", "versions")
+    assert isinstance(version, dict)
+    object_at(version, "schema", "openAPIV3Schema", "properties", "spec", "properties", "max")["maximum"] = 5
+    spec = object_at(definition(), "spec") | {"versions": [version]}
+    await client.call("PUT", f"{CRDS}/jobs.x.example.com", crd | {"spec": spec})
+
+    merge = "application/merge-patch+json"
+    labelled = await client.call("PATCH", f"{JOBS}/a", {"metadata": {"labels": {"a": "b"}}}, merge)
+    beside = await client.call("PATCH", f"{JOBS}/a", {"spec": {"min": 3}}, merge)
+    assert (labelled["kind"], object_at(beside, "spec")) == ("Job", {"min": 3, "max": 9})
+    refused = await client.call("PATCH", f"{JOBS}/a", {"spec": {"max": 8}}, merge)
+    assert "spec.max: Invalid value: 8: spec.max in body should be less than or equal to 5" in text_at(
+        refused, "message"
+    )

@@ -57,7 +57,10 @@ def update_errors(kind: Kind, old: JsonObject, new: JsonObject, subresource: str
     found = builtin.validate_update(kind.storage, to_storage(kind, old), to_storage(kind, new))
     if not kind.custom:
         return found
-    found += _status_errors(kind, new) if subresource == "status" else schemas.validate(schema_of(kind), new)
+    if subresource == "status":
+        found += _status_errors(kind, new, old)
+    else:
+        found += schemas.validate(schema_of(kind), new, old)
     return _with_rules(kind, found, new, old)
 
 
@@ -71,9 +74,11 @@ def _with_rules(kind: Kind, found: list[FieldError], new: JsonObject, old: JsonO
     return found + validations.violations(new, old)
 
 
-def _status_errors(kind: Kind, obj: JsonObject) -> list[FieldError]:
+def _status_errors(kind: Kind, obj: JsonObject, old: JsonObject) -> list[FieldError]:
     """The status path holds nothing but the status against its own part of the schema, as a real server does."""
     part, status = schema_of(kind).property("status"), obj.get("status")
     if part is None or not isinstance(status, dict):
-        return schemas.validate(schema_of(kind), obj)
-    return [replace(error, path=f"status.{error.path}") for error in schemas.validate(part, status)]
+        return schemas.validate(schema_of(kind), obj, old)
+    before = old.get("status")
+    found = schemas.validate(part, status, before if isinstance(before, dict) else None)
+    return [replace(error, path=f"status.{error.path}") for error in found]

@@ -2,34 +2,59 @@
 
 CEL rules (`x-kubernetes-validations`) are not evaluated here: they are a pass of their own over an object that already
 fits its types.
+
+An update is only held to what it changes (Kubernetes 1.30 and later, "ratcheting"): a value that is as it was stays,
+however wrong, so that a schema that became stricter stops nobody from changing something else. Items of a list are the
+same ones only by their keys (`x-kubernetes-list-type: map`); all other lists are changed or unchanged as a whole.
 """
+
+from enum import Enum
+from typing import Final
+
+import msgspec
 
 from inferplane.kernel.json import Json, JsonObject
 from inferplane.resources.schemas.schema import Schema
 from inferplane.resources.schemas.values import FieldError, duplicate, mistyped, printed, required, type_name
 
 
-def validate(schema: Schema, obj: JsonObject) -> list[FieldError]:
-    """All faults, those of lists that hold an item twice last. An object that fits gives an empty list."""
+class _No(Enum):
+    """No value to compare with: there was none, or it cannot be told which it was."""
+
+    VALUE = 0
+
+
+_NO: Final = _No.VALUE
+_Was = Json | _No
+
+
+def validate(schema: Schema, obj: JsonObject, old: JsonObject | None = None) -> list[FieldError]:
+    """All faults, those of lists that hold an item twice last. An object that fits gives an empty list.
+
+    `old`: the object that this one takes the place of.
+    """
     found: list[FieldError] = []
     repeated: list[FieldError] = []
-    _check(schema, obj, "", found, repeated)
+    _check(schema, obj, "", found, repeated, _NO if old is None else old)
     return found + repeated
 
 
-def _check(schema: Schema, value: Json, path: str, found: list[FieldError], repeated: list[FieldError]) -> None:
-    if value is None and schema.nullable:
+def _check(
+    schema: Schema, value: Json, path: str, found: list[FieldError], repeated: list[FieldError], was: _Was = _NO
+) -> None:
+    if (value is None and schema.nullable) or (was is not _NO and _same(value, was)):
         return
     _check_type(schema, value, path, found)
     for word, parts in schema.junctors:
         _check_junctor(word, parts, value, path, found)
     found += schema.checks.find(value, path)
     if isinstance(value, dict):
-        _check_object(schema, value, path, found, repeated)
+        _check_object(schema, value, path, found, repeated, was)
     elif isinstance(value, list):
-        items = schema.items
+        items, before = schema.items, _by_key(schema, was)
         for i, child in enumerate(value):
-            _check(items, child, f"{path}[{i}]", found, repeated)
+            former = before.get(printed(_key(schema, child)), _NO) if before else _NO
+            _check(items, child, f"{path}[{i}]", found, repeated, former)
         if schema.list_type != "atomic":
             repeated += _repeated(schema, value, path)
 
@@ -47,15 +72,28 @@ def _check_type(schema: Schema, value: Json, path: str, found: list[FieldError])
 
 
 def _check_object(
-    schema: Schema, value: JsonObject, path: str, found: list[FieldError], repeated: list[FieldError]
+    schema: Schema, value: JsonObject, path: str, found: list[FieldError], repeated: list[FieldError], was: _Was
 ) -> None:
     found += [required(_join(path, name)) for name in schema.required if name not in value]
     if schema.embedded:
         found += [required(_join(path, k), "must not be empty") for k in ("apiVersion", "kind") if not value.get(k)]
+    former = was if isinstance(was, dict) else {}
     for name, child in value.items():
         below = schema.property(name)
         if below is not None:
-            _check(below, child, _join(path, name), found, repeated)
+            _check(below, child, _join(path, name), found, repeated, former.get(name, _NO))
+
+
+def _same(value: Json, was: Json) -> bool:
+    """Equal in JSON: Python takes `true` and 1 for equal."""
+    return value == was and msgspec.json.encode(value, order="sorted") == msgspec.json.encode(was, order="sorted")
+
+
+def _by_key(schema: Schema, was: _Was) -> dict[str, Json]:
+    """The items of a list as it was, where they can be told apart."""
+    if schema.list_type != "map" or not isinstance(was, list):
+        return {}
+    return {printed(_key(schema, one)): one for one in was}
 
 
 def _check_junctor(word: str, parts: tuple[Schema, ...], value: Json, path: str, found: list[FieldError]) -> None:

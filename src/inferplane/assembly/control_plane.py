@@ -21,8 +21,10 @@ from inferplane import __version__
 from inferplane.assembly import addons, logs, readiness
 from inferplane.assembly.autoscaling import autoscaling
 from inferplane.assembly.home import Home
+from inferplane.assembly.serverless import Serverless
 from inferplane.client.kubernetes.http import HttpApi
 from inferplane.client.kubernetes.kubeconfig import read_kubeconfig
+from inferplane.controlplane.activator.measures import ColdStarts
 from inferplane.controlplane.apiserver import pki
 from inferplane.controlplane.apiserver.app import create_app
 from inferplane.controlplane.apiserver.logs import NodeLogs
@@ -31,7 +33,6 @@ from inferplane.controlplane.apiserver.store.store import Store
 from inferplane.controlplane.apiserver.streams import NodeStreams
 from inferplane.controlplane.apiserver.usage import NodeUsage
 from inferplane.controlplane.gateway.controllers import run_gateway
-from inferplane.controlplane.knative.controllers import controllers as knative_controllers
 from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import EVENTS_WAIT, Recorder
 from inferplane.controlplane.machinery.informers import Informers
@@ -70,15 +71,16 @@ async def _run(options: Options) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with _api_server(options, clock):
+    starts = ColdStarts()
+    async with _api_server(options, clock, starts):
         kubeconfig = read_kubeconfig(options.home.kubeconfig)
         async with HttpApi(kubeconfig, user_agent=f"{COMPONENT}/{__version__}") as api:
             await addons.install(api, addons.addons(options.gateway_port))
-            await _until(stop, _controllers(api, clock, options.home))
+            await _until(stop, _controllers(api, clock, options.home, starts))
 
 
 @asynccontextmanager
-async def _api_server(options: Options, clock: Clock) -> AsyncIterator[None]:
+async def _api_server(options: Options, clock: Clock, starts: ColdStarts) -> AsyncIterator[None]:
     """Listening, over the store of this home."""
     home = options.home
     identity = pki.ensure(home.pki, clock.now())
@@ -91,6 +93,7 @@ async def _api_server(options: Options, clock: Clock) -> AsyncIterator[None]:
         logs=NodeLogs(node),
         usage=NodeUsage(node),
         pod_streams=NodeStreams(node),
+        metrics=starts.exposition,
     )
     server = Server(app, port=options.api_port, certificate=identity.certificate, key=identity.key)
     await server.start()
@@ -101,10 +104,11 @@ async def _api_server(options: Options, clock: Clock) -> AsyncIterator[None]:
         await server.stop()
 
 
-async def _controllers(api: HttpApi, clock: Clock, home: Home) -> None:
+async def _controllers(api: HttpApi, clock: Clock, home: Home, starts: ColdStarts) -> None:
     """Runs all controllers until cancelled. One that breaks takes the process along; the supervisor starts it anew."""
     informers = Informers(api, clock)
     recorder = Recorder(api, COMPONENT, clock, patience=EVENTS_WAIT)
+    serverless = Serverless(informers, clock, recorder, starts, envoy_admin=home.envoy_admin_socket)
     controllers = [
         *workload_controllers(
             informers,
@@ -116,13 +120,15 @@ async def _controllers(api: HttpApi, clock: Clock, home: Home) -> None:
             scaled_objects=True,
         ),
         *serving_controllers(informers.api, informers, recorder, clock),
-        *knative_controllers(informers, recorder, clock),
+        *serverless.controllers,
     ]
     async with asyncio.TaskGroup() as tasks:
         # Asked for before the informers run, so that the first lists of all kinds go out together.
         tasks.create_task(run_gateway(informers, clock, xds_address=str(home.xds_socket)), name="gateway")
         tasks.create_task(informers.run(), name="informers")
         tasks.create_task(recorder.run(), name="events")
+        # It listens from the first moment: requests for a revision at zero wait rather than fail.
+        tasks.create_task(serverless.run(), name="serverless")
         await informers.synced()
         _spare_the_collector()
         _start(tasks, controllers)

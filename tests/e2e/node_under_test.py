@@ -27,8 +27,9 @@ PATIENCE = 30.0
 class Machine:
     """What outlives a node: the home and the API server."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, unprivileged: bool = False) -> None:
         self.home = Home(root)
+        self.unprivileged = unprivileged
         self.home.make()
         self.api = MemoryApi(SystemClock())
         self.installer = installer.found(os.environ)
@@ -42,6 +43,7 @@ class Machine:
             _machine_info(self.home.root),
             path=_path(),
             installer=self.installer,
+            unprivileged=self.unprivileged,
         )
 
     @asynccontextmanager

@@ -36,7 +36,7 @@ async def test_a_container_past_its_memory_limit_is_killed_and_says_so(machine: 
         await machine.until(lambda: machine.status("greedy").get("phase") == "Failed")
         end = object_at(machine.container("greedy"), "state", "terminated")
         assert (end["exitCode"], end["reason"], "signal" in end) == (137, "OOMKilled", False)
-        assert text_at(end, "message").endswith("of memory, more than its limit of 100Mi")
+        assert "limit of 100Mi" in text_at(end, "message")
         assert not alive(machine.pid(uid))
 
 

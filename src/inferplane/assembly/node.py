@@ -42,6 +42,7 @@ class Options:
     home: Home
     kubeconfig: Path
     name: str
+    unprivileged: bool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,6 +82,7 @@ async def _run(options: Options) -> None:
             metrics_resolution=metrics_resolution(os.environ),
             installer=installer.found(os.environ),
             ours=cache_variables(options.home, os.environ),
+            unprivileged=options.unprivileged,
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -141,9 +143,12 @@ def _options(argv: Sequence[str] | None) -> Options:
     parser.add_argument("--home", type=Path, help="the platform's directory (default: $INFERPLANE_HOME)")
     parser.add_argument("--kubeconfig", type=Path, help="how to reach the API server (default: HOME/kubeconfig)")
     parser.add_argument("--node-name", default=socket.gethostname().lower(), help="name of the Node object")
+    parser.add_argument(
+        "--unprivileged-pods", action="store_true", help="each pod runs as a user of its own (root only)"
+    )
     given = parser.parse_args(argv)
     home = Home(given.home.absolute()) if given.home else home_from(os.environ)
-    return Options(home, given.kubeconfig or home.kubeconfig, given.node_name)
+    return Options(home, given.kubeconfig or home.kubeconfig, given.node_name, given.unprivileged_pods)
 
 
 if __name__ == "__main__":

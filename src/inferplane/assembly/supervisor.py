@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from inferplane.assembly import leftovers, outside, ports, readiness
+from inferplane.assembly import leftovers, outside, ports, readiness, unprivileged
 from inferplane.assembly.children import Child, Recipe
 from inferplane.assembly.home import Home
 from inferplane.assembly.outside import NOBODY, Asked
@@ -56,6 +56,7 @@ class Options:
     gateway_port: int = DEFAULT_GATEWAY_PORT
     api_port: int = DEFAULT_API_PORT
     outside: Asked = NOBODY
+    unprivileged_pods: bool = False
 
 
 class Supervisor:
@@ -75,6 +76,8 @@ class Supervisor:
     async def run(self, on_ready: Callable[[Platform], None]) -> None:
         """Returns after `request_stop`, when nothing it started is running any more. Raises when a start failed."""
         self._home.make()
+        if self._options.unprivileged_pods:
+            unprivileged.prepare(self._home)
         with only_supervisor(self._home):
             await leftovers.replace_processes(self._home, self._progress)
             gateway_port, api_port = self._choose_ports()
@@ -171,8 +174,10 @@ class Supervisor:
         )
 
     def _node(self) -> Recipe:
+        arguments = ["--kubeconfig", str(self._home.kubeconfig)]
+        arguments += ["--unprivileged-pods"] if self._options.unprivileged_pods else []
         return replace(
-            self._python(NODE, "inferplane.assembly.node", ["--kubeconfig", str(self._home.kubeconfig)]),
+            self._python(NODE, "inferplane.assembly.node", arguments),
             grace=_NODE_GRACE,
         )
 
@@ -273,8 +278,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for option in ("--listen", "--tls-cert", "--tls-key", "--api-keys", "--jwt-issuer", "--jwt-jwks"):
         parser.add_argument(option, default="")
     parser.add_argument("--jwt-audience", action="append", default=[])
+    parser.add_argument("--unprivileged-pods", action="store_true")
     given = parser.parse_args(argv)
-    options = Options(Home(given.home), given.gateway_port, given.api_port, _asked(given))
+    options = Options(Home(given.home), given.gateway_port, given.api_port, _asked(given), given.unprivileged_pods)
     notes: list[str] = []
     ready = False
 

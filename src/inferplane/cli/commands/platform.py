@@ -32,17 +32,17 @@ from inferplane.cli.session import Session
 @click.option("--jwt-issuer", default="", metavar="ISSUER", help="Or: who signs the JSON Web Tokens that let in.")
 @click.option("--jwt-jwks", default="", metavar="FILE", help="The issuer's keys, a JSON Web Key Set.")
 @click.option("--jwt-audience", multiple=True, metavar="NAME", help="Whom tokens must be meant for; may be repeated.")
+@click.option("--unprivileged-pods", is_flag=True, help="As root: each pod runs as a user of its own.")
 @click.pass_obj
-def up(session: Session, /, detach: bool, port: int, api_port: int, **outside: Any) -> None:
+def up(session: Session, /, detach: bool, port: int, api_port: int, unprivileged_pods: bool, **outside: Any) -> None:
     """Start the platform: API server, controllers, node and gateway.
 
     In the foreground it runs until Ctrl-C, which stops everything it started. Only this machine can reach it, unless
     --listen opens the gateway to others; the API server stays on loopback.
     """
     terminal = session.terminal
-    options = Options(
-        session.home, port, api_port, Asked(**{_FIELDS.get(name, name): outside[name] for name in outside})
-    )
+    asked = Asked(**{_FIELDS.get(name, name): outside[name] for name in outside})
+    options = Options(session.home, port, api_port, asked, unprivileged_pods)
     if detach:
         bring_up(session, options)
         terminal.next("inferplane apply -f FILE")

@@ -13,8 +13,9 @@ from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Api
 from inferplane.controlplane.machinery.events import EVENTS_WAIT, Recorder
 from inferplane.controlplane.machinery.informers import Informers
-from inferplane.controlplane.node import addresses, images, procfs
+from inferplane.controlplane.node import addresses, cgroups, images, procfs
 from inferplane.controlplane.node.care import Tools
+from inferplane.controlplane.node.confinement import Confinement
 from inferplane.controlplane.node.disk_limits import DiskWatch
 from inferplane.controlplane.node.environments.builder import Builder
 from inferplane.controlplane.node.environments.shared import Environments
@@ -83,12 +84,16 @@ class Agent:
         installer: Installer,
         metrics_resolution: float = METRICS_RESOLUTION,
         ours: Mapping[str, str] | None = None,
+        unprivileged: bool = False,
     ) -> None:
-        """`ours` are variables for containers that run our own code."""
+        """`ours` are variables for containers that run our own code. `unprivileged`: pods have users of their own."""
         self._clock = clock
         self._places = places
         self._api = api
         self._addresses = addresses.claim(places.network_file, places.root)
+        # By the network, which no other platform of this machine has.
+        groups = cgroups.found(f"inferplane-{self._addresses.host.split('.')[1]}")
+        self._confinement = Confinement(groups, unprivileged)
         self._machine = _machine(name, self._addresses.host, machine_info)
         self._keepers = Keepers(places.run, places.logs, {"PATH": path, "LANG": "C.UTF-8"}, self._run_changed)
         self._path = path
@@ -143,6 +148,7 @@ class Agent:
             node=self._machine.resources(),
             environments=self._environments,
             ours=self._ours,
+            confinement=self._confinement,
         )
         tools = Tools(self._keepers, launcher, events, session, self._clock)
         writer = StatusWriter(self._api, self._clock)
@@ -194,6 +200,7 @@ class Agent:
                     await events.recorder.flush()
             except TimeoutError:
                 log.warning("the API server did not take the last statuses in %.0f s", _LAST_WORDS)
+            self._confinement.close()
         self._addresses.close()
 
     # --- what runs beside ---------------------------------------------------------------------------------------------

@@ -205,6 +205,9 @@ class Care:
         reason, message = NODE_SHUTDOWN if shut_down else end.reason, end.message
         if self._too_much is not None and self._too_much[0] == run.attempt:
             reason, message = OOM_KILLED, self._too_much[1]
+        elif end.signal == signal.SIGKILL and self.tools.launcher.confinement.out_of_memory(self.pod, self.container):
+            reason, message = OOM_KILLED, _reached(memory_limit(self.container))
+            self.tools.events.warning(self.pod, "OOMKilling", f"Container {self.container.name} {message}", "")
         end = msgspec.structs.replace(
             end, reason=reason, message=message or self._message(run.attempt, failed=end.code != 0)
         )
@@ -361,6 +364,11 @@ class Care:
 
     def _say(self, reason: str, message: str) -> None:
         self.tools.events.normal(self.pod, reason, message, self.container.name)
+
+
+def _reached(limit: int | None) -> str:
+    what = f"its memory limit of {_mebibytes(limit)}" if limit is not None else "a limit of the machine's memory"
+    return f"reached {what}, and was killed by the kernel"
 
 
 def _mebibytes(size: int) -> str:

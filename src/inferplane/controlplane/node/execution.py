@@ -15,10 +15,12 @@ import struct
 import subprocess
 import termios
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from inferplane.controlplane.node import descriptors, procfs
+from inferplane.controlplane.node.confinement import FREE, Bounds
 
 _PR_SET_PDEATHSIG = 1
 # Loaded here: nothing may be loaded between a fork and an exec.
@@ -32,16 +34,21 @@ class Command:
     argv: Sequence[str]
     environment: Mapping[str, str]
     cwd: Path
+    bounds: Bounds = FREE
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which streams are connected; the others lead nowhere. With `tty` all are one terminal, and stderr is unused."""
+    """Which streams are connected; the others lead nowhere. With `tty` all are one terminal, and stderr is unused.
+
+    `merged`: errors go where the output goes.
+    """
 
     stdin: bool = False
     stdout: bool = True
     stderr: bool = True
     tty: bool = False
+    merged: bool = False
 
 
 @dataclass(slots=True)
@@ -100,14 +107,16 @@ def start(command: Command, wanted: Wanted) -> Execution:
 def _on_pipes(command: Command, wanted: Wanted) -> Execution:
     null = os.open(os.devnull, os.O_RDWR)
     theirs, ours, to_close = [null, null, null], [_CLOSED, _CLOSED, _CLOSED], [null]
-    for number, connected in enumerate((wanted.stdin, wanted.stdout, wanted.stderr)):
+    for number, connected in enumerate((wanted.stdin, wanted.stdout, wanted.stderr and not wanted.merged)):
         if connected:
             reading, writing = os.pipe()
             theirs[number], ours[number] = (reading, writing) if number == 0 else (writing, reading)
             to_close.append(theirs[number])
             os.set_blocking(ours[number], False)
+    if wanted.merged:
+        theirs[2] = theirs[1]
     try:
-        process = _popen(command, theirs, command.environment, _dies_with_us)
+        process = _popen(command, theirs, command.environment, _settle)
     except BaseException:
         for one in ours:
             if one != _CLOSED:
@@ -124,7 +133,9 @@ def _on_terminal(command: Command) -> Execution:
     ours, theirs = os.openpty()
     os.set_blocking(ours, False)
     try:
-        process = _popen(command, [theirs] * 3, {**_TERMINAL, **command.environment}, _dies_with_us_on_terminal)
+        if command.bounds.user is not None:
+            os.fchown(theirs, command.bounds.user.uid, -1)  # for a program that opens it by its name
+        process = _popen(command, [theirs] * 3, {**_TERMINAL, **command.environment}, _settle_on_terminal)
     except BaseException:
         os.close(ours)
         raise
@@ -134,27 +145,42 @@ def _on_terminal(command: Command) -> Execution:
 
 
 def _popen(
-    command: Command, streams: Sequence[int], environment: Mapping[str, str], settle: Callable[[], None]
+    command: Command,
+    streams: Sequence[int],
+    environment: Mapping[str, str],
+    settle: Callable[[Sequence[int]], None],
 ) -> subprocess.Popen[bytes]:
+    """`settle` is called in the child, with the control groups to join: opened here, where we may write them."""
     stdin, stdout, stderr = streams
-    return subprocess.Popen(
-        list(command.argv),
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        env=dict(environment),
-        cwd=command.cwd,
-        start_new_session=True,
-        preexec_fn=settle,  # noqa: PLW1509  # calls of the C library alone, and the node's threads hold none of its locks
-    )
+    user = command.bounds.user
+    with ExitStack() as stack:
+        groups = [os.open(one, os.O_WRONLY) for one in command.bounds.groups]
+        for one in groups:
+            stack.callback(os.close, one)
+        return subprocess.Popen(
+            list(command.argv),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=dict(environment),
+            cwd=command.cwd,
+            start_new_session=True,
+            user=None if user is None else user.uid,
+            group=None if user is None else user.gid,
+            extra_groups=None if user is None else user.groups,
+            # Calls of the C library alone, of whose locks the node's threads hold none.
+            preexec_fn=lambda: settle(groups),  # noqa: PLW1509
+        )
 
 
-def _dies_with_us() -> None:
+def _settle(groups: Sequence[int]) -> None:
+    for one in groups:
+        os.write(one, b"0")
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _dies_with_us_on_terminal() -> None:
-    _dies_with_us()
+def _settle_on_terminal(groups: Sequence[int]) -> None:
+    _settle(groups)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 

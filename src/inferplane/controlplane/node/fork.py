@@ -31,7 +31,7 @@ READY_VARIABLE = "INFERPLANE_READY_FD"
 # What containerd reports for a container whose process could not be started.
 START_FAILED = 128
 
-_PR_SET_NAME, _PR_SET_NO_NEW_PRIVS = 15, 38
+_PR_SET_DUMPABLE, _PR_SET_NAME, _PR_SET_NO_NEW_PRIVS = 4, 15, 38
 # Loaded before the fork: a child should not pay for it.
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -45,6 +45,10 @@ def settle(launch: Launch, pipe: int) -> None:
     os.chdir(launch.cwd)
     for name, limits in launch.limits.items():
         resource.setrlimit(getattr(resource, name), limits)
+    for one in launch.cgroups:
+        _join(one)
+    if launch.uid >= 0:
+        _become(launch.uid, launch.gid, launch.groups)
     if launch.no_new_privileges and _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "no_new_privs cannot be set")
     os.environ.clear()
@@ -72,6 +76,25 @@ def fail(error: BaseException) -> NoReturn:
     """`settle` could not do its work: the run ends before it began."""
     _announce_failure("StartError", f"{type(error).__name__}: {error}")
     os._exit(START_FAILED)
+
+
+def _join(processes: str) -> None:
+    """A control group, by its `cgroup.procs`; 0 stands for who writes."""
+    descriptor = os.open(processes, os.O_WRONLY)
+    try:
+        os.write(descriptor, b"0")
+    finally:
+        os.close(descriptor)
+
+
+def _become(uid: int, gid: int, groups: list[int]) -> None:
+    """Another user, for good."""
+    os.fchown(1, uid, gid)  # the log, which /dev/stdout opens again
+    os.setgroups(groups)
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    # Or its own /proc would be root's.
+    _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
 def _descriptors(launch: Launch, pipe: int) -> None:

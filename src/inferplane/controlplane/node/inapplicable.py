@@ -22,6 +22,11 @@ _POD = (
     "priority_class_name",
 )
 _CONTAINER = ("volume_devices", "stdin", "tty")
+# The ends of paths that have an effect where the machine can do so.
+_DONE = {
+    "users": (".runAsUser", ".runAsGroup", ".fsGroup", ".supplementalGroups"),
+    "cpu": (".resources.limits.cpu",),
+}
 # Members of securityContext that ask for something; the others forbid what a process of ours can't do or does not.
 _SECURITY = (
     "runAsUser",
@@ -37,10 +42,12 @@ _SECURITY = (
 )
 
 
-def inapplicable(pod: Pod) -> list[str]:
-    """Paths such as `spec.affinity`, in the order of the spec."""
+def inapplicable(pod: Pod, held: frozenset[str] = frozenset()) -> list[str]:
+    """Paths such as `spec.affinity`, in the order of the spec. `held`: what this machine does (`Confinement.held`)."""
     inits = _of_containers("initContainers", pod.spec.init_containers)
-    return [*_of_pod(pod.spec), *inits, *_of_containers("containers", pod.spec.containers)]
+    found = [*_of_pod(pod.spec), *inits, *_of_containers("containers", pod.spec.containers)]
+    done = {end for one in held for end in _DONE[one]}
+    return [path for path in found if not path.endswith(tuple(done))] if done else found
 
 
 def sentence(fields: list[str]) -> str:

@@ -7,6 +7,8 @@ from math import ceil
 from pathlib import Path
 
 from inferplane.controlplane.machinery.cache import Cache
+from inferplane.controlplane.node import users
+from inferplane.controlplane.node.confinement import FREE, NONE, Bounds, Confinement
 from inferplane.controlplane.node.directories import PodDirectory
 from inferplane.controlplane.node.environment import Sources, environment, expand, references, relocate
 from inferplane.controlplane.node.environments.choose import Wish
@@ -37,7 +39,7 @@ that it was saved with; `installed` with the one that the platform has."""
 class Setting:
     """A container made ready to run: `places` maps its paths to this machine's, `root` is its own directory.
 
-    `hosts` tells where the host names in its arguments lead.
+    `hosts` tells where the host names in its arguments lead, `bounds` whom and what it runs as.
     """
 
     recipe: Recipe
@@ -45,6 +47,7 @@ class Setting:
     places: dict[str, str]
     root: Path
     hosts: Hosts
+    bounds: Bounds = FREE
 
     def place(self, text: str) -> str:
         return self.hosts.place(relocate(expand(text, self.environment), self.places))
@@ -65,6 +68,7 @@ class Launcher:
     node: Mapping[str, str]
     environments: Environments
     ours: Mapping[str, str] = field(default_factory=dict)
+    confinement: Confinement = NONE
 
     async def prepare(
         self, pod: Pod, container: Container, directory: PodDirectory, place: Place, attempt: int
@@ -86,7 +90,10 @@ class Launcher:
         variables = {name: relocate(value, places) for name, value in variables.items()}
         hosts = await self._hosts(pod, container, [*how.argv, *variables.values()], place)
         variables = {name: hosts.place(value) for name, value in variables.items()}
-        return Setting(how, variables, places, root, hosts)
+        user = self.confinement.user(pod, container, place.pod_ip, how.entrypoint)
+        if user is not None:
+            users.admit(user, pod, directory, root, termination, volumes)
+        return Setting(how, variables, places, root, hosts, Bounds(user, self.confinement.groups(pod, container)))
 
     async def house(self, pod: Pod, setting: Setting, tell: Callable[[str], None]) -> Setting:
         """The setting with a keeper in the environment that the container needs, built now if need be.
@@ -118,6 +125,7 @@ class Launcher:
     def launch(self, pod: Pod, container: Container, directory: PodDirectory, setting: Setting, attempt: int) -> Launch:
         """Everything but `failures`."""
         cwd = Path(setting.place(container.working_dir)) if container.working_dir else setting.root
+        user = setting.bounds.user
         return Launch(
             id=f"{pod.metadata.uid}/{container.name}/{attempt}",
             directory=str(directory.container(container.name)),
@@ -129,12 +137,16 @@ class Launcher:
             announces=setting.recipe.announces,
             title=f"{pod.metadata.name} {container.name}",
             no_new_privileges=container.security_context.get("allowPrivilegeEscalation") is False,
+            uid=-1 if user is None else user.uid,
+            gid=-1 if user is None else user.gid,
+            groups=[] if user is None else list(user.groups),
+            cgroups=list(setting.bounds.groups),
         )
 
     def target(self, container: Container, setting: Setting, place: Place) -> Target:
         """Where probes find the container."""
         ports = {one.name: one.container_port for one in container.ports if one.name}
-        return Target(place.pod_ip, ports, setting.environment, setting.root, setting.place)
+        return Target(place.pod_ip, ports, setting.environment, setting.root, setting.place, setting.bounds)
 
     async def _hosts(self, pod: Pod, container: Container, texts: Iterable[str], place: Place) -> Hosts:
         namespace = pod.metadata.namespace

@@ -98,6 +98,8 @@ class Pods:
                 directory.remove()
             else:
                 self.addresses.reserve(lodging.address)
+        known = [directory for directory in all_pods(self.directory) if directory.read() is not None]
+        self.tools.launcher.confinement.keep((one.root.name, name) for one in known for name in one.container_names())
         self.cache.on_change(self._pod_changed)
 
     def run_changed(self, id: RunId) -> None:
@@ -195,7 +197,7 @@ class Pods:
         """Takes the pod in and says, once in its life, which of its fields have no effect."""
         known = (self.directory / pod.metadata.uid).exists()
         house = self._move_in(pod)
-        if not known and (fields := inapplicable(pod)):
+        if not known and (fields := inapplicable(pod, self.tools.launcher.confinement.held)):
             self.tools.events.normal(pod, "FieldsNotApplied", sentence(fields))
         return house
 
@@ -298,6 +300,7 @@ class Pods:
     async def _clean(self, house: House) -> None:
         for care in house.cares.values():
             care.close()
+        self.tools.launcher.confinement.forget(house.pod, house.cares)
         self.writer.forget(house.uid)
         await asyncio.to_thread(house.directory.remove)
         self.addresses.release(house.place.pod_ip)

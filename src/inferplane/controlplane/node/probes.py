@@ -5,8 +5,6 @@ thresholds; `Prober` does both for the life of a run, startup probe first, and c
 """
 
 import asyncio
-import os
-import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +12,9 @@ from pathlib import Path
 
 import aiohttp
 
+from inferplane.controlplane.node import descriptors, execution
+from inferplane.controlplane.node.confinement import FREE, Bounds
+from inferplane.controlplane.node.execution import Command
 from inferplane.kernel.clock import Clock
 from inferplane.resources.core import Container, GrpcAction, HttpGetAction, IntOrString, Probe
 
@@ -41,6 +42,7 @@ class Target:
     environment: Mapping[str, str]
     cwd: Path
     places: Callable[[str], str]
+    bounds: Bounds = FREE
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,22 +207,16 @@ async def _grpc(action: GrpcAction, timeout: float, target: Target) -> Finding:
 
 async def run_command(command: list[str], target: Target) -> Finding:
     """In the run's place; killed with all of its session when this is cancelled. Raises OSError."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=dict(target.environment),
-        cwd=target.cwd,
-        start_new_session=True,
-    )
+    asked = Command(command, target.environment, target.cwd, target.bounds)
+    running = execution.start(asked, execution.Wanted(merged=True))
     try:
-        output, _ = await process.communicate()
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-        raise
-    return Finding(process.returncode == 0, output.decode(errors="replace").strip()[:1024])
+        said = b"".join([block async for block in descriptors.blocks(running.stdout)])
+        code = await running.ended()
+    finally:
+        running.kill()
+        await asyncio.shield(running.ended())
+        running.close()
+    return Finding(code == 0, said.decode(errors="replace").strip()[:1024])
 
 
 def port_number(port: IntOrString, ports: Mapping[str, int]) -> int:

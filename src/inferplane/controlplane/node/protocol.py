@@ -28,6 +28,7 @@ class Launch(_Message, frozen=True, kw_only=True):
     protocol. `failures` is how many runs in a row ended before this one (written to the record for the node's
     back-off). `limits`: soft and hard value by the name of `resource.RLIMIT_*`. `title` is what `ps` shows. With
     `no_new_privileges` no program that it executes gets more rights than it has (set-user-id programs, capabilities).
+    `uid`, `gid` and `groups`: whom it becomes, -1 for nobody else. `cgroups`: files that it writes its pid into.
     """
 
     id: RunId
@@ -42,6 +43,10 @@ class Launch(_Message, frozen=True, kw_only=True):
     title: str = ""
     limits: dict[str, tuple[int, int]] = {}
     no_new_privileges: bool = False
+    uid: int = -1
+    gid: int = -1
+    groups: list[int] = []
+    cgroups: list[str] = []
 
 
 class Start(_Message, frozen=True, kw_only=True, tag="start"):

@@ -153,7 +153,7 @@ def _command(care: Care, words: list[str]) -> Command:
         raise Refusal(400, "you must specify at least 1 command for the container")
     directory = care.container.working_dir
     cwd = Path(setting.place(directory)) if directory else setting.root
-    return Command(located(words, setting), setting.environment, cwd)
+    return Command(located(words, setting), setting.environment, cwd, setting.bounds)
 
 
 def located(words: list[str], setting: Setting) -> list[str]:

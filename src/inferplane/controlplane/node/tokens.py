@@ -4,6 +4,7 @@ A kubelet's rule: a token is renewed when four fifths of its time have passed.
 """
 
 import logging
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,7 +65,8 @@ class Tokens:
         due = [(file, one) for file, one in self._kept.items() if one.renew_at <= self.clock.monotonic()]
         for file, one in due:
             try:
-                replace_file(file, await self.fetch(one.pod, one.wanted), MODE)
+                # Its mode may have been opened to the pod's own group (`users`), which it gets from its directory.
+                replace_file(file, await self.fetch(one.pod, one.wanted), stat.S_IMODE(file.stat().st_mode))
                 self.keep(file, one.pod, one.wanted)
             except (ConfigError, ApiError, ServerUnreachable, OSError) as error:
                 # The old one is good for a while yet; the next look tries again.

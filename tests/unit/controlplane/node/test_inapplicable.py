@@ -61,3 +61,13 @@ def test_what_a_pod_asks_for_is_named_by_its_path() -> None:
 
 def test_init_containers_are_looked_at_too() -> None:
     assert fields(initContainers=[{"name": "i", "tty": True}]) == ["spec.initContainers[0].tty"]
+
+
+def test_what_this_machine_does_is_not_named() -> None:
+    body: JsonObject = {
+        "securityContext": {"fsGroup": 1, "sysctls": [{}]},
+        "containers": [{"name": "c", "resources": {"limits": {"cpu": "3"}}, "securityContext": {"runAsUser": 1000}}],
+    }
+    pod = msgspec.convert({"spec": body}, Pod)
+    assert inapplicable(pod, frozenset({"users", "cpu"})) == ["spec.securityContext.sysctls"]
+    assert "spec.containers[0].resources.limits.cpu" in inapplicable(pod, frozenset({"users"}))

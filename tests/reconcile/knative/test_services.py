@@ -34,7 +34,7 @@ async def test_a_service_becomes_ready_when_its_revision_runs_and_the_gateway_le
         assert world.status()["address"] == {"url": "http://hello.default.svc.cluster.local"}
         assert world.status()["latestReadyRevisionName"] == FIRST
         assert world.traffic() == [(FIRST, 100, "")]
-        assert {"Normal ConfigurationReady", "Normal RevisionReady", "Normal RouteReady"} <= set(world.events())
+        assert {"Normal ConfigurationReady", "Normal RevisionReady"} <= set(world.events())
 
 
 async def test_what_rests_writes_nothing_and_a_new_controller_neither() -> None:

@@ -166,7 +166,6 @@ _KNATIVE = {
     "LatestCreatedFailed": Meaning("the newest revision does not start", "look at its conditions"),
     "LatestReadyUpdate": Meaning("another revision is the latest ready one"),
     "RevisionReady": Meaning("a revision has started"),
-    "RouteReady": Meaning("requests go where spec.traffic says"),
 }
 REASONS: Mapping[str, Meaning] = {**_SERVICE, **_KNATIVE, **_ROUTES, **_DEPLOYMENTS, **_AUTOSCALERS, **_PODS}
 PATTERNS: Mapping[str, Meaning] = _PATTERNS

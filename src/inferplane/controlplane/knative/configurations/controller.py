@@ -6,10 +6,11 @@ import msgspec
 
 from inferplane.client.kubernetes.api import AlreadyExists, ApiError, Conflict, NotFound
 from inferplane.client.kubernetes.kinds import KNATIVE_CONFIGURATION, KNATIVE_REVISION
-from inferplane.controlplane.knative.applying import write_status
 from inferplane.controlplane.knative.configurations import garbage, plan, status
+from inferplane.controlplane.knative.marks import MANAGER
 from inferplane.controlplane.knative.settings import Settings
 from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.machinery.children import Children
 from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import EventKind, Recorder
 from inferplane.controlplane.machinery.informers import Informers
@@ -25,6 +26,7 @@ _REFUSED = 400
 class ConfigurationController:
     def __init__(self, informers: Informers, settings: Settings, recorder: Recorder, clock: Clock) -> None:
         self._api = informers.api
+        self._children = Children(informers.api, MANAGER)
         self._settings = settings
         self._recorder = recorder
         self._clock = clock
@@ -45,7 +47,7 @@ class ConfigurationController:
         if configuration is None or configuration.metadata.deleting:
             return
         made = await self._next_status(configuration)
-        if await write_status(self._api, KNATIVE_CONFIGURATION, configuration.metadata, configuration.status, made):
+        if await self._children.write_status(KNATIVE_CONFIGURATION, configuration.metadata, configuration.status, made):
             self._tell(configuration, made)
         await self._collect(msgspec.structs.replace(configuration, status=made))
 

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 from inferplane.client.kubernetes.api import AlreadyExists, Conflict
 from inferplane.client.kubernetes.kinds import DEPLOYMENT, KNATIVE_REVISION, POD, POD_AUTOSCALER
-from inferplane.controlplane.knative.applying import ensure, is_foreign, write_status
+from inferplane.controlplane.knative.marks import MANAGER
 from inferplane.controlplane.knative.revisions import render, status
 from inferplane.controlplane.knative.revisions.status import Sight
 from inferplane.controlplane.knative.settings import Settings
 from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.machinery.children import Children, is_foreign
 from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
@@ -31,6 +32,7 @@ _BY_REVISION = "knative revision"
 class RevisionController:
     def __init__(self, informers: Informers, settings: Settings, recorder: Recorder, clock: Clock) -> None:
         self._api = informers.api
+        self._children = Children(informers.api, MANAGER)
         self._settings = settings
         self._recorder = recorder
         self._clock = clock
@@ -61,7 +63,7 @@ class RevisionController:
             timestamp(self._clock.now()),
             always_schedulable=self._settings.serving.deployment.pod_is_always_schedulable,
         )
-        if await write_status(self._api, KNATIVE_REVISION, revision.metadata, revision.status, made):
+        if await self._children.write_status(KNATIVE_REVISION, revision.metadata, revision.status, made):
             self._tell(revision, made)
 
     async def _with_children(self, revision: Revision) -> Sight:
@@ -75,7 +77,7 @@ class RevisionController:
         await self._ensure_deployment(revision, live)
         reachable = status.reachability(revision, live)
         body = render.pod_autoscaler(revision, reachable)
-        autoscaler = await ensure(self._api, POD_AUTOSCALER, body, autoscaler, PodAutoscaler)
+        autoscaler = await self._children.ensure(POD_AUTOSCALER, body, autoscaler, PodAutoscaler)
         return Sight(live, self._pods_of(revision), autoscaler)
 
     async def _ensure_deployment(self, revision: Revision, live: Deployment | None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from inferplane.client.kubernetes.kinds import DEPLOYMENT, KNATIVE_REVISION, POD_AUTOSCALER
-from inferplane.controlplane.knative.applying import without
+from inferplane.controlplane.knative.marks import without
 from inferplane.controlplane.machinery.owners import owner_reference
 from inferplane.kernel.json import Json, JsonObject
 from inferplane.resources import go_text

@@ -17,7 +17,7 @@ from inferplane.client.kubernetes.kinds import (
     KNATIVE_ROUTE,
     SERVICE,
 )
-from inferplane.controlplane.knative.applying import MANAGER, ensure, is_foreign, write_status
+from inferplane.controlplane.knative.marks import MANAGER
 from inferplane.controlplane.knative.revisions.render import protocol
 from inferplane.controlplane.knative.routes import hosts, render, rollout, status, traffic
 from inferplane.controlplane.knative.routes.hosts import Hosts
@@ -27,6 +27,7 @@ from inferplane.controlplane.knative.routes.status import Urls
 from inferplane.controlplane.knative.routes.traffic import Target, Unassigned, World
 from inferplane.controlplane.knative.settings import Settings
 from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.machinery.children import Children, is_foreign
 from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
@@ -51,6 +52,7 @@ T = TypeVar("T")
 class RouteController:
     def __init__(self, informers: Informers, settings: Settings, recorder: Recorder, clock: Clock) -> None:
         self._api = informers.api
+        self._children = Children(informers.api, MANAGER)
         self._settings = settings
         self._recorder = recorder
         self._clock = clock
@@ -90,7 +92,7 @@ class RouteController:
         if route is None or route.metadata.deleting:
             return None
         made, next_step = await self._reconciled(route)
-        if await write_status(self._api, KNATIVE_ROUTE, route.metadata, route.status, made):
+        if await self._children.write_status(KNATIVE_ROUTE, route.metadata, route.status, made):
             self._tell(route, made)
         if next_step is None:
             return None
@@ -191,7 +193,7 @@ class RouteController:
         return self._http_routes.get(Key(route.metadata.namespace, text_at(body, "metadata", "name")))
 
     async def _ensure(self, route: Route, body: JsonObject) -> HTTPRoute:
-        return await ensure(self._api, HTTP_ROUTE, body, self._live(route, body), HTTPRoute)
+        return await self._children.ensure(HTTP_ROUTE, body, self._live(route, body), HTTPRoute)
 
     async def _place_holders(self, route: Route, wanted: Sequence[JsonObject]) -> None:
         """A Service of that name by somebody else stays, and the name leads to it."""
@@ -230,9 +232,7 @@ class RouteController:
     def _tell(self, route: Route, made: RouteStatus) -> None:
         was, now = copied(route.status.conditions, READY), copied(made.conditions, READY)
         about = object_reference(KNATIVE_ROUTE, route.metadata)
-        if now.is_true and not was.is_true:
-            self._recorder.event(about, "Normal", "RouteReady", "Route becomes ready: all traffic is assigned")
-        elif now.is_false and not was.is_false:
+        if now.is_false and not was.is_false:
             self._recorder.event(about, "Warning", now.reason, now.message)
 
 

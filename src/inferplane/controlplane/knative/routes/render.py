@@ -11,7 +11,7 @@ import msgspec
 
 from inferplane.client.kubernetes.api import Resource
 from inferplane.client.kubernetes.kinds import HTTP_ROUTE, KNATIVE_ROUTE, SERVICE
-from inferplane.controlplane.knative.applying import without
+from inferplane.controlplane.knative.marks import without
 from inferplane.controlplane.knative.routes import rollout
 from inferplane.controlplane.knative.routes.hosts import Hosts
 from inferplane.controlplane.knative.routes.rollout import Rollout

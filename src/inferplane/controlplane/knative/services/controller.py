@@ -12,12 +12,13 @@ from inferplane.client.kubernetes.kinds import (
     KNATIVE_ROUTE,
     KNATIVE_SERVICE,
 )
-from inferplane.controlplane.knative.applying import ensure, is_foreign, write_status
 from inferplane.controlplane.knative.configurations.plan import belongs
+from inferplane.controlplane.knative.marks import MANAGER
 from inferplane.controlplane.knative.services import plan, status
 from inferplane.controlplane.knative.services.status import Sight
 from inferplane.controlplane.knative.settings import Settings
 from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.machinery.children import Children, is_foreign
 from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
@@ -30,7 +31,7 @@ from inferplane.resources.knative.validation import metadata_problems
 
 class ServiceController:
     def __init__(self, informers: Informers, settings: Settings, recorder: Recorder, clock: Clock) -> None:
-        self._api = informers.api
+        self._children = Children(informers.api, MANAGER)
         self._settings = settings
         self._recorder = recorder
         self._clock = clock
@@ -49,7 +50,7 @@ class ServiceController:
             return
         sight = await self._with_children(key, service)
         made = status.next_status(service, sight, timestamp(self._clock.now()))
-        await write_status(self._api, KNATIVE_SERVICE, service.metadata, service.status, made)
+        await self._children.write_status(KNATIVE_SERVICE, service.metadata, service.status, made)
 
     async def _with_children(self, key: Key, service: KnativeService) -> Sight:
         if problems := metadata_problems(service.metadata):
@@ -60,7 +61,7 @@ class ServiceController:
         if live is None:
             self._tell_created(service, "Configuration")
         body = plan.configuration(service, live)
-        configuration = await ensure(self._api, KNATIVE_CONFIGURATION, body, live, Configuration)
+        configuration = await self._children.ensure(KNATIVE_CONFIGURATION, body, live, Configuration)
         ready = status.of_configuration(configuration)
         return await self._with_route(key, service, Sight(configuration, configurations_ready=ready))
 
@@ -77,7 +78,7 @@ class ServiceController:
             return replace(sight, routes_ready=status.foreign("Route", key.name))
         if live is None:
             self._tell_created(service, "Route")
-        route = await ensure(self._api, KNATIVE_ROUTE, plan.route(service), live, Route)
+        route = await self._children.ensure(KNATIVE_ROUTE, plan.route(service), live, Route)
         return replace(sight, route=route, routes_ready=status.of_route(route, configuration))
 
     def _is_taken(self, configuration: Configuration, name: str) -> bool:

@@ -6,7 +6,7 @@ Rules: knative/serving `pkg/reconciler/service/resources`.
 import msgspec
 
 from inferplane.client.kubernetes.kinds import KNATIVE_CONFIGURATION, KNATIVE_ROUTE, KNATIVE_SERVICE
-from inferplane.controlplane.knative.applying import without
+from inferplane.controlplane.knative.marks import without
 from inferplane.controlplane.machinery.owners import owner_reference
 from inferplane.kernel.json import Json, JsonObject
 from inferplane.resources.knative import Configuration, KnativeService, TrafficTarget, words

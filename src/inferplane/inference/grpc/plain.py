@@ -79,14 +79,14 @@ def read(body: bytes) -> Plain | None:
                 inputs.append(found)
             elif tag == _RAW:
                 raws.append(memoryview(body)[at:stop])
-            elif tag == _MODEL_NAME:
+            elif tag == _MODEL_NAME and not name:
                 name = body[at:stop]
-            elif tag == _ID:
+            elif tag == _ID and not request_id:
                 request_id = body[at:stop]
-            elif tag == _MODEL_VERSION:
+            elif tag == _MODEL_VERSION and not version:
                 version = body[at:stop]
             else:
-                return None
+                return None  # such as a text that comes twice: protobuf looks at the first one too
             at = stop
         tensors = _tensors(body, inputs, raws)
         if tensors is None:

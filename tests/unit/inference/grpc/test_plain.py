@@ -66,6 +66,16 @@ def test_what_is_not_as_it_should_be_is_left_to_protobuf_or_read_alike(data: st.
         assert repr(told(requests.read(bytes(body)))) == repr(told(expected))
 
 
+@pytest.mark.parametrize("tag", [b"\x0a", b"\x12", b"\x1a"], ids=["model_name", "model_version", "id"])
+def test_a_text_that_comes_twice_is_left_to_protobuf_which_reads_the_first_one_too(tag: bytes) -> None:
+    tensor = InferInput.decoded("x", "FP32", np.ones((1, 2), np.float32))
+    body = message("m", "1", "i", [tensor], raw=False)
+    assert plain.read(body) is not None
+    assert plain.read(tag + b"\x01\x80" + body) is None  # no UTF-8
+    with pytest.raises(DecodeError):
+        ModelInferRequest.FromString(tag + b"\x01\x80" + body)
+
+
 @pytest.mark.parametrize("datatype", ["FP32", "FP64"])
 def test_typed_floats_are_plain_and_the_model_may_write_into_them(datatype: str) -> None:
     values = np.ones((2, 2), NUMPY[Datatype(datatype)])

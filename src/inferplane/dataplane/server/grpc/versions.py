@@ -9,7 +9,7 @@ class UnknownVersion(InferenceFailure):
     kind = Kind.NOT_FOUND
 
     def __init__(self, name: str, version: str) -> None:
-        super().__init__(f"Model with name {name} has no version {version}.", fix="leave the version empty")
+        super().__init__(f"Model with name {name} has no version {version}", fix="leave the version empty")
 
 
 def check(name: str, version: str | None) -> None:

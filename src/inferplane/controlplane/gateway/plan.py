@@ -5,6 +5,7 @@ thousand routes makes one route anew. Endpoints are apart (`assignment`): they c
 `xds` hands the snapshot to Envoy, `status` turns the verdicts into conditions.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -133,9 +134,23 @@ class _Attached:
 
 @dataclass(slots=True)
 class _Memory:
+    """What a route became. It depends on the Services that it names and those that stand in for them: `named`."""
+
     route: api.HTTPRoute
+    named: tuple[Key, ...]
     services: list[Service | None]
     compiled: Compiled
+    judged: tuple[_Attached, RouteVerdict] | None = None
+
+    def holds_for(self, route: api.HTTPRoute, service: FindService) -> bool:
+        return self.route is route and all(
+            service(one.namespace, one.name) is known for one, known in zip(self.named, self.services, strict=True)
+        )
+
+    def verdict(self, place: _Attached) -> RouteVerdict:
+        if self.judged is None or self.judged[0] is not place:
+            self.judged = (place, _verdict(place, self.compiled))
+        return self.judged[1]
 
 
 class Planner:
@@ -143,7 +158,8 @@ class Planner:
 
     def __init__(self, addresses: tuple[str, ...] = LOOPBACK) -> None:
         self._addresses = addresses
-        self._named: set[Key] = set()
+        # How many routes depend on a Service.
+        self._users: Counter[Key] = Counter()
         self._compiled: dict[Key, _Memory] = {}
         self._attached: dict[Key, tuple[api.HTTPRoute, _Attached]] = {}
         self._doors: _Doors | None = None
@@ -152,10 +168,9 @@ class Planner:
 
     def depends_on(self, service: Key) -> bool:
         """Whether a route of the last plan names this Service, existing or not."""
-        return service in self._named
+        return service in self._users or service in self._local
 
     def plan(self, world: World) -> Snapshot:
-        self._named = set()
         opened, verdicts = open_listeners(ours_among(world.classes, world.gateways))
         doors = _Doors(frozenset(verdicts), opened, world.namespaces)
         self._forget_attachments_unless(doors)
@@ -170,8 +185,9 @@ class Planner:
             place = self._place(name, route, doors)
             if not place.parents:
                 continue
-            compiled = self._compile(name, route, world.service)
-            routes[name] = _verdict(place, compiled)
+            memory = self._compile(name, route, world.service)
+            compiled = memory.compiled
+            routes[name] = memory.verdict(place)
             if compiled.unsupported:
                 continue
             if name in led:
@@ -208,7 +224,6 @@ class Planner:
                     yield from doors_to(service, routes[route])
                 continue
             name = key(service.metadata)
-            self._named.add(name)
             before = known.get(name)
             if before is None or before[0] is not service:
                 before = service, tuple(doors(service, world.service))
@@ -219,20 +234,26 @@ class Planner:
         ports = sorted({one.port for one in opened})
         return {listener_name(port): Listener(listener_name(port), port, self._addresses) for port in ports}
 
-    def _compile(self, name: Key, route: api.HTTPRoute, service: FindService) -> Compiled:
-        named = [Key(*one) for one in backends(route)]
-        services = [service(one.namespace, one.name) for one in named]
-        for other in [stand_in(one) for one in services if one]:
-            if other is not None:
-                named.append(Key(other[0], other[1]))
-                services.append(service(other[0], other[1]))
-        self._named.update(named)
+    def _compile(self, name: Key, route: api.HTTPRoute, service: FindService) -> _Memory:
         known = self._compiled.get(name)
-        if known and _as_before(known.route, route) and _same(known.services, services):
+        if known is not None and known.holds_for(route, service):
+            return known
+        named = _dependencies(route, service)
+        services = [service(one.namespace, one.name) for one in named]
+        if known is not None and _as_before(known.route, route) and _same(known.services, services):
             known.route = route
-            return known.compiled
-        self._compiled[name] = _Memory(route, services, compiled := compile_route(route, service))
-        return compiled
+            return known
+        self._forget(name)
+        self._users.update(named)
+        memory = self._compiled[name] = _Memory(route, named, services, compile_route(route, service))
+        return memory
+
+    def _forget(self, name: Key) -> None:
+        if (known := self._compiled.pop(name, None)) is not None:
+            for one in known.named:
+                self._users[one] -= 1
+                if not self._users[one]:
+                    del self._users[one]
 
     def _place(self, name: Key, route: api.HTTPRoute, doors: _Doors) -> _Attached:
         known = self._attached.get(name)
@@ -260,9 +281,15 @@ class Planner:
 
     def _forget_all_but(self, routes: Mapping[Key, RouteVerdict]) -> None:
         for gone in self._compiled.keys() - routes.keys():
-            del self._compiled[gone]
+            self._forget(gone)
         if len(self._attached) > 2 * len(routes) + 100:
             self._attached.clear()
+
+
+def _dependencies(route: api.HTTPRoute, service: FindService) -> tuple[Key, ...]:
+    named = [Key(*one) for one in backends(route)]
+    others = [stand_in(one) for each in named if (one := service(each.namespace, each.name))]
+    return (*named, *(Key(one[0], one[1]) for one in others if one is not None))
 
 
 def wording(route: api.HTTPRoute) -> tuple[object, ...]:

@@ -43,6 +43,7 @@ class Options:
     kubeconfig: Path
     name: str
     unprivileged: bool
+    prewarm: tuple[str, ...] | None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,6 +83,7 @@ async def _run(options: Options) -> None:
             metrics_resolution=metrics_resolution(os.environ),
             installer=installer.found(os.environ),
             ours=cache_variables(options.home, os.environ),
+            prewarm=options.prewarm,
             unprivileged=options.unprivileged,
         )
         loop = asyncio.get_running_loop()
@@ -146,9 +148,11 @@ def _options(argv: Sequence[str] | None) -> Options:
     parser.add_argument(
         "--unprivileged-pods", action="store_true", help="each pod runs as a user of its own (root only)"
     )
+    parser.add_argument("--prewarm", help="runtimes whose zygotes start with the node, with commas between them")
     given = parser.parse_args(argv)
+    prewarm = None if given.prewarm is None else tuple(given.prewarm.split(","))
     home = Home(given.home.absolute()) if given.home else home_from(os.environ)
-    return Options(home, given.kubeconfig or home.kubeconfig, given.node_name, given.unprivileged_pods)
+    return Options(home, given.kubeconfig or home.kubeconfig, given.node_name, given.unprivileged_pods, prewarm)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ async def _spawn(options: Options) -> Event | None:
         *(sys.executable, "-m", "inferplane.assembly.supervisor", "--home", str(home.root)),
         *("--gateway-port", str(options.gateway_port), "--api-port", str(options.api_port)),
         *options.outside.arguments,
+        *([] if options.prewarm is None else ["--prewarm", options.prewarm]),
         *(["--unprivileged-pods"] if options.unprivileged_pods else []),
     ]
     with home.log(SUPERVISOR).open("ab") as log:

@@ -57,6 +57,7 @@ class Options:
     api_port: int = DEFAULT_API_PORT
     outside: Asked = NOBODY
     unprivileged_pods: bool = False
+    prewarm: str | None = None
 
 
 class Supervisor:
@@ -176,6 +177,7 @@ class Supervisor:
     def _node(self) -> Recipe:
         arguments = ["--kubeconfig", str(self._home.kubeconfig)]
         arguments += ["--unprivileged-pods"] if self._options.unprivileged_pods else []
+        arguments += [] if self._options.prewarm is None else ["--prewarm", self._options.prewarm]
         return replace(
             self._python(NODE, "inferplane.assembly.node", arguments),
             grace=_NODE_GRACE,
@@ -279,8 +281,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.add_argument(option, default="")
     parser.add_argument("--jwt-audience", action="append", default=[])
     parser.add_argument("--unprivileged-pods", action="store_true")
+    parser.add_argument("--prewarm")
     given = parser.parse_args(argv)
-    options = Options(Home(given.home), given.gateway_port, given.api_port, _asked(given), given.unprivileged_pods)
+    options = Options(
+        Home(given.home), given.gateway_port, given.api_port, _asked(given), given.unprivileged_pods, given.prewarm
+    )
     notes: list[str] = []
     ready = False
 

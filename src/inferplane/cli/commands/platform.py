@@ -13,6 +13,8 @@ from inferplane.assembly.platform import up_detached as start_detached
 from inferplane.assembly.record import Platform
 from inferplane.cli.session import Session
 
+_PREWARM = "Runtimes (sklearn, xgboost, …, all, none) whose libraries are imported now, not with their first service."
+
 
 @click.command()
 @click.option("-d", "--detach", is_flag=True, help="Return when it is ready; it runs on in the background.")
@@ -32,9 +34,19 @@ from inferplane.cli.session import Session
 @click.option("--jwt-issuer", default="", metavar="ISSUER", help="Or: who signs the JSON Web Tokens that let in.")
 @click.option("--jwt-jwks", default="", metavar="FILE", help="The issuer's keys, a JSON Web Key Set.")
 @click.option("--jwt-audience", multiple=True, metavar="NAME", help="Whom tokens must be meant for; may be repeated.")
+@click.option("--prewarm", metavar="RUNTIME,…", help=_PREWARM)
 @click.option("--unprivileged-pods", is_flag=True, help="As root: each pod runs as a user of its own.")
 @click.pass_obj
-def up(session: Session, /, detach: bool, port: int, api_port: int, unprivileged_pods: bool, **outside: Any) -> None:
+def up(
+    session: Session,
+    /,
+    detach: bool,
+    port: int,
+    api_port: int,
+    prewarm: str | None,
+    unprivileged_pods: bool,
+    **outside: Any,
+) -> None:
     """Start the platform: API server, controllers, node and gateway.
 
     In the foreground it runs until Ctrl-C, which stops everything it started. Only this machine can reach it, unless
@@ -42,7 +54,7 @@ def up(session: Session, /, detach: bool, port: int, api_port: int, unprivileged
     """
     terminal = session.terminal
     asked = Asked(**{_FIELDS.get(name, name): outside[name] for name in outside})
-    options = Options(session.home, port, api_port, asked, unprivileged_pods)
+    options = Options(session.home, port, api_port, asked, unprivileged_pods, prewarm)
     if detach:
         bring_up(session, options)
         terminal.next("inferplane apply -f FILE")

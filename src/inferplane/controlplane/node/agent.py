@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from inferplane.controlplane.node.logs import Journal
 from inferplane.controlplane.node.lookups import Lookups
 from inferplane.controlplane.node.memory_limits import MemoryWatch
 from inferplane.controlplane.node.pods import Pods
+from inferplane.controlplane.node.prewarm import Prewarm, Workload
 from inferplane.controlplane.node.registration import Machine, Registration
 from inferplane.controlplane.node.server import application
 from inferplane.controlplane.node.services import ServiceAddresses
@@ -84,9 +85,13 @@ class Agent:
         installer: Installer,
         metrics_resolution: float = METRICS_RESOLUTION,
         ours: Mapping[str, str] | None = None,
+        prewarm: Sequence[str] | None = None,
         unprivileged: bool = False,
     ) -> None:
-        """`ours` are variables for containers that run our own code. `unprivileged`: pods have users of their own."""
+        """`ours` are variables for containers that run our own code; `prewarm` as in `images.ahead`.
+
+        `unprivileged`: pods have users of their own.
+        """
         self._clock = clock
         self._places = places
         self._api = api
@@ -98,6 +103,7 @@ class Agent:
         self._keepers = Keepers(places.run, places.logs, {"PATH": path, "LANG": "C.UTF-8"}, self._run_changed)
         self._path = path
         self._ours = ours or {}
+        self._ahead = prewarm
         self._metrics_resolution = metrics_resolution
         builder = Builder(places.environments, installer.uv, installer.variables, clock)
         self._environments = Environments(builder, clock)
@@ -107,6 +113,8 @@ class Agent:
         self._bound = self._informers.cache(kinds.POD, Pod, fields=f"spec.nodeName={name}")
         services = self._informers.cache(kinds.SERVICE, Service)
         self._services = ServiceAddresses(api, services, self._addresses)
+        workloads = self._informers.cache(kinds.DEPLOYMENT, Workload)
+        self._prewarm = Prewarm(workloads, self._images, self._keepers, self._environments)
         self._pods: Pods | None = None
         self._ending = asyncio.Event()
         self._with_processes = False
@@ -179,6 +187,7 @@ class Agent:
         tasks.append(group.create_task(DiskWatch(pods.bounded, self._clock).run()))
         tasks.append(group.create_task(self._tokens.run()))
         tasks.append(group.create_task(self._tidy()))
+        tasks.append(group.create_task(self._prewarm.run()))
         ready.set()
 
     async def _end(self, pods: Pods, events: PodEvents) -> None:
@@ -216,7 +225,7 @@ class Agent:
         wanted = images.zygotes(table)
         if wanted:  # an empty table means that the control plane has not written it yet
             self._keepers.retire([images.PLAIN, *wanted])
-        tasks.append(group.create_task(self._warm(images.ahead(table))))
+        tasks.append(group.create_task(self._warm(images.ahead(table, self._ahead))))
 
     async def _warm(self, specs: list[KeeperSpec]) -> None:
         """Starts keepers ahead of need. What can't be imported is said again by the pod that needs it."""
@@ -239,9 +248,10 @@ class Agent:
         """Environments and their keepers go when nothing has used them for long."""
         await self._environments.builder.remove_unfinished()
         while True:
-            in_use = {images.environment_of(name) for name in self._keepers.busy} - {""}
+            kept = self._prewarm.kept
+            in_use = {images.environment_of(name) for name in self._keepers.busy | kept} - {""}
             await self._environments.tidy(in_use)
-            self._keepers.retire_unused()
+            self._keepers.retire_unused(kept)
             await self._clock.sleep(_TIDY_EVERY)
 
     async def _serve(self, pods: Pods, sampler: Sampler) -> None:

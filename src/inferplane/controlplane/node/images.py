@@ -98,9 +98,24 @@ def zygotes(images: Sequence[ProcessImage]) -> list[KeeperSpec]:
     return [zygote(image) for image in images if image.spec.entrypoint]
 
 
-def ahead(images: Sequence[ProcessImage]) -> list[KeeperSpec]:
-    """The zygotes that start with the node. The others take memory only where a pod needs them."""
-    return zygotes([image for image in images if not image.spec.on_demand])
+def ahead(images: Sequence[ProcessImage], prewarm: Sequence[str] | None = None) -> list[KeeperSpec]:
+    """The zygotes that start with the node. The others take memory only where a pod needs them.
+
+    `prewarm` names model servers: by format (`xgboost`), ProcessImage (`kserve-xgbserver`), image (`xgbserver`) or
+    library (`xgboost-cpu`); `all` are all. None: those that the table does not call `onDemand`.
+    """
+    if prewarm is None:
+        return zygotes([image for image in images if not image.spec.on_demand])
+    return zygotes([image for image in images if _is_asked_for(image, prewarm)])
+
+
+def _is_asked_for(image: ProcessImage, prewarm: Sequence[str]) -> bool:
+    spec = image.spec
+    if not spec.library:
+        return not spec.on_demand  # no model server: what fetches models for all of them
+    formats = {one.removeprefix("--format=") for one in spec.args}
+    names = {image.metadata.name, spec.library, *formats, *(one.rpartition("/")[2] for one in spec.images)}
+    return "all" in prewarm or not names.isdisjoint(prewarm)
 
 
 def install_hint(recipe: Recipe, error: str) -> str:

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -154,9 +154,12 @@ class Keepers:
         """Names of keepers with living runs."""
         return set(self._living.values())
 
-    def retire_unused(self) -> None:
-        """Ends those of environments that had no run at the last call and have none now: each holds its libraries."""
-        unused = {name for name in self._connections if name.startswith(IN_ENVIRONMENT)} - self.busy
+    def retire_unused(self, kept: Collection[str] = ()) -> None:
+        """Ends those of environments that had no run at the last call and have none now: each holds its libraries.
+
+        `kept` are names of keepers that are wanted without a run.
+        """
+        unused = {name for name in self._connections if name.startswith(IN_ENVIRONMENT)} - self.busy - {*kept}
         for name in unused & self._unused:
             self._connections[name].send(Close())
         self._unused = unused - self._unused

@@ -92,3 +92,20 @@ def test_each_environment_has_a_zygote_of_its_own() -> None:
 def test_what_is_executed_in_an_environment_needs_no_keeper_of_its_own() -> None:
     foreign = Environment(("mlserver",), (), "3.11", ours=False)
     assert housed(PLAIN, foreign, Path("/e")) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("prewarm", "names"),
+    [
+        (None, ["kserve-sklearnserver", "kserve-storage-initi"]),
+        (["none"], ["kserve-storage-initi"]),
+        (["xgboost", "inferplane-onnxserver"], ["inferplane-onnxserve", "kserve-storage-initi", "kserve-xgbserver"]),
+        (["lgbserver"], ["kserve-lgbserver", "kserve-storage-initi"]),
+    ],
+)
+def test_the_runtimes_that_are_asked_for_are_warm_from_the_start(prewarm: list[str] | None, names: list[str]) -> None:
+    assert sorted(one.name.rpartition("-")[0] for one in ahead(IMAGES, prewarm)) == names
+
+
+def test_all_are_warm_when_all_are_asked_for() -> None:
+    assert ahead(IMAGES, ["all"]) == zygotes(IMAGES)

@@ -1,9 +1,10 @@
 """The `kserve` package's KServeClient and the `kubernetes` package against a platform, as their users write it.
 
-Runs in their own environment. usage: cluster_conversation.py kserve|watch|election MODEL_URI
+Runs in their own environment. usage: cluster_conversation.py kserve|watch|election|streams MODEL_URI
 What came of it is printed as JSON.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -111,9 +112,57 @@ def through_election(model):
     return {"stopped": stopped.is_set(), "took over": took_over, "led": led, "holder": holder}
 
 
+def through_streams(model):
+    """Commands by `connect_get_namespaced_pod_exec`, and a request through `portforward`."""
+    from kubernetes.stream import portforward, stream
+
+    core = client.CoreV1Api()
+    serves = (
+        "import http.server, os\n"
+        "handler = http.server.SimpleHTTPRequestHandler\n"
+        "http.server.ThreadingHTTPServer((os.environ['POD_IP'], 8080), handler).serve_forever()"
+    )
+    container = {
+        "name": "main",
+        "image": "box:1",
+        "command": [sys.executable, "-c", serves],
+        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
+    }
+    core.create_namespaced_pod(
+        NAMESPACE,
+        {"metadata": {"name": "box"}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 1}},
+    )
+    for event in watch.Watch().stream(core.list_namespaced_pod, NAMESPACE, timeout_seconds=90):
+        conditions = event["object"].status.conditions or []
+        if event["object"].metadata.name == "box" and any(c.type == "Ready" and c.status == "True" for c in conditions):
+            break
+    options = {"stderr": True, "stdin": False, "stdout": True, "tty": False}
+    run = core.connect_get_namespaced_pod_exec
+    said = stream(run, "box", NAMESPACE, command=["sh", "-c", "echo out; echo err >&2"], **options)
+    typed = stream(
+        run, "box", NAMESPACE, command=["sh", "-c", "read x; echo got $x; exit 5"], **(options | {"stdin": True}),
+        _preload_content=False,
+    )  # fmt: skip
+    typed.write_stdin("word\n")
+    typed.run_forever(timeout=60)
+    forwarded = portforward(core.connect_get_namespaced_pod_portforward, "box", NAMESPACE, ports="8080")
+    with contextlib.closing(forwarded.socket(8080)) as socket:
+        socket.setblocking(True)
+        socket.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        answer = b""
+        while data := socket.recv(4096):
+            answer += data
+    return {
+        "said": sorted(said.split()),
+        "typed": typed.read_stdout(),
+        "code": typed.returncode,
+        "answer": answer.split(b"\r\n", 1)[0].decode(),
+    }
+
+
 if __name__ == "__main__":
     config.load_kube_config()
-    ways = {"kserve": through_kserve, "watch": through_watch, "election": through_election}
+    ways = {"kserve": through_kserve, "watch": through_watch, "election": through_election, "streams": through_streams}
     print(json.dumps(ways[sys.argv[1]](sys.argv[2])), flush=True)
     # The second leader goes on in a thread of the library's own, which has no end: the process ends under it.
     os._exit(0)

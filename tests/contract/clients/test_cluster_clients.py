@@ -83,3 +83,12 @@ def test_the_kubernetes_client_watches_from_the_version_of_a_list(kserve_python:
 def test_the_kubernetes_client_elects_a_leader_and_another_when_it_fails(kserve_python: Path, platform: Whole) -> None:
     found = conversation(kserve_python, platform, "election")
     assert found == {"stopped": True, "took over": True, "led": ["first", "second"], "holder": "second"}
+
+
+def test_the_kubernetes_client_runs_commands_and_forwards_ports(kserve_python: Path, platform: Whole) -> None:
+    assert conversation(kserve_python, platform, "streams") == {
+        "said": ["err", "out"],
+        "typed": "got word\n",
+        "code": 5,
+        "answer": "HTTP/1.0 200 OK",
+    }

@@ -6,6 +6,7 @@ from inferplane.client.kubernetes.kinds import (
     CONFIG_MAP,
     CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
+    EVENT,
     INFERENCE_SERVICE,
     POD,
     REPLICA_SET,
@@ -133,3 +134,14 @@ async def test_a_foreground_deletion_of_a_deployment_ends_with_everything_gone(r
         await platform.settle()
         await platform.ended()
         assert [platform.api.objects(kind) for kind in (DEPLOYMENT, REPLICA_SET, POD, CONFIG_MAP)] == [[], [], [], []]
+
+
+async def test_events_are_left_out_as_in_kubernetes_since_they_go_by_themselves() -> None:
+    async with running() as platform:
+        owner = await applied(platform, "owner")
+        await platform.applied(EVENT, {"metadata": {"name": "told", "ownerReferences": owned_by(owner)}})
+        await applied(platform, "owned", owner)
+        await platform.api.delete(SECRET, "owner", "default")
+        await platform.settle()
+        assert secrets(platform) == []
+        assert [text_at(one, "metadata", "name") for one in platform.api.objects(EVENT)] == ["told"]

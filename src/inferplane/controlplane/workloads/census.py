@@ -1,4 +1,4 @@
-"""Every object of every kind that the server has, as metadata: what garbage collection and namespaces work on.
+"""Every object of every kind but Events, as metadata: what garbage collection and namespaces work on.
 
 Kinds come and go with CRDs; the census follows discovery. Only metadata is decoded and kept.
 """
@@ -18,6 +18,8 @@ from inferplane.resources.meta import ObjectMeta, View
 log = logging.getLogger(__name__)
 
 _NEEDED = {"list", "watch", "delete", "get"}
+# There are more of them than of all the rest, they own nothing and nobody owns them, and they go by themselves.
+_LEFT_OUT = frozenset({"events"})
 _EVERYTHING = Key("", "discovery")
 
 
@@ -73,7 +75,8 @@ class Census:
                 yield resource, item
 
     async def _refresh(self, _: Key) -> None:
-        served = {one.resource for one in await self._discovery.served() if one.verbs >= _NEEDED}
+        found = await self._discovery.served()
+        served = {one.resource for one in found if one.verbs >= _NEEDED and one.resource.plural not in _LEFT_OUT}
         for resource in served - set(self._caches):
             self._add(resource)
         for resource in set(self._caches) - served:

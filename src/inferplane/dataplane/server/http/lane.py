@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._server.connections.add(self)
+        self._server.opened(self)
         self.deadline = self._loop.time() + self._limits.head_timeout
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -111,7 +111,6 @@ class HttpServer:
                 f"cannot listen on {host}:{port}: {error.strerror}",
                 fix="stop what holds the port, or choose another with --http_port",
             ) from error
-        self._sweep()
         return int(server.sockets[0].getsockname()[1])
 
     def share(self, listening: socket.socket, counts: Cells, own: int, tls: ssl.SSLContext | None = None) -> None:
@@ -120,7 +119,6 @@ class HttpServer:
         self._listener = self._shared = SharedListener(
             listening, lambda: Connection(self), lambda: len(self.connections), counts, own, tls
         )
-        self._sweep()
 
     def _tell_scheme(self, tls: ssl.SSLContext | None) -> None:
         if tls is not None and self._spans is not None:
@@ -151,6 +149,11 @@ class HttpServer:
         request.client = client
         if self._spans is not None:
             self._spans.began(request)
+
+    def opened(self, connection: Connection) -> None:
+        self.connections.add(connection)
+        if self._sweeper is None:
+            self._sweep()
 
     def lost(self, connection: Connection, unanswered: Incoming | None) -> None:
         if self._spans is not None and unanswered is not None:
@@ -192,7 +195,10 @@ class HttpServer:
             connection.abort()
 
     def _sweep(self) -> None:
-        """One timer for all connections: cuts off those past their deadline and refreshes the date."""
+        """One timer for all connections, and none without: cuts off those past their deadline, refreshes the date."""
+        if not self.connections:
+            self._sweeper = None
+            return
         now = self.loop.time()
         self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode("ascii")
         for connection in [c for c in self.connections if c.deadline is not None and c.deadline <= now]:

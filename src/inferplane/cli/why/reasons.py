@@ -166,6 +166,18 @@ _KNATIVE = {
     "LatestCreatedFailed": Meaning("the newest revision does not start", "look at its conditions"),
     "LatestReadyUpdate": Meaning("another revision is the latest ready one"),
     "RevisionReady": Meaning("a revision has started"),
+    "NoTraffic": Meaning(
+        "no requests come in: it has no pods, or gives its last one up", "ask it: the first request wakes it"
+    ),
+    "Queued": Meaning("requests wait while pods are started"),
+    "TimedOut": Meaning("no pod was ready within the progress deadline", "look at the pods and their logs"),
+    "NotReady": Meaning("the Services of the revision are not there yet"),
+    "NoHealthyBackends": Meaning("nobody is ready to take requests, neither pod nor activator", "look at the pods"),
+    "CreatingPrivateService": Meaning("the revision's Deployment is not there yet"),
+    "PodsReached": Meaning("requests reach the pods, not the activator"),
+    "InvalidConfiguration": Meaning(
+        "a ConfigMap says what cannot be; what it said before holds", "correct the named keys"
+    ),
 }
 REASONS: Mapping[str, Meaning] = {**_SERVICE, **_KNATIVE, **_ROUTES, **_DEPLOYMENTS, **_AUTOSCALERS, **_PODS}
 PATTERNS: Mapping[str, Meaning] = _PATTERNS

@@ -72,7 +72,8 @@ def _draw(panels: "Sequence[Axes]", column: _Column, scenario: Scenario, peak: i
 
 
 def _explain(row: "Sequence[Axes]") -> None:
-    """One legend for a row, right of it."""
+    """One legend for a row, right of it. Scales begin at 0, now that all is drawn that they are to show."""
+    row[0].set_ylim(bottom=0)
     found: dict[str, Artist] = {}
     for axes in row:
         handles, labels = axes.get_legend_handles_labels()
@@ -140,7 +141,6 @@ def _dress(axes: "Axes", frames: Sequence[Frame]) -> None:
     for n, (begin, end) in enumerate(_spans(frames, lambda one: one.is_panicking)):
         axes.axvspan(begin, end, color=_ORANGE, alpha=0.12, linewidth=0, zorder=0, label=None if n else "panic")
     axes.set_xlim(0, frames[-1].t)
-    axes.set_ylim(bottom=0)
     axes.grid(axis="y", color="#e5e7eb", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

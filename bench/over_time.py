@@ -1,7 +1,7 @@
 """Memory of a platform's processes while it runs: samples, and whether they grew (pure, but for `sample`)."""
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -44,7 +44,7 @@ def private(process: psutil.Process) -> float:
         return 0.0
 
 
-def trends(samples: list[Sample]) -> dict[str, Trend]:
+def trends(samples: Sequence[Sample]) -> dict[str, Trend]:
     """By the name of a process, of all that were seen in both thirds."""
     third = max(1, len(samples) // 3)
     first, last = samples[:third], samples[-third:]
@@ -52,5 +52,5 @@ def trends(samples: list[Sample]) -> dict[str, Trend]:
     return {name: Trend(_median(first, name), _median(last, name)) for name in both}
 
 
-def _median(samples: list[Sample], name: str) -> float:
+def _median(samples: Sequence[Sample], name: str) -> float:
     return statistics.median(one[name] for one in samples if name in one)

@@ -1,8 +1,10 @@
 """Routes: what the gateway is told, a rollout over time, and the marks on what is routed."""
 
 import pytest
+from tests.fakes.api import Write
 from tests.reconcile.knative.world import FIRST, LATEST, NAME, SECOND, World, knative, service
 
+from inferplane.client.kubernetes.api import ApiError
 from inferplane.client.kubernetes.kinds import (
     DEPLOYMENT,
     HTTP_ROUTE,
@@ -241,6 +243,24 @@ async def test_a_deployment_or_autoscaler_of_somebody_else_is_left_alone() -> No
             await world.applied(service())
             assert world.condition("ResourcesAvailable", KNATIVE_REVISION, FIRST) == "False NotOwned"
             assert world.condition("Ready") == "False RevisionFailed"
+
+
+async def test_a_deployment_that_the_server_refuses_is_said_and_tried_again() -> None:
+    async with knative() as world:
+
+        def refuse(write: Write) -> None:
+            if write.resource == DEPLOYMENT:
+                raise ApiError(403, "Forbidden", "exceeded quota: pods")
+
+        world.api.intercept = refuse
+        await world.applied(service())
+        assert world.condition("ResourcesAvailable", KNATIVE_REVISION, FIRST) == "False FailedCreate"
+        assert "exceeded quota" in world.message("Ready")
+
+        world.api.intercept = lambda _: None
+        await world.passes(30)
+        assert world.exists(DEPLOYMENT, f"{FIRST}-deployment")
+        assert world.condition("ResourcesAvailable", KNATIVE_REVISION, FIRST) == "Unknown Deploying"
 
 
 async def test_a_container_that_exits_at_once_fails_its_revision_with_the_code_and_the_last_words() -> None:

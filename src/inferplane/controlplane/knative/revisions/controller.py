@@ -6,7 +6,7 @@ again.
 
 from collections.abc import Sequence
 
-from inferplane.client.kubernetes.api import AlreadyExists, Conflict
+from inferplane.client.kubernetes.api import AlreadyExists, ApiError, Conflict
 from inferplane.client.kubernetes.kinds import DEPLOYMENT, KNATIVE_REVISION, POD, POD_AUTOSCALER
 from inferplane.controlplane.knative.marks import MANAGER
 from inferplane.controlplane.knative.revisions import render, status
@@ -14,7 +14,7 @@ from inferplane.controlplane.knative.revisions.status import Sight
 from inferplane.controlplane.knative.settings import Settings
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.controlplane.machinery.children import Children, is_foreign
-from inferplane.controlplane.machinery.controller import Controller
+from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta, object_reference
@@ -27,6 +27,9 @@ from inferplane.resources.core import Pod
 from inferplane.resources.knative import Revision, RevisionStatus, names, words
 
 _BY_REVISION = "knative revision"
+# Forbidden (a quota), Invalid.
+_REFUSALS = (403, 422)
+_REFUSED_FOR = 30.0
 
 
 class RevisionController:
@@ -52,10 +55,10 @@ class RevisionController:
         for one in self._revisions.list():
             self.controller.enqueue(key_of_meta(one.metadata))
 
-    async def reconcile(self, key: Key) -> None:
+    async def reconcile(self, key: Key) -> Result | None:
         revision = self._revisions.get(key)
         if revision is None or revision.metadata.deleting:
-            return
+            return None
         sight = await self._with_children(revision)
         made = status.next_status(
             revision,
@@ -65,6 +68,8 @@ class RevisionController:
         )
         if await self._children.write_status(KNATIVE_REVISION, revision.metadata, revision.status, made):
             self._tell(revision, made)
+        # What stood in the way (a quota, say) may be gone by then.
+        return Result(_REFUSED_FOR) if sight.refused else None
 
     async def _with_children(self, revision: Revision) -> Sight:
         meta = revision.metadata
@@ -74,7 +79,12 @@ class RevisionController:
             return Sight(foreign=("Deployment", key.name))
         if is_foreign(autoscaler, meta):
             return Sight(live, foreign=("PodAutoscaler", meta.name))
-        await self._ensure_deployment(revision, live)
+        try:
+            await self._ensure_deployment(revision, live)
+        except ApiError as error:
+            if error.status not in _REFUSALS:
+                raise
+            return Sight(live, autoscaler=autoscaler, refused=str(error))
         reachable = status.reachability(revision, live)
         body = render.pod_autoscaler(revision, reachable)
         autoscaler = await self._children.ensure(POD_AUTOSCALER, body, autoscaler, PodAutoscaler)

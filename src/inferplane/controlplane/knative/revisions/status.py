@@ -30,18 +30,21 @@ from inferplane.resources.meta import Condition, condition
 
 DEPLOYING = "Deploying"
 NOT_OWNED = "NotOwned"
+FAILED_CREATE = "FailedCreate"
 DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 _NEVER_ACHIEVED = "Initial scale was never achieved"
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """`pods` by name. `foreign`: kind and name of a child that is somebody else's."""
+    """`pods` by name. `foreign`: kind and name of a child that is somebody else's. `refused`: why the API server takes
+    no such Deployment."""
 
     deployment: Deployment | None = None
     pods: Sequence[Pod] = ()
     autoscaler: PodAutoscaler | None = None
     foreign: tuple[str, str] | None = None
+    refused: str = ""
 
 
 @dataclass(slots=True)
@@ -58,6 +61,8 @@ def next_status(revision: Revision, sight: Sight, now: str, *, always_schedulabl
         verdicts.resources = failed(
             NOT_OWNED, f'There is an existing {sight.foreign[0]} "{sight.foreign[1]}" that we do not own.'
         )
+    elif sight.refused:
+        verdicts.resources = failed(FAILED_CREATE, sight.refused)
     else:
         _by_deployment(verdicts, sight, always_schedulable=always_schedulable)
         _by_autoscaler(verdicts, sight.autoscaler)

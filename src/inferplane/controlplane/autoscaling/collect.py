@@ -7,6 +7,7 @@ has not changed since the last time costs no more than being compared.
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
 
 import aiohttp
@@ -35,7 +36,7 @@ class EnvoyStatistics:
     def __init__(self, socket: Path) -> None:
         self._http = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=str(socket)), timeout=_TIMEOUT)
 
-    async def __aenter__(self) -> "EnvoyStatistics":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

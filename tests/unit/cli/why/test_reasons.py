@@ -13,7 +13,7 @@ from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Resource
 
 ROOT = Path(__file__).parents[4]
-PLACES = ("serving", "knative", "gateway", "node", "workloads/deployments", "workloads/replicasets",
+PLACES = ("serving", "autoscaling", "knative", "gateway", "node", "workloads/deployments", "workloads/replicasets",
           "workloads/autoscaling", "workloads/scheduling")  # fmt: skip
 CAMEL = re.compile(r"[A-Z][a-z]+([A-Z]+[a-z]*)+")
 ENDINGS = re.compile(r"( ingress not created| Deployment NotReady| HttpRouteNotReady|^ not ready)$")

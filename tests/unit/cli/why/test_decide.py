@@ -546,7 +546,8 @@ def test_without_knative_the_mode_is_the_cause() -> None:
 
 def test_in_knative_mode_what_knative_says_is_told() -> None:
     cause = the_cause(service=in_knative("False", reason="RevisionFailed", message="it broke"), pods=())
-    assert (cause.kind, cause.summary, cause.details) == (Kind.CONDITION, "False (RevisionFailed)", ("it broke",))
+    summary = "False (RevisionFailed): the newest revision cannot be made or does not start"
+    assert (cause.kind, cause.summary, cause.details) == (Kind.CONDITION, summary, ("it broke",))
 
 
 def test_in_knative_mode_a_revision_is_waited_for() -> None:

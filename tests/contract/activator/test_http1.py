@@ -122,6 +122,21 @@ async def test_a_revision_that_is_deleted_sends_those_who_wait_away() -> None:
         assert await refusal(wire) == (b"HTTP/1.1 404 Not Found", "there is no revision ml/iris-00001")
 
 
+async def test_what_runs_when_its_revision_is_deleted_is_answered_and_later_ones_are_told() -> None:
+    async with activator() as one, pod() as server, client(one.port) as runs, client(one.port) as late:
+        one.pods(server.port)
+        await runs.send(GET)
+        there = await server.connection()
+        await there.head()
+        del one.known.all[IRIS]
+        one.buffer.gone(IRIS)
+        await late.send(GET)
+        assert (await refusal(late))[0] == b"HTTP/1.1 404 Not Found"
+        await there.send(OK)
+        assert await runs.exactly(len(OK)) == OK
+        await one.holds(0)
+
+
 async def test_when_the_control_plane_ends_those_who_wait_get_503_and_what_runs_is_answered() -> None:
     async with activator(Limits(concurrency=1)) as one, pod() as server, client(one.port) as runs:
         one.pods(server.port)

@@ -201,8 +201,9 @@ class Buffer:
             self.assign(line)
 
     def gone(self, revision: Key) -> None:
-        """The revision was deleted: nothing will ever come for those who wait."""
+        """The revision was deleted: nothing will ever come for those who wait. What runs goes on."""
         if (line := self._lines.get(revision)) is not None:
+            self._forget(line)
             self._refuse_waiting(line, unknown(revision))
 
     def close(self) -> None:

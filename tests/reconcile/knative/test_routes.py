@@ -245,6 +245,24 @@ async def test_a_deployment_or_autoscaler_of_somebody_else_is_left_alone() -> No
             assert world.condition("Ready") == "False RevisionFailed"
 
 
+async def test_what_a_wake_up_changes_to_be_looked_at_is_written_once_and_afterwards() -> None:
+    async with knative() as world:
+        await world.applied(service())
+        await world.serves()
+        await world.scaled(FIRST, "False", "NoTraffic", scale=0)
+        await world.passes(1)
+        assert world.condition("Active", KNATIVE_REVISION, FIRST) == "False NoTraffic"
+        world.new_changes()
+
+        await world.scaled(FIRST, "Unknown", "Queued", scale=0)
+        await world.scaled(FIRST, "True", scale=1)
+        assert world.new_changes() == []
+        await world.passes(0.5)
+        assert world.new_changes() == [f"apply Revision {FIRST}"]
+        status = world.status(KNATIVE_REVISION, FIRST)
+        assert (status["actualReplicas"], world.condition("Active", KNATIVE_REVISION, FIRST)) == (1, "True")
+
+
 async def test_a_deployment_that_the_server_refuses_is_said_and_tried_again() -> None:
     async with knative() as world:
 

@@ -30,6 +30,7 @@ _BY_REVISION = "knative revision"
 # Forbidden (a quota), Invalid.
 _REFUSALS = (403, 422)
 _REFUSED_FOR = 30.0
+_UNHURRIED = 0.5
 
 
 class RevisionController:
@@ -44,6 +45,8 @@ class RevisionController:
         self._autoscalers = informers.cache(POD_AUTOSCALER, PodAutoscaler)
         self._pods = informers.cache(POD, Pod)
         self._pods.add_index(_BY_REVISION, _revision_uids)
+        # Since when (monotonic) a status differs in what is only shown.
+        self._unwritten: dict[Key, float] = {}
         self.controller = Controller("knative revision", self.reconcile, clock=clock)
         self.controller.watch(self._revisions, lambda one: [key_of_meta(one.metadata)])
         self.controller.watch(self._deployments, lambda one: controller_key(one.metadata, KNATIVE_REVISION))
@@ -58,6 +61,7 @@ class RevisionController:
     async def reconcile(self, key: Key) -> Result | None:
         revision = self._revisions.get(key)
         if revision is None or revision.metadata.deleting:
+            self._unwritten.pop(key, None)
             return None
         sight = await self._with_children(revision)
         made = status.next_status(
@@ -66,10 +70,26 @@ class RevisionController:
             timestamp(self._clock.now()),
             always_schedulable=self._settings.serving.deployment.pod_is_always_schedulable,
         )
+        if (left := self._may_wait(key, revision.status, made)) > 0:
+            return Result(left)
         if await self._children.write_status(KNATIVE_REVISION, revision.metadata, revision.status, made):
             self._tell(revision, made)
         # What stood in the way (a quota, say) may be gone by then.
         return Result(_REFUSED_FOR) if sight.refused else None
+
+    def _may_wait(self, key: Key, before: RevisionStatus, made: RevisionStatus) -> float:
+        """For how many seconds the status need not be written.
+
+        Each wake-up changes what is only shown several times, just while a request waits: it is written once, later.
+        """
+        if before == made or not status.only_shown(before, made):
+            self._unwritten.pop(key, None)
+            return 0.0
+        now = self._clock.monotonic()
+        left = self._unwritten.setdefault(key, now) + _UNHURRIED - now
+        if left <= 0:
+            del self._unwritten[key]
+        return left
 
     async def _with_children(self, revision: Revision) -> Sight:
         meta = revision.metadata

@@ -92,6 +92,16 @@ def _before(revision: Revision) -> _Verdicts:
     )
 
 
+def only_shown(before: RevisionStatus, after: RevisionStatus) -> bool:
+    """They differ, if at all, in what is there to be looked at: numbers of pods, and whether any run."""
+    return _acted_upon(before) == _acted_upon(after)
+
+
+def _acted_upon(status: RevisionStatus) -> RevisionStatus:
+    conditions = [one for one in status.conditions if one.type != ACTIVE]
+    return msgspec.structs.replace(status, conditions=conditions, actual_replicas=None, desired_replicas=None)
+
+
 # --- Deployment and pods ----------------------------------------------------------------------------------------------
 
 

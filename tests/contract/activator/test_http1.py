@@ -5,7 +5,19 @@ import json
 import socket
 
 import pytest
-from tests.contract.activator.running import HEAD, IRIS, Wire, activator, answering, client, pod, taken, until
+from tests.contract.activator.running import (
+    HEAD,
+    IRIS,
+    Activator,
+    Pod,
+    Wire,
+    activator,
+    answering,
+    client,
+    pod,
+    taken,
+    until,
+)
 
 from inferplane.controlplane.activator.decide import Limits
 from inferplane.controlplane.activator.http1 import HOLD
@@ -23,6 +35,15 @@ async def refusal(wire: Wire) -> tuple[bytes, str]:
     length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
     body = await wire.exactly(int(length.partition(b":")[2]))
     return head.partition(b"\r\n")[0], str(json.loads(body)["error"])
+
+
+async def asked(one: Activator, server: Pod, wire: Wire) -> Wire:
+    """The pod's end of a request that it has got."""
+    one.pods(server.port)
+    await wire.send(GET)
+    there = await server.connection()
+    await there.head()
+    return there
 
 
 # --- waiting ----------------------------------------------------------------------------------------------------------
@@ -124,10 +145,7 @@ async def test_a_revision_that_is_deleted_sends_those_who_wait_away() -> None:
 
 async def test_what_runs_when_its_revision_is_deleted_is_answered_and_later_ones_are_told() -> None:
     async with activator() as one, pod() as server, client(one.port) as runs, client(one.port) as late:
-        one.pods(server.port)
-        await runs.send(GET)
-        there = await server.connection()
-        await there.head()
+        there = await asked(one, server, runs)
         del one.known.all[IRIS]
         one.buffer.gone(IRIS)
         await late.send(GET)
@@ -139,10 +157,7 @@ async def test_what_runs_when_its_revision_is_deleted_is_answered_and_later_ones
 
 async def test_when_the_control_plane_ends_those_who_wait_get_503_and_what_runs_is_answered() -> None:
     async with activator(Limits(concurrency=1)) as one, pod() as server, client(one.port) as runs:
-        one.pods(server.port)
-        await runs.send(GET)
-        there = await server.connection()
-        await there.head()
+        there = await asked(one, server, runs)
         async with client(one.port) as waits:
             await waits.send(GET)
             await one.holds(2)
@@ -241,10 +256,7 @@ async def test_a_slow_client_holds_its_pod_back() -> None:
     """Nothing between the two keeps more than the systems' own buffers."""
     total = 200 * 1024 * 1024
     async with activator() as one, pod() as server, client(one.port) as wire:
-        one.pods(server.port)
-        await wire.send(GET)
-        there = await server.connection()
-        await there.head()
+        there = await asked(one, server, wire)
         await there.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % total)
         assert await taken(there.send, total) < total / 2
 
@@ -300,10 +312,7 @@ async def test_an_answer_before_the_request_is_whole_reaches_the_client_and_ends
 
 async def test_an_answer_that_ends_with_the_connection_ends_the_clients_as_well() -> None:
     async with activator() as one, pod() as server, client(one.port) as wire:
-        one.pods(server.port)
-        await wire.send(GET)
-        there = await server.connection()
-        await there.head()
+        there = await asked(one, server, wire)
         await there.send(b"HTTP/1.1 200 OK\r\n\r\nuntil the end")
         there.close()
         assert await wire.rest() == b"HTTP/1.1 200 OK\r\n\r\nuntil the end"
@@ -350,10 +359,7 @@ async def test_an_answer_that_does_not_start_in_time_is_504_and_the_pod_is_told(
 
 async def test_an_answer_that_stops_coming_is_cut_off() -> None:
     async with activator(Limits(idle=0.2)) as one, pod() as server, client(one.port) as wire:
-        one.pods(server.port)
-        await wire.send(GET)
-        there = await server.connection()
-        await there.head()
+        there = await asked(one, server, wire)
         await there.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart")
         await wire.head()
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
@@ -392,10 +398,7 @@ async def test_a_refused_request_goes_to_another_pod() -> None:
 
 async def test_a_request_whose_bytes_were_sent_is_not_sent_again() -> None:
     async with activator() as one, pod() as server, client(one.port) as wire:
-        one.pods(server.port)
-        await wire.send(GET)
-        there = await server.connection()
-        await there.head()
+        there = await asked(one, server, wire)
         there.abort()
         assert (await refusal(wire))[0] == b"HTTP/1.1 502 Bad Gateway"
         assert server.waiting.empty()
@@ -410,10 +413,7 @@ async def test_what_is_no_answer_is_502() -> None:
 
 async def test_a_pod_that_dies_in_the_middle_of_its_answer_cuts_the_clients_off() -> None:
     async with activator() as one, pod() as server, client(one.port) as wire:
-        one.pods(server.port)
-        await wire.send(GET)
-        there = await server.connection()
-        await there.head()
+        there = await asked(one, server, wire)
         await there.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart")
         await wire.head()
         there.abort()
@@ -436,10 +436,7 @@ async def test_a_connection_that_the_pod_has_closed_gets_no_further_request() ->
 
 async def test_words_of_a_pod_that_nobody_asked_for_end_its_connection() -> None:
     async with activator() as one, pod() as server, client(one.port) as wire:
-        one.pods(server.port)
-        await wire.send(GET)
-        there = await server.connection()
-        await there.head()
+        there = await asked(one, server, wire)
         await there.send(OK + b"HTTP/1.1 200 OK\r\n\r\n")
         assert await wire.exactly(len(OK)) == OK
         async with client(one.port) as other:

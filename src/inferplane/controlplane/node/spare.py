@@ -29,8 +29,11 @@ class Spare:
     waits: bool = False
 
     def hear(self) -> None:
-        """What comes before the launch is the word that it waits."""
-        self.waits = self.orders.recv(1) == _WAITING
+        """What comes before the launch is the word that it waits; nothing, when it has ended."""
+        try:
+            self.waits = self.orders.recv(1) == _WAITING
+        except ConnectionError:
+            self.waits = False
 
     def launch(self, launch: Launch) -> None:
         """Raises OSError when it has ended."""

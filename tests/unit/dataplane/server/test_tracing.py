@@ -22,7 +22,7 @@ from tests.contract.grpc.serving import Echo, infer, message
 from tests.contract.model_server.serving import Client, get, post
 
 from inferplane import InferInput, Model, ModelRepository, PredictorConfig
-from inferplane.assembly.tracing import CannotTrace, wanted
+from inferplane.assembly.tracing import PROTOCOL, CannotTrace, exporter, wanted
 from inferplane.dataplane.model import forwarding
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.grpc.observing import Observer
@@ -395,3 +395,14 @@ def test_a_server_that_does_not_trace_imports_nothing_of_opentelemetry() -> None
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_messages_that_another_package_has_replaced_are_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    monkeypatch.setitem(sys.modules, f"opentelemetry.exporter.otlp.proto.{protocol}.trace_exporter", None)
+    environ = {PROTOCOL: "grpc" if protocol == "grpc" else "http/protobuf"}
+    with pytest.raises(CannotTrace, match="not those of opentelemetry-proto") as refused:
+        exporter(environ)
+    assert refused.value.fix == "pip install --force-reinstall --no-deps opentelemetry-proto"

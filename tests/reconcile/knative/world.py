@@ -1,11 +1,11 @@
 """Knative's serving controllers over an API server in memory, and what others say of their objects."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from tests.fakes.api import MemoryApi
 from tests.fakes.clock import FakeClock
+from tests.fakes.running import running
 from tests.fakes.settled import settled
 
 from inferplane.client.kubernetes.api import Resource
@@ -198,15 +198,8 @@ async def knative() -> AsyncIterator[World]:
         api.add(CONFIG_MAP, item)
     informers = Informers(api, clock)
     recorder = Recorder(api, "inferplane", clock)
-    running = controllers(informers, recorder, clock)
-    tasks = [asyncio.create_task(informers.run()), asyncio.create_task(recorder.run())]
-    try:
-        await informers.synced()
-        tasks += [asyncio.create_task(one.run()) for one in running]
-        world = World(api, clock, recorder, running)
+    started = controllers(informers, recorder, clock)
+    async with running(informers, recorder, started):
+        world = World(api, clock, recorder, started)
         await world.rests()
         yield world
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

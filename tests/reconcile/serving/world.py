@@ -1,12 +1,12 @@
 """The serving controllers over an API server in memory, and the words that the tests use."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from copy import deepcopy
 
 from tests.fakes.api import MemoryApi
 from tests.fakes.clock import FakeClock
+from tests.fakes.running import running
 from tests.fakes.settled import settled
 
 from inferplane.client.kubernetes import kinds
@@ -132,18 +132,11 @@ async def serving(
     api = api or _furnished(MemoryApi(clock), config_map or config(), port)
     informers = Informers(api, clock)
     recorder = Recorder(api, "inferplane", clock)
-    running = controllers(informers.api, informers, recorder, clock)
-    tasks = [asyncio.create_task(informers.run()), asyncio.create_task(recorder.run())]
-    try:
-        await informers.synced()
-        tasks += [asyncio.create_task(one.run()) for one in running]
-        world = World(api, clock, recorder, running)
+    started = controllers(informers.api, informers, recorder, clock)
+    async with running(informers, recorder, started):
+        world = World(api, clock, recorder, started)
         await world.rests()
         yield world
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _furnished(api: MemoryApi, config_map: JsonObject, port: int) -> MemoryApi:

@@ -8,7 +8,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,6 +24,7 @@ from inferplane.assembly.model_server_grpc import GrpcFlags
 from inferplane.assembly.model_server_options import Options, UsageError, parse
 from inferplane.assembly.readiness import READY, announce
 from inferplane.assembly.sharing import share
+from inferplane.assembly.stopping import stop_on_signals
 from inferplane.assembly.tracing import tracing
 from inferplane.assembly.worker_channel import Message
 from inferplane.assembly.workers import Place
@@ -136,7 +136,7 @@ async def _rehearse(options: Options, served: Sequence[Model], body: bytes) -> N
     for model in served:
         repository.update(model)
     ends = replace(_ends(options, None), limits=Limits(lame_duck=0.0, grace=0.0))
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     async with (
         asyncio.timeout(_REHEARSED_WITHIN),
         listening(repository, ends, None, stop, partial(_load, repository)) as ports,
@@ -181,7 +181,7 @@ async def _serve(options: Options, served: Sequence[Model], place: Place | None)
     repository = ModelRepository(options.model_dir)
     for model in served:
         repository.update(model)
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     try:
         async with (
             tracing(options.enable_tracing, os.environ, options.model_name) as spans,
@@ -230,21 +230,6 @@ async def _loaded(repository: ModelRepository, name: str) -> None:
         raise
     except Exception as error:
         raise InferplaneError(f"model {name} failed to load: {type(error).__name__}: {error}") from error
-
-
-def _stop_on_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; the second one kills, as its sender expects."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def stopped(number: int) -> None:
-        stop.set()
-        loop.remove_signal_handler(number)
-        signal.signal(number, signal.SIG_DFL)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped, number)
-    return stop
 
 
 def _set_up_logging(options: Options) -> None:

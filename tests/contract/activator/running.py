@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from inferplane.controlplane.activator.buffer import Buffer
-from inferplane.controlplane.activator.decide import Address, Limits
-from inferplane.controlplane.activator.listener import Listener, listening
+from inferplane.controlplane.activator.decide import Limits
+from inferplane.controlplane.activator.door import Door
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.kernel.clock import SystemClock
+from inferplane.relay.gate import Address
+from inferplane.relay.listener import Listener, listening
 from inferplane.resources.start_times import StartTimes
 from inferplane.signals.stats import Stat
 
@@ -66,7 +68,7 @@ async def activator(limits: Limits | None = None, *, depth: int = 1000) -> Async
     known, stats, woken = Known({IRIS: limits or Limits()}), list[Stat](), list[dict[str, float]]()
     clock = SystemClock()
     buffer = Buffer(known, stats.extend, clock, depth=depth, woken=woken.append)
-    listener = Listener(buffer, clock)
+    listener = Listener(Door(buffer), clock)
     with listening("127.0.0.1") as opened:
         await listener.start(opened)
         sweeping = asyncio.create_task(listener.run())

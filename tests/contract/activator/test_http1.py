@@ -20,7 +20,7 @@ from tests.contract.activator.running import (
 )
 
 from inferplane.controlplane.activator.decide import Limits
-from inferplane.controlplane.activator.http1 import HOLD
+from inferplane.relay.http1 import HOLD
 from inferplane.resources.start_times import StartTimes
 from inferplane.signals.stats import Stat
 
@@ -181,7 +181,7 @@ async def test_when_the_control_plane_ends_those_who_wait_get_503_and_what_runs_
             b"400 Bad Request",
             "unexpected probe header value: queue",
         ),
-        (b"CONNECT a:1 HTTP/1.1\r\n" + HEAD + b"\r\n", b"501 Not Implemented", "CONNECT is not for the activator"),
+        (b"CONNECT a:1 HTTP/1.1\r\n" + HEAD + b"\r\n", b"501 Not Implemented", "CONNECT is not taken here"),
         (b"nonsense\r\n\r\n", b"400 Bad Request", "expected a request line, got b'nonsense'"),
     ],
 )

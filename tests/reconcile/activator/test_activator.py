@@ -11,15 +11,16 @@ from tests.fakes.api import MemoryApi, Write
 
 from inferplane.client.kubernetes.api import NotFound
 from inferplane.client.kubernetes.kinds import ENDPOINT_SLICE, KNATIVE_REVISION, POD, SERVICE
-from inferplane.controlplane.activator.answers import Answer
 from inferplane.controlplane.activator.buffer import Call
 from inferplane.controlplane.activator.controller import Activator
-from inferplane.controlplane.activator.decide import Address, Limits
+from inferplane.controlplane.activator.decide import Limits
 from inferplane.controlplane.activator.revisions import CachedRevisions
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.kernel.clock import SystemClock
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at
+from inferplane.relay.answers import Answer
+from inferplane.relay.gate import Address
 from inferplane.resources.start_times import START_TIMES, StartTimes
 from inferplane.signals.stats import Stat
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferplane.controlplane.activator.decide import Address, Throttle, Ticket
+from inferplane.controlplane.activator.decide import Throttle, Ticket
 from inferplane.controlplane.activator.meter import Meter
+from inferplane.relay.gate import Address
 
 
 @dataclass

@@ -11,11 +11,13 @@ from random import randrange
 from typing import Protocol
 
 from inferplane.controlplane.activator import timing
-from inferplane.controlplane.activator.answers import CROWDED, ENDING, FULL, TIMED_OUT, Answer, unknown
-from inferplane.controlplane.activator.decide import Address, Limits, Patience, State, Throttle, Ticket
+from inferplane.controlplane.activator.answers import CROWDED, ENDING, FULL, TIMED_OUT, unknown
+from inferplane.controlplane.activator.decide import Limits, Patience, State, Throttle, Ticket
 from inferplane.controlplane.activator.meter import Meter
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.kernel.clock import Clock
+from inferplane.relay.answers import Answer
+from inferplane.relay.gate import Address, Request, Tap
 from inferplane.resources.start_times import StartTimes
 from inferplane.signals.stats import Stat
 
@@ -37,16 +39,6 @@ class Revisions(Protocol):
     def start_times(self, revision: Key, pod: Address) -> StartTimes: ...
 
 
-class Request(Protocol):
-    """One request on its way in."""
-
-    def go(self, pod: Address) -> None:
-        """It is its turn: to be sent to this pod. May come again after `Call.refused`."""
-
-    def refuse(self, answer: Answer) -> None:
-        """It is over; the client gets this answer, or the connection's end where another one has begun."""
-
-
 Report = Callable[[Sequence[Stat]], None]
 Woken = Callable[[dict[str, float]], None]
 
@@ -63,8 +55,10 @@ class _Line:
 
 
 class Call:
-    """A request that was let in. `start` it, then say what becomes of it; every call ends with `finish`."""
+    """A request that was let in: a `relay.gate.Passage`."""
 
+    tap: Tap | None = None
+    gathers = False
     __slots__ = ("_arrived", "_buffer", "_line", "_patience", "_request", "_ticket", "_timer", "pod", "server_timing")
 
     def __init__(self, buffer: "Buffer", line: _Line, request: Request, now: float) -> None:
@@ -84,6 +78,9 @@ class Call:
         """To be called once, when `go` may come: it may come at once."""
         self._watch()
         self._buffer.assign(self._line)
+
+    def whole(self, body: bytes) -> None:
+        """Bodies are of no interest here."""
 
     def accepted(self) -> None:
         """The pod took the connection."""

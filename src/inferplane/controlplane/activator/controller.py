@@ -12,13 +12,14 @@ from inferplane.client.kubernetes.api import Api
 from inferplane.client.kubernetes.kinds import ENDPOINT_SLICE, SERVICE
 from inferplane.controlplane.activator import published
 from inferplane.controlplane.activator.buffer import DEPTH, Buffer, Report, Woken
-from inferplane.controlplane.activator.listener import Listener, listening
+from inferplane.controlplane.activator.door import Door
 from inferplane.controlplane.activator.revisions import CachedRevisions
 from inferplane.controlplane.machinery.cache import decode
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.kernel.backoff import Backoff
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.errors import InferplaneError
+from inferplane.relay.listener import Listener, listening
 from inferplane.resources.activator import NAME, NAMESPACE
 from inferplane.resources.discovery import EndpointSlice
 
@@ -51,7 +52,7 @@ class Activator:
         self._host = host
         revisions = CachedRevisions(informers)
         self.buffer = Buffer(revisions, report, clock, depth=depth, capacity=capacity, woken=woken)
-        self.listener = Listener(self.buffer, clock)
+        self.listener = Listener(Door(self.buffer), clock)
         revisions.on_pods(self.buffer.pods_changed)
         revisions.on_deletion(self.buffer.gone)
 

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Generic, TypeAlias, TypeVar
 
 from inferplane.kernel.backoff import Backoff
+from inferplane.relay.gate import Address
 
 T = TypeVar("T")
 
@@ -26,14 +27,6 @@ _PACKED = 3
 _REFUSED = Backoff(first=0.004, limit=0.1)
 # Places of those who left behind somebody who still waits, before they are cleared away.
 _SPARE = 64
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
-    """Where a pod takes requests."""
-
-    host: str
-    port: int
 
 
 @dataclass(slots=True, eq=False)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from inferplane.client.kubernetes.kinds import KNATIVE_REVISION, POD
-from inferplane.controlplane.activator.decide import Address, Limits
+from inferplane.controlplane.activator.decide import Limits
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.controlplane.machinery.informers import Informers
+from inferplane.relay.gate import Address
 from inferplane.resources.core import Pod
 from inferplane.resources.knative import Revision
 from inferplane.resources.knative.template import RevisionLimits

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferplane.controlplane.activator.decide import Address, Limits, Patience, Pick, State, Throttle, Ticket
+from inferplane.controlplane.activator.decide import Limits, Patience, Pick, State, Throttle, Ticket
+from inferplane.relay.gate import Address
 
 A, B, C = (Address(f"127.0.0.{number}", 8080) for number in (1, 2, 3))
 

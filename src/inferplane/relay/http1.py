@@ -1,44 +1,38 @@
-"""The way in for HTTP/1.1: one connection of a client, request after request, each to the pod that it is given.
+"""The way in for HTTP/1.1: one connection of a client, request after request, each to the server that it is given.
 
-    HEAD ─▶ HELD ─▶ PASSING ─▶ HEAD     a request is read, waits for its pod, and goes through while its answer comes
+    HEAD ─▶ HELD ─▶ PASSING ─▶ HEAD     a request is read, waits for its server, and goes through while its answer comes
                        └─────▶ TUNNEL   both sides agreed on another protocol (websocket)
     any ─▶ CLOSING                       answered before all of it was read: the rest is thrown away until it closes
 
-Heads and bodies are passed on as they came, less the headers that name the revision. While a request waits no more than
-`HOLD` bytes of its body are read; later the slower side sets the pace.
+Heads and bodies are passed on as they came, less the headers that the gate hides. While a request waits no more than
+`HOLD` bytes of its body are read, unless the gate wants all of it (`GATHERED`); later the slower side sets the pace.
 """
 
 import asyncio
 from enum import IntEnum
 from typing import cast
 
-from inferplane.controlplane.activator import sockets
-from inferplane.controlplane.activator.answers import (
-    BROKEN,
-    NAMESPACE,
-    REVISION,
-    Answer,
-    as_http1,
-    probed,
-    revision_named,
-    unknown,
-)
-from inferplane.controlplane.activator.buffer import Buffer, Call
-from inferplane.controlplane.activator.decide import Address
-from inferplane.controlplane.activator.framing import (
+from inferplane.relay import sockets
+from inferplane.relay.answers import BROKEN, Answer, as_http1
+from inferplane.relay.framing import (
     HEAD_LIMIT,
     Body,
     Length,
     Malformed,
+    Payload,
     RequestHead,
     ResponseHead,
     read_request,
 )
-from inferplane.controlplane.activator.pods import Pool, Upstream
+from inferplane.relay.gate import Address, Asked, Gate, Passage, Tap
+from inferplane.relay.upstreams import Pool, Upstream
 
 HOLD = 64 * 1024
 
-_OURS = (REVISION + b":", NAMESPACE + b":")
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+GATHERED = 64 * 1024 * 1024
+"""Bytes of a body that a gate wants whole, at most."""
 
 # Seconds that a client gets to read an answer that came before the request's end.
 _LINGER = 1.0
@@ -53,7 +47,8 @@ class Stage(IntEnum):
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection; it is the exchange of `pods` and the request of `buffer`, as it has one at a time."""
+    """One client's connection; it is the exchange of `upstreams` and the request of `gate`, as it has one at a
+    time."""
 
     __slots__ = (
         "_answered",
@@ -61,23 +56,27 @@ class Connection(asyncio.Protocol):
         "_call",
         "_client_is_slow",
         "_connecting",
+        "_gathers",
         "_head",
         "_held",
         "_held_size",
         "_in",
-        "_pod_is_slow",
+        "_payload",
         "_reading",
+        "_reply",
+        "_server_is_slow",
         "_stage",
+        "_tap",
         "_transport",
         "_upstream",
-        "buffer",
         "everybody",
+        "gate",
         "method",
         "pool",
     )
 
-    def __init__(self, buffer: Buffer, pool: Pool, everybody: "set[Connection]") -> None:
-        self.buffer = buffer
+    def __init__(self, gate: Gate, pool: Pool, everybody: "set[Connection]") -> None:
+        self.gate = gate
         self.pool = pool
         self.everybody = everybody
         self._in = b""
@@ -89,13 +88,17 @@ class Connection(asyncio.Protocol):
         self._begin()
 
     def _begin(self) -> None:
-        self._call: Call | None = None
+        self._call: Passage | None = None
+        self._tap: Tap | None = None
+        self._payload: Payload | None = None
+        self._reply: Payload | None = None
+        self._gathers = False
         self._head: RequestHead | None = None
         self._body: Body = Length(0)
         self._held: list[bytes] = []
         self._held_size = 0
         self._answered = False
-        self._pod_is_slow = False
+        self._server_is_slow = False
         self.method = b""
 
     @property
@@ -120,7 +123,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.everybody.discard(self)
-        self._leave_pod()
+        self._leave_server()
         self._stage = Stage.CLOSING
         self._finish_call()
 
@@ -154,26 +157,42 @@ class Connection(asyncio.Protocol):
         self._admit(head, data[end + 4 :])
 
     def _admit(self, head: RequestHead, rest: bytes) -> None:
-        refused = probed(head.names) or self._ask(head)
+        refused = self._ask(head)
         if rest and not self._read_body(rest):
             return
         if refused is not None:
             self._answer(refused)
         elif self._call is not None:
             self._call.start()
+            self._gather(head)
 
     def _ask(self, head: RequestHead) -> Answer | None:
         """Lets the request in, or says why not."""
         if head.method == b"CONNECT":
-            return Answer(501, "CONNECT is not for the activator")
-        revision = revision_named(head.names, head.names.get(b"host", b""))
-        if revision is None:
-            return unknown(None)
-        found = self.buffer.arrive(revision, self)
+            return Answer(501, "CONNECT is not taken here")
+        asked = Asked(head.method, head.target, head.names.get(b"host", b""), head.names, speaks_http2=False)
+        found = self.gate.admit(asked, self)
         if isinstance(found, Answer):
             return found
-        self._stage, self._call = Stage.HELD, found
+        self._stage, self._call, self._tap = Stage.HELD, found, found.tap
+        if found.tap is not None:
+            self._payload = Payload(self._body)
         return None
+
+    def _gather(self, head: RequestHead) -> None:
+        """For a gate that wants the body before it says where to."""
+        if self._call is None or self._stage is not Stage.HELD or not self._call.gathers:
+            return
+        self._gathers = True
+        if self._body.done:
+            self._gathered()
+        elif head.names.get(b"expect", b"").lower() == b"100-continue":
+            self._transport.write(_CONTINUE)
+
+    def _gathered(self) -> None:
+        self._gathers = False
+        if self._call is not None and self._head is not None:
+            self._call.whole(Payload(self._head.body()).feed(b"".join(self._held)))
 
     def _read_body(self, data: bytes) -> bool:
         """False: it was no body, and that was answered."""
@@ -187,17 +206,29 @@ class Connection(asyncio.Protocol):
                 return False
             if end < len(data):
                 data, self._in = data[:end], data[end:]
+            if self._tap is not None and self._payload is not None:
+                self._tap.request(self._payload.feed(data))
             if self._stage is Stage.PASSING and self._upstream is not None:
                 self._upstream.transport.write(data)
-            else:
-                self._held.append(data)
-                self._held_size += len(data)
+            elif not self._hold(data):
+                return False
         self._set_pace()
+        return True
+
+    def _hold(self, data: bytes) -> bool:
+        self._held.append(data)
+        self._held_size += len(data)
+        if self._gathers and self._held_size > GATHERED:
+            self._give_up(Answer(413, f"expected a body of at most {GATHERED} bytes"))
+            return False
+        if self._gathers and self._body.done:
+            self._gathered()
         return True
 
     def _set_pace(self) -> None:
         """Reads on only as far as there is somewhere to put it."""
-        wait = self._pod_is_slow or len(self._in) > HOLD or (self._stage is Stage.HELD and self._held_size > HOLD)
+        is_full = self._stage is Stage.HELD and self._held_size > (GATHERED if self._gathers else HOLD)
+        wait = self._server_is_slow or len(self._in) > HOLD or is_full
         if wait == self._reading and not self._transport.is_closing():
             self._reading = not wait
             (self._transport.pause_reading if wait else self._transport.resume_reading)()
@@ -213,20 +244,20 @@ class Connection(asyncio.Protocol):
         """What was written still goes out."""
         self._transport.close()
 
-    # --- buffer.Request ---------------------------------------------------------------------------------------------
+    # --- gate.Request -----------------------------------------------------------------------------------------------
 
-    def go(self, pod: Address) -> None:
-        if (upstream := self.pool.take(pod)) is not None:
+    def go(self, to: Address) -> None:
+        if (upstream := self.pool.take(to)) is not None:
             self._attach(upstream)
         else:
-            self._connecting = asyncio.get_running_loop().create_task(self._connect(pod))
+            self._connecting = asyncio.get_running_loop().create_task(self._connect(to))
 
     def refuse(self, answer: Answer) -> None:
         self._give_up(answer)
 
-    async def _connect(self, pod: Address) -> None:
+    async def _connect(self, to: Address) -> None:
         try:
-            upstream = await self.pool.connect(pod)
+            upstream = await self.pool.connect(to)
         except OSError:
             self._connecting = None
             if self._call is not None:
@@ -236,17 +267,17 @@ class Connection(asyncio.Protocol):
         self._attach(upstream)
 
     def _attach(self, upstream: Upstream) -> None:
-        assert self._head is not None, "only a request that was read goes to a pod"
+        assert self._head is not None, "only a request that was read goes to a server"
         if self._call is not None:
             self._call.accepted()
         self._upstream, self._stage = upstream, Stage.PASSING
         held, self._held, self._held_size = self._held, [], 0
-        upstream.begin(self, b"".join((self._head.without(_OURS), *held)))
+        upstream.begin(self, b"".join((self._head.without(self.gate.hidden), *held)))
         if self._client_is_slow:
             upstream.transport.pause_reading()
         self._set_pace()
 
-    # --- pods.Exchange ----------------------------------------------------------------------------------------------
+    # --- upstreams.Exchange -----------------------------------------------------------------------------------------
 
     def extra_headers(self) -> bytes:
         timing = self._call.server_timing if self._call is not None else b""
@@ -259,7 +290,17 @@ class Connection(asyncio.Protocol):
         self._answered = True
         if self._call is not None:
             self._call.wrote()
+        if self._tap is not None:
+            self._tell(self._tap, data, head)
         self._transport.write(data)
+
+    def _tell(self, tap: Tap, data: bytes, head: ResponseHead | None) -> None:
+        if head is not None:
+            tap.answer(head.status, head.names)
+            self._reply = Payload(head.body(self.method))
+            data = data[data.index(b"\r\n\r\n") + 4 :]
+        if data and self._reply is not None:
+            tap.response(self._reply.feed(data))
 
     def tunnel(self, data: bytes) -> None:
         self._answered, self._stage = True, Stage.TUNNEL
@@ -275,6 +316,8 @@ class Connection(asyncio.Protocol):
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.end(reusable=reusable and self._body.done)
+        if self._tap is not None:
+            self._tap.complete()
         self._finish_call()
         keep = reusable and self._head is not None and self._head.keeps_alive
         if not self._body.done:
@@ -286,18 +329,19 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def broken(self) -> None:
-        self._finish_call()
         self._give_up(BROKEN)
 
-    def pod_is_slow(self, slow: bool) -> None:
-        self._pod_is_slow = slow
+    def server_is_slow(self, slow: bool) -> None:
+        self._server_is_slow = slow
         self._set_pace()
 
     # --- ends -------------------------------------------------------------------------------------------------------
 
     def _give_up(self, answer: Answer) -> None:
-        """Our own answer; where the pod's has begun the connection ends, so that nobody takes it for whole."""
-        self._leave_pod()
+        """Our own answer; where the server's has begun the connection ends, so that nobody takes it for whole."""
+        self._leave_server()
+        if self._tap is not None and not self._answered:
+            tell_own(self._tap, answer)
         self._finish_call()
         if self._answered:
             self._stage = Stage.CLOSING
@@ -331,11 +375,11 @@ class Connection(asyncio.Protocol):
     def _linger(self) -> None:
         """Closing at once would take the answer away from a client that is still sending."""
         self._stage, self._in, self._held = Stage.CLOSING, b"", []
-        self._pod_is_slow = False
+        self._server_is_slow = False
         self._set_pace()
         asyncio.get_running_loop().call_later(_LINGER, self._transport.close)
 
-    def _leave_pod(self) -> None:
+    def _leave_server(self) -> None:
         if self._connecting is not None:
             self._connecting.cancel()
             self._connecting = None
@@ -347,3 +391,11 @@ class Connection(asyncio.Protocol):
         call, self._call = self._call, None
         if call is not None:
             call.finish()
+
+
+def tell_own(tap: Tap, answer: Answer) -> None:
+    """An answer of the proxy's own, whole."""
+    kind, body = answer.body
+    tap.answer(answer.status, {b"content-type": kind})
+    tap.response(body)
+    tap.complete()

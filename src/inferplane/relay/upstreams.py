@@ -1,16 +1,16 @@
-"""HTTP/1.1 connections to pods: kept for the next request, and never used when they may be closing.
+"""HTTP/1.1 connections to servers: kept for the next request, and never used when they may be closing.
 
 A request whose bytes were sent is never sent twice. So a connection is only used again shortly after its last answer
-(servers close idle ones, uvicorn after 5 s) and when the system says that the pod has not closed it.
+(servers close idle ones, uvicorn after 5 s) and when the system says that the server has not closed it.
 """
 
 import asyncio
 import socket
 from typing import Protocol, cast
 
-from inferplane.controlplane.activator import sockets
-from inferplane.controlplane.activator.decide import Address
-from inferplane.controlplane.activator.framing import (
+from inferplane.kernel.clock import Clock
+from inferplane.relay import sockets
+from inferplane.relay.framing import (
     HEAD_LIMIT,
     Body,
     Malformed,
@@ -18,7 +18,7 @@ from inferplane.controlplane.activator.framing import (
     UntilClose,
     read_response,
 )
-from inferplane.kernel.clock import Clock
+from inferplane.relay.gate import Address
 
 IDLE = 3.0
 """Seconds."""
@@ -39,7 +39,7 @@ class Exchange(Protocol):
         """A part of the answer as it shall go out, `head` with the first one."""
 
     def tunnel(self, data: bytes) -> None:
-        """The pod switched protocols (101): from here on bytes are only passed on."""
+        """The server switched protocols (101): from here on bytes are only passed on."""
 
     def complete(self, *, reusable: bool) -> None:
         """That was all of it."""
@@ -47,7 +47,7 @@ class Exchange(Protocol):
     def broken(self) -> None:
         """The connection ended too early, or what came is no HTTP."""
 
-    def pod_is_slow(self, slow: bool) -> None: ...
+    def server_is_slow(self, slow: bool) -> None: ...
 
 
 class Upstream(asyncio.Protocol):
@@ -112,11 +112,11 @@ class Upstream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         if self.exchange is not None:
-            self.exchange.pod_is_slow(True)
+            self.exchange.server_is_slow(True)
 
     def resume_writing(self) -> None:
         if self.exchange is not None:
-            self.exchange.pod_is_slow(False)
+            self.exchange.server_is_slow(False)
 
     # --- the answer -------------------------------------------------------------------------------------------------
 
@@ -162,7 +162,7 @@ class Upstream(asyncio.Protocol):
 
 
 class Pool:
-    """The connections to all pods that nobody uses at the moment."""
+    """The connections to all servers that nobody uses at the moment."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

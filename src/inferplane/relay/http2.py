@@ -1,7 +1,7 @@
-"""The way in for HTTP/2 without TLS, gRPC above all: many streams on a client's connection, each to its pod.
+"""The way in for HTTP/2 without TLS, gRPC above all: many streams on a client's connection, each to its server.
 
 A stream waits with its headers and what its window lets in (64 KiB), then it becomes a stream on a connection to its
-pod; from then on each side's data, trailers and resets go to the other.
+server; from then on each side's data, trailers and resets go to the other.
 """
 
 import asyncio
@@ -9,30 +9,20 @@ from functools import partial
 
 from h2.errors import ErrorCodes
 
-from inferplane.controlplane.activator import sockets
-from inferplane.controlplane.activator.answers import (
-    BROKEN,
-    NAMESPACE,
-    REVISION,
-    Answer,
-    as_http2,
-    probed,
-    revision_named,
-    unknown,
-)
-from inferplane.controlplane.activator.buffer import Buffer, Call
-from inferplane.controlplane.activator.decide import Address
-from inferplane.controlplane.activator.pods import IDLE
-from inferplane.controlplane.activator.wire import Headers, Wire
 from inferplane.kernel.clock import Clock
+from inferplane.relay import sockets
+from inferplane.relay.answers import BROKEN, Answer, as_http2
+from inferplane.relay.gate import Address, Asked, Gate, Passage, Tap
+from inferplane.relay.http1 import GATHERED, tell_own
+from inferplane.relay.upstreams import IDLE
+from inferplane.relay.wire import Headers, Wire
 
-# Seconds until the first frame of a pod that accepted a connection.
+# Seconds until the first frame of a server that accepted a connection.
 _SETTINGS_TIMEOUT = 2.0
-_OURS = frozenset((REVISION, NAMESPACE))
 
 
-class PodConnection(Wire):
-    """A connection to a pod, shared by streams."""
+class ServerConnection(Wire):
+    """A connection to a server, shared by streams."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(client=True)
@@ -57,32 +47,32 @@ class PodConnection(Wire):
         self.used = self._clock.monotonic()
 
 
-class Pods:
-    """Connections to all pods."""
+class Servers:
+    """Connections to all servers."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._open: dict[Address, list[PodConnection]] = {}
-        self._opening: dict[Address, asyncio.Task[PodConnection]] = {}
+        self._open: dict[Address, list[ServerConnection]] = {}
+        self._opening: dict[Address, asyncio.Task[ServerConnection]] = {}
 
-    def take(self, pod: Address) -> PodConnection | None:
+    def take(self, server: Address) -> ServerConnection | None:
         """One that takes another stream now."""
-        return next((one for one in self._open.get(pod, ()) if one.takes_more), None)
+        return next((one for one in self._open.get(server, ()) if one.takes_more), None)
 
-    async def connect(self, pod: Address) -> PodConnection:
+    async def connect(self, server: Address) -> ServerConnection:
         """One for all who ask at the same moment. Raises OSError."""
-        task = self._opening.get(pod)
+        task = self._opening.get(server)
         if task is None:
-            task = self._opening[pod] = asyncio.get_running_loop().create_task(self._connect(pod))
-            task.add_done_callback(lambda _: self._opening.pop(pod, None))
+            task = self._opening[server] = asyncio.get_running_loop().create_task(self._connect(server))
+            task.add_done_callback(lambda _: self._opening.pop(server, None))
         # One who gives up must not take the connection away from the others.
         return await asyncio.shield(task)
 
-    async def _connect(self, pod: Address) -> PodConnection:
-        connected = await sockets.connect(pod)
+    async def _connect(self, server: Address) -> ServerConnection:
+        connected = await sockets.connect(server)
         try:
             loop = asyncio.get_running_loop()
-            _, made = await loop.create_connection(lambda: PodConnection(self._clock), sock=connected)
+            _, made = await loop.create_connection(lambda: ServerConnection(self._clock), sock=connected)
         except BaseException:
             connected.close()
             raise
@@ -94,20 +84,20 @@ class Pods:
             made.transport.abort()
             raise
         if made.leaving:
-            raise ConnectionResetError(f"{pod.host}:{pod.port} closed the connection before it said anything")
-        self._open.setdefault(pod, []).append(made)
+            raise ConnectionResetError(f"{server.host}:{server.port} closed the connection before it said anything")
+        self._open.setdefault(server, []).append(made)
         return made
 
     def sweep(self) -> None:
         """Closes what has been idle for too long, and forgets what is closed."""
         now = self._clock.monotonic()
-        for pod, found in list(self._open.items()):
+        for server, found in list(self._open.items()):
             for one in found:
                 if not one.parties and now - one.used >= IDLE:
                     one.transport.close()
-            self._open[pod] = [one for one in found if not one.transport.is_closing()]
-            if not self._open[pod]:
-                del self._open[pod]
+            self._open[server] = [one for one in found if not one.transport.is_closing()]
+            if not self._open[server]:
+                del self._open[server]
 
     def close(self) -> None:
         for task in self._opening.values():
@@ -120,10 +110,10 @@ class Pods:
 class Connection(Wire):
     """A client's connection."""
 
-    def __init__(self, buffer: Buffer, pods: Pods, everybody: "set[Connection]") -> None:
+    def __init__(self, gate: Gate, servers: Servers, everybody: "set[Connection]") -> None:
         super().__init__(client=False)
-        self.buffer = buffer
-        self.pods = pods
+        self.gate = gate
+        self.servers = servers
         self._everybody = everybody
 
     @property
@@ -143,38 +133,58 @@ class Connection(Wire):
 
 
 class Stream:
-    """A client's stream: the request of `buffer`, and the client's `wire.Party`; `_Reply` is the pod's."""
+    """A client's stream: the request of `gate`, and the client's `wire.Party`; `_Reply` is the server's."""
 
     def __init__(self, client: Connection, number: int, headers: Headers, *, ended: bool) -> None:
         self.client = client
         self.number = number
         self.answered = False
-        self.call: Call | None = None
+        self.call: Passage | None = None
+        self.tap: Tap | None = None
+        self._gathered: list[bytes] | None = None
         self._headers = headers
         self._names = dict(headers)
         self._held: list[tuple[bytes, int]] = []
         self._trailers: Headers | None = None
         self._ended = ended
-        self._pod: PodConnection | None = None
-        self._pod_stream = 0
+        self._server: ServerConnection | None = None
+        self._server_stream = 0
         self._connecting: asyncio.Task[None] | None = None
 
     def arrive(self) -> None:
-        refused = probed(self._names) or self._ask()
+        refused = self._ask()
         if refused is not None:
             self._answer(refused)
         elif self.call is not None:
             self.call.start()
+            if self.call is not None and self.call.gathers and self._server is None:
+                self._gathered = []
+                self._gather(b"")
 
     def _ask(self) -> Answer | None:
-        revision = revision_named(self._names, self._names.get(b":authority", b""))
-        if revision is None:
-            return unknown(None)
-        found = self.client.buffer.arrive(revision, self)
+        names, plain = self._names, {name: value for name, value in self._headers if name[:1] != b":"}
+        method, path, host = (names.get(name, b"") for name in (b":method", b":path", b":authority"))
+        found = self.client.gate.admit(Asked(method, path, host, plain, speaks_http2=True), self)
         if isinstance(found, Answer):
             return found
-        self.call = found
+        self.call, self.tap = found, found.tap
         return None
+
+    def _gather(self, data: bytes) -> None:
+        """For a gate that wants the body before it says where to: what has come is read, so that more may come."""
+        gathered = self._gathered
+        if gathered is None:
+            return
+        gathered.append(data)
+        for index, (held, taken) in enumerate(self._held):
+            self.client.consumed(self.number, taken)
+            self._held[index] = held, 0
+        if sum(map(len, gathered)) > GATHERED:
+            self._gathered = None
+            self.refuse(Answer(413, f"expected a body of at most {GATHERED} bytes"))
+        elif self._ended and self.call is not None:
+            self._gathered = None
+            self.call.whole(b"".join(gathered))
 
     # --- wire.Party: what the client says ---------------------------------------------------------------------------
 
@@ -186,42 +196,49 @@ class Stream:
 
     def data(self, data: bytes, taken: int, *, ended: bool) -> None:
         self._ended = self._ended or ended
-        if self._pod is None:
+        if self.tap is not None:
+            self.tap.request(data)
+        if self._server is None:
             self._held.append((data, taken))
+            self._gather(data)
         else:
-            self._pass(self._pod, data, taken, end=ended)
+            self._pass(self._server, data, taken, end=ended)
 
     def trailers(self, headers: Headers) -> None:
         self._ended, self._trailers = True, headers
-        if self._pod is not None:
-            self._pod.end(self._pod_stream, headers)
+        if self._server is not None:
+            self._server.end(self._server_stream, headers)
+        self._gather(b"")
 
     def reset(self, code: int) -> None:
         """The client has gone."""
         self._throw_away()
-        self._leave_pod()
+        self._leave_server()
         self.finish()
 
-    # --- buffer.Request ---------------------------------------------------------------------------------------------
+    # --- gate.Request -----------------------------------------------------------------------------------------------
 
-    def go(self, pod: Address) -> None:
-        if (found := self.client.pods.take(pod)) is not None:
+    def go(self, to: Address) -> None:
+        if (found := self.client.servers.take(to)) is not None:
             self._attach(found)
         else:
-            self._connecting = asyncio.get_running_loop().create_task(self._connect(pod))
+            self._connecting = asyncio.get_running_loop().create_task(self._connect(to))
 
     def refuse(self, answer: Answer) -> None:
-        self._leave_pod()
+        self._leave_server()
+        if self.tap is not None and not self.answered:
+            tell_own(self.tap, answer)
+        self.finish()
         if self.answered:
             self.client.reset(self.number, ErrorCodes.CANCEL)
         else:
             self._answer(answer)
 
-    async def _connect(self, pod: Address) -> None:
+    async def _connect(self, server: Address) -> None:
         try:
-            found = await self.client.pods.connect(pod)
+            found = await self.client.servers.connect(server)
             while not found.has_room:
-                found = await self.client.pods.connect(pod)
+                found = await self.client.servers.connect(server)
         except OSError:
             self._connecting = None
             if self.call is not None:
@@ -230,33 +247,36 @@ class Stream:
         self._connecting = None
         self._attach(found)
 
-    def _attach(self, pod: PodConnection) -> None:
+    def _attach(self, server: ServerConnection) -> None:
         if self.call is not None:
             self.call.accepted()
-        self._pod = pod
-        headers = [one for one in self._headers if one[0] not in _OURS]
+        self._server = server
+        hidden = self.client.gate.hidden
+        headers = [one for one in self._headers if one[0] not in hidden]
         alone = self._ended and not self._held and self._trailers is None
-        self._pod_stream = pod.open(_Reply(self), headers, end=alone)
+        self._server_stream = server.open(_Reply(self), headers, end=alone)
         held, self._held = self._held, []
         for index, (data, taken) in enumerate(held):
-            self._pass(pod, data, taken, end=self._ended and self._trailers is None and index == len(held) - 1)
+            self._pass(server, data, taken, end=self._ended and self._trailers is None and index == len(held) - 1)
         if self._trailers is not None:
-            pod.end(self._pod_stream, self._trailers)
+            server.end(self._server_stream, self._trailers)
 
-    def _pass(self, pod: PodConnection, data: bytes, taken: int, *, end: bool) -> None:
-        pod.send(self._pod_stream, data, partial(self.client.consumed, self.number, taken), end=end)
+    def _pass(self, server: ServerConnection, data: bytes, taken: int, *, end: bool) -> None:
+        server.send(self._server_stream, data, partial(self.client.consumed, self.number, taken), end=end)
 
-    # --- what the pod says ------------------------------------------------------------------------------------------
+    # --- what the server says ---------------------------------------------------------------------------------------
 
     def completed(self) -> None:
         """The answer's end is on its way to the client."""
-        pod, self._pod = self._pod, None
-        if pod is not None:
+        server, self._server = self._server, None
+        if server is not None:
             if self._ended:
-                pod.let_go(self._pod_stream)
+                server.let_go(self._server_stream)
             else:
-                pod.reset(self._pod_stream, ErrorCodes.CANCEL)
+                server.reset(self._server_stream, ErrorCodes.CANCEL)
         self._hang_up()
+        if self.tap is not None:
+            self.tap.complete()
         self.finish()
 
     def _hang_up(self) -> None:
@@ -266,8 +286,10 @@ class Stream:
             self.client.stop(self.number)
 
     def broken(self, code: int) -> None:
-        """The pod gave it up. Where nothing came back the client is told what it means, else that it is over."""
-        self._pod = None
+        """The server gave it up. Where nothing came back the client is told what it means, else that it is over."""
+        self._server = None
+        if self.tap is not None and not self.answered:
+            tell_own(self.tap, BROKEN)
         self.finish()
         if self.answered or code == ErrorCodes.REFUSED_STREAM:
             self.client.reset(self.number, code)
@@ -275,8 +297,8 @@ class Stream:
             self._answer(BROKEN)
 
     def answer(self, data: bytes, taken: int, *, ended: bool) -> None:
-        assert self._pod is not None, "what a pod says has a pod"
-        self.client.send(self.number, data, partial(self._pod.consumed, self._pod_stream, taken), end=ended)
+        assert self._server is not None, "what a server says has a server"
+        self.client.send(self.number, data, partial(self._server.consumed, self._server_stream, taken), end=ended)
 
     # --- ends -------------------------------------------------------------------------------------------------------
 
@@ -296,13 +318,13 @@ class Stream:
         for _, taken in held:
             self.client.consumed(self.number, taken)
 
-    def _leave_pod(self) -> None:
+    def _leave_server(self) -> None:
         if self._connecting is not None:
             self._connecting.cancel()
             self._connecting = None
-        pod, self._pod = self._pod, None
-        if pod is not None:
-            pod.reset(self._pod_stream, ErrorCodes.CANCEL)
+        server, self._server = self._server, None
+        if server is not None:
+            server.reset(self._server_stream, ErrorCodes.CANCEL)
 
     def finish(self) -> None:
         call, self.call = self.call, None
@@ -311,7 +333,7 @@ class Stream:
 
 
 class _Reply:
-    """What the pod says, on its way to the client."""
+    """What the server says, on its way to the client."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -319,6 +341,8 @@ class _Reply:
     def headers(self, headers: Headers, *, ended: bool) -> None:
         stream = self._stream
         stream.answered = True
+        if stream.tap is not None:
+            stream.tap.answer(*_status(headers))
         if stream.call is not None:
             stream.call.wrote()
             if stream.call.server_timing:
@@ -334,11 +358,15 @@ class _Reply:
         stream = self._stream
         if stream.call is not None:
             stream.call.wrote()
+        if stream.tap is not None:
+            stream.tap.response(data)
         stream.answer(data, taken, ended=ended)
         if ended:
             stream.completed()
 
     def trailers(self, headers: Headers) -> None:
+        if self._stream.tap is not None:
+            self._stream.tap.trailers(dict(headers))
         self._stream.client.end(self._stream.number, headers)
         self._stream.completed()
 
@@ -348,3 +376,8 @@ class _Reply:
 
 def _nothing() -> None:
     """Nobody waits for it."""
+
+
+def _status(headers: Headers) -> tuple[int, dict[bytes, bytes]]:
+    names = dict(headers)
+    return int(names.pop(b":status", b"0")), names

@@ -1,13 +1,13 @@
-"""Where the activator listens: one port for HTTP/1.1 and HTTP/2, told apart by a connection's first bytes."""
+"""Where a proxy listens: one port for HTTP/1.1 and HTTP/2, told apart by a connection's first bytes."""
 
 import asyncio
 import socket
 from typing import Protocol, TypeAlias, cast
 
-from inferplane.controlplane.activator import http1, http2
-from inferplane.controlplane.activator.buffer import Buffer
-from inferplane.controlplane.activator.pods import Pool
 from inferplane.kernel.clock import Clock
+from inferplane.relay import http1, http2
+from inferplane.relay.gate import Gate
+from inferplane.relay.upstreams import Pool
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _BACKLOG = 4096
@@ -38,11 +38,11 @@ def listening(host: str, port: int = 0) -> socket.socket:
 
 
 class Listener:
-    def __init__(self, buffer: Buffer, clock: Clock) -> None:
-        self._buffer = buffer
+    def __init__(self, gate: Gate, clock: Clock) -> None:
+        self._gate = gate
         self._clock = clock
         self._pool = Pool(clock)
-        self._pods = http2.Pods(clock)
+        self._servers = http2.Servers(clock)
         self._http1: set[http1.Connection] = set()
         self._http2: set[http2.Connection] = set()
         self._server: asyncio.Server | None = None
@@ -57,7 +57,7 @@ class Listener:
         while True:
             await self._clock.sleep(_PERIOD)
             self._pool.sweep()
-            self._pods.sweep()
+            self._servers.sweep()
             for one in [one for one in self._http1 if not one.client_is_there()]:
                 one.abort()
 
@@ -65,20 +65,20 @@ class Listener:
         """Those who wait are sent away (503), what runs has `grace` seconds."""
         if self._server is not None:
             self._server.close()
-        self._buffer.close()
+        self._gate.close()
         until = self._clock.monotonic() + grace
-        while self._buffer.calls and self._clock.monotonic() < until:
+        while self._gate.calls and self._clock.monotonic() < until:
             await self._clock.sleep(_LOOK)
         open_ones: list[Connection] = [*self._http1, *self._http2]
         for one in open_ones:
             one.close()
         self._pool.close()
-        self._pods.close()
+        self._servers.close()
 
     def meet(self, *, speaks_http2: bool) -> Connection:
         if speaks_http2:
-            return http2.Connection(self._buffer, self._pods, self._http2)
-        return http1.Connection(self._buffer, self._pool, self._http1)
+            return http2.Connection(self._gate, self._servers, self._http2)
+        return http1.Connection(self._gate, self._pool, self._http1)
 
 
 class _Unknown(asyncio.Protocol):

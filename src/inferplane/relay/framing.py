@@ -102,6 +102,41 @@ class Chunked:
         self._left = length + 2 if length else 0
 
 
+class Payload:
+    """What a body says, without the framing of chunks: its bytes go in, as `body` takes them."""
+
+    __slots__ = ("_chunked", "_left", "_line")
+
+    def __init__(self, body: Body) -> None:
+        self._chunked = isinstance(body, Chunked)
+        self._left = 0
+        self._line = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Only for what `body` has accepted."""
+        if not self._chunked:
+            return data
+        parts: list[bytes] = []
+        start = 0
+        while start < len(data):
+            if self._left > 0:
+                end = min(len(data), start + self._left)
+                parts.append(data[start:end])
+                self._left -= end - start
+                start = end
+                continue
+            end = data.find(b"\n", start)
+            if end < 0:
+                self._line += data[start:]
+                break
+            line, self._line = (self._line + data[start:end]).rstrip(b"\r"), b""
+            start = end + 1
+            # What is not a size is the end of a chunk's line, or a trailer behind the last one.
+            size = line.partition(b";")[0].strip()
+            self._left = int(size, 16) if size and _HEX.issuperset(size) else 0
+        return b"".join(parts)
+
+
 Header = tuple[bytes, bytes]
 
 
@@ -127,9 +162,9 @@ class RequestHead:
         """Raises Malformed. A request without a length has no body."""
         return _framing(self.names) or Length(0)
 
-    def without(self, names: tuple[bytes, ...]) -> bytes:
-        """The head as bytes, less these headers (lower-case names, each with its colon)."""
-        kept = [line for line in self.lines if not line.lower().startswith(names)]
+    def without(self, names: frozenset[bytes]) -> bytes:
+        """The head as bytes, less these headers (lower-case names)."""
+        kept = [line for line in self.lines if line.partition(b":")[0].lower() not in names]
         return b"\r\n".join([b"%s %s %s" % (self.method, self.target, self.version), *kept, b"", b""])
 
 

@@ -1,10 +1,10 @@
-"""Connections to pods, and what the system knows of a connection that the event loop has not been told yet."""
+"""Connections to servers, and what the system knows of a connection that the event loop has not been told yet."""
 
 import asyncio
 import os
 import socket
 
-from inferplane.controlplane.activator.decide import Address
+from inferplane.relay.gate import Address
 
 # Seconds. Pods are near: one that doesn't answer a SYN in this time is as good as one that refuses.
 _CONNECT_TIMEOUT = 1.0

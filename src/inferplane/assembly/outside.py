@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inferplane.controlplane.gateway.access import Access, ApiKeys, Certificate, Tokens
-from inferplane.controlplane.gateway.plan import listener_name
+from inferplane.controlplane.gateway.attachment import listener_name
 from inferplane.controlplane.gateway.values import Listener
 from inferplane.kernel.errors import InferplaneError
 

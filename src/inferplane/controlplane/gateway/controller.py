@@ -1,15 +1,15 @@
 """The gateway's shell: caches → plan → xDS, and Envoy's acknowledgements → statuses.
 
-Changes that arrive together are planned together; a single one is planned at once. A change of endpoints goes straight
-to its clusters. Statuses are written when Envoy has answered, which it does within milliseconds: only when it stays
-silent is `Pending` written (`PATIENCE`), and a route that was programmed stays so while Envoy or this process is
-started again (`LOYALTY`), since Envoy keeps serving meanwhile or is configured again before anybody could act on it.
+Changes that arrive together are planned together; a single one is planned at once, at the cost of what depends on it.
+Only Gateways, their classes and namespaces concern everything. A change of endpoints goes straight to its clusters.
+Statuses are written when Envoy has answered, which it does within milliseconds: only when it stays silent is `Pending`
+written (`PATIENCE`), and a route that was programmed stays so while Envoy or this process is started again (`LOYALTY`),
+since Envoy keeps serving meanwhile or is configured again before anybody could act on it.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -25,23 +25,22 @@ from inferplane.client.kubernetes.kinds import (
     SERVICE,
 )
 from inferplane.controlplane.gateway import ingresses, status
+from inferplane.controlplane.gateway.attachment import ParentVerdict, listener_name, ours_among
 from inferplane.controlplane.gateway.delta import Kind
 from inferplane.controlplane.gateway.plan import (
     LOOPBACK,
-    ParentVerdict,
+    Change,
+    News,
     Planner,
     RouteVerdict,
-    Snapshot,
     World,
     assignment,
-    listener_name,
-    ours_among,
     wording,
 )
 from inferplane.controlplane.gateway.rules import GRPC_ON_HTTP, stand_in
 from inferplane.controlplane.gateway.services import address_of
 from inferplane.controlplane.gateway.status import Progress, State
-from inferplane.controlplane.gateway.values import Assignment, Cluster
+from inferplane.controlplane.gateway.values import Assignment
 from inferplane.controlplane.gateway.xds import Value, XdsServer
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.controlplane.machinery.controller import Controller, Result
@@ -57,8 +56,6 @@ from inferplane.resources.networking import Ingress, IngressClass, IngressStatus
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 MANAGER = "inferplane-gateway"
 # Seconds that Envoy may take before a route is called Pending: one that is new or changed, one that was programmed.
 PATIENCE = 0.1
@@ -69,8 +66,20 @@ REST = 4.0
 REST_LIMIT = 0.1
 # A name of its own: caches are shared, and the endpoint controller's index by Service holds only what it manages.
 _SLICES_OF = "slices that a Service is routed by"
+_INGRESSES_TO = "ingresses that name a Service"
 
-NOTHING = Snapshot({}, {}, {}, {}, {})
+
+class _Stale:
+    """What may be different from the plan. `everything` stands for more than can be named."""
+
+    def __init__(self) -> None:
+        self.everything = True
+        self.routes: dict[Key, None] = {}
+        self.ingresses: dict[Key, None] = {}
+        self.services: dict[Key, None] = {}
+
+    def __bool__(self) -> bool:
+        return self.everything or bool(self.routes or self.ingresses or self.services)
 
 
 class GatewayController:
@@ -79,14 +88,12 @@ class GatewayController:
         self._clock = clock
         self._addresses = addresses
         self._planner = Planner(addresses)
-        self._snapshot = NOTHING
-        self._stale_services: dict[Key, None] = {}
-        self._plan_is_stale = True
+        self._stale = _Stale()
+        self._stale_endpoints: dict[Key, None] = {}
         self._wake = asyncio.Event()
         self._waiting_since: dict[Key, float] = {}
         self._unplanned: dict[tuple[int, Key], None] = {}
-        self._uses: dict[tuple[Kind, str], list[Key]] = {}
-        self._clusters: dict[Key, list[Cluster]] = {}
+        self._of_ingress: dict[Key, tuple[Key, ...]] = {}
         self._assigned: dict[str, Assignment] = {}
         self.xds = XdsServer(self._progressed)
         self._watch(informers)
@@ -113,11 +120,12 @@ class GatewayController:
         self._namespaces = informers.cache(NAMESPACE, Namespace)
         self._services.add_index("local", lambda one: ["all"] if address_of(one) else [])
         self._slices.add_index(_SLICES_OF, lambda one: [f"{one.metadata.namespace}/{one.service}"])
+        self._ingresses.add_index(_INGRESSES_TO, _backends)
         # Statuses, our own above all, change nothing in the plan.
         self._classes.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
         self._gateways.on_change(lambda old, new: self._replan(old and old.spec, new and new.spec))
-        self._routes.on_change(lambda old, new: self._replan(old and wording(old), new and wording(new)))
-        self._ingresses.on_change(lambda old, new: self._replan(old and _of_class(old), new and _of_class(new)))
+        self._routes.on_change(self._route_changed)
+        self._ingresses.on_change(self._ingress_changed)
         self._ingress_classes.on_change(lambda old, new: self._classes_changed())
         self._namespaces.on_change(
             lambda old, new: self._replan(old and old.metadata.labels, new and new.metadata.labels)
@@ -128,7 +136,7 @@ class GatewayController:
     @property
     def idle(self) -> bool:
         """All that is known is planned and published."""
-        return not (self._plan_is_stale or self._stale_services)
+        return not (self._stale or self._stale_endpoints)
 
     async def run(self, xds_address: str) -> None:
         """Until cancelled. The informers must be synced: from here on an absent object means that it does not exist."""
@@ -147,11 +155,23 @@ class GatewayController:
 
     def _replan(self, old: object, new: object) -> None:
         if old != new:
-            self._plan_is_stale = True
+            self._stale.everything = True
+            self._wake.set()
+
+    def _route_changed(self, old: api.HTTPRoute | None, new: api.HTTPRoute | None) -> None:
+        one = new or old
+        if one is not None and (old and wording(old)) != (new and wording(new)):
+            self._stale.routes[_key(one.metadata)] = None
+            self._wake.set()
+
+    def _ingress_changed(self, old: Ingress | None, new: Ingress | None) -> None:
+        one = new or old
+        if one is not None and (old and _of_class(old)) != (new and _of_class(new)):
+            self._stale.ingresses[_key(one.metadata)] = None
             self._wake.set()
 
     def _classes_changed(self) -> None:
-        self._plan_is_stale = True
+        self._stale.everything = True
         self._wake.set()
         for one in self._ingresses.list():
             self.controllers[3].enqueue(_key(one.metadata))
@@ -160,21 +180,32 @@ class GatewayController:
         """A Service that no route names yet, as every new one, is no reason to plan."""
         for one in (old, new):
             if one and self._planner.depends_on(_key(one.metadata)):
-                self._stale_services[_key(one.metadata)] = None
-                self._replan(old and _leads_to(old), new and _leads_to(new))
-        self._replan(old and address_of(old), new and address_of(new))
+                self._stale_endpoints[_key(one.metadata)] = None
+                self._replan_service(one, old and _leads_to(old), new and _leads_to(new))
+        if one := new or old:
+            self._replan_service(one, old and address_of(old), new and address_of(new))
+
+    def _replan_service(self, one: Service, before: object, after: object) -> None:
+        if before != after:
+            key = _key(one.metadata)
+            self._stale.services[key] = None
+            self._stale.ingresses.update((_key(of.metadata), None) for of in self._ingresses_to(key))
+            self._wake.set()
+
+    def _ingresses_to(self, service: Key) -> Sequence[Ingress]:
+        return self._ingresses.matching(_INGRESSES_TO, str(service))
 
     def _endpoints_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         for one in (old, new):
             if one:
-                self._stale_services[Key(one.metadata.namespace, one.service)] = None
+                self._stale_endpoints[Key(one.metadata.namespace, one.service)] = None
                 self._wake.set()
 
     async def _keep_publishing(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            planned, began = self._plan_is_stale, self._clock.monotonic()
+            planned, began = bool(self._stale), self._clock.monotonic()
             self._publish()
             if planned:
                 await self._rest(min(REST_LIMIT, REST * (self._clock.monotonic() - began)))
@@ -189,35 +220,35 @@ class GatewayController:
                 break
             self._wake.clear()
             self._publish_endpoints()
-        if self._plan_is_stale:
+        if self._stale:
             self._wake.set()
 
     # --- plan → xDS -------------------------------------------------------------------------------------------------
 
     def _publish(self) -> None:
-        if self._plan_is_stale:
+        if self._stale:
             self._publish_plan()
         self._publish_endpoints()
 
     def _publish_plan(self) -> None:
-        before, self._plan_is_stale = self._snapshot, False
-        after = self._snapshot = self._planner.plan(self._world())
-        self._note_uses(after)
-        new = _changed(before.clusters, after.clusters)
-        self._stale_services.update((Key(one.namespace, one.service), None) for one in new)
-        values: list[Value] = [*new, *_changed(before.listeners, after.listeners), *_changed(before.hosts, after.hosts)]
-        self.xds.publish(values, self._removed(before, after))
-        self._enqueue_verdicts(before, after)
+        stale, self._stale = self._stale, _Stale()
+        self._stale.everything = False
+        change = self._planner.plan(self._world()) if stale.everything else self._planner.update(self._news(stale))
+        new = change.clusters.changed.values()
+        self._stale_endpoints.update((Key(one.namespace, one.service), None) for one in new)
+        values: list[Value] = [*new, *change.listeners.changed.values(), *change.hosts.changed.values()]
+        self.xds.publish(values, self._removed(change))
+        self._enqueue_verdicts(change)
         unplanned, self._unplanned = self._unplanned, {}
         for controller, key in unplanned:
             self.controllers[controller].enqueue(key)
 
     def _publish_endpoints(self) -> None:
-        stale, self._stale_services = self._stale_services, {}
+        stale, self._stale_endpoints = self._stale_endpoints, {}
         changed: list[Assignment] = []
         for service in stale:
-            slices = self._slices.matching(_SLICES_OF, str(service)) if service in self._clusters else ()
-            for cluster in self._clusters.get(service, ()):
+            for cluster in self._planner.clusters_of(service):
+                slices = self._slices.matching(_SLICES_OF, str(service))
                 now = assignment(cluster, self._services.get(service), slices)
                 if self._assigned.get(cluster.name) != now:
                     self._assigned[cluster.name] = now
@@ -226,49 +257,49 @@ class GatewayController:
         self._enqueue_users(Kind.ENDPOINTS, [one.cluster for one in changed])
 
     def _world(self) -> World:
+        of_ingresses = self._routes_of([*self._of_ingress, *(_key(one.metadata) for one in self._ingresses.list())])
         return World(
             classes=self._classes.list(),
             gateways=self._gateways.list(),
-            routes=[*self._routes.list(), *(route for one in self._our_ingresses() for route in self._as_routes(one))],
+            routes=[*self._routes.list(), *(one for one in of_ingresses.values() if one is not None)],
             service=self._service,
             namespaces={one.metadata.name: one.metadata.labels for one in self._namespaces.list()},
             local=self._services.matching("local", "all"),
         )
 
+    def _news(self, stale: _Stale) -> News:
+        routes = {key: self._routes.get(key) for key in stale.routes}
+        return News(routes | self._routes_of(stale.ingresses), stale.services, self._service)
+
+    def _routes_of(self, ingress_keys: Iterable[Key]) -> dict[Key, api.HTTPRoute | None]:
+        """The routes that these Ingresses stand for; None for one that they stood for before."""
+        found: dict[Key, api.HTTPRoute | None] = {}
+        for key in ingress_keys:
+            found.update(dict.fromkeys(self._of_ingress.pop(key, ())))
+            ingress = self._ingresses.get(key)
+            if ingress is not None and whose(ingress, self._ingress_classes.list()) is Whose.OURS:
+                made = {_key(one.metadata): one for one in self._as_routes(ingress)}
+                self._of_ingress[key] = (*made,)
+                found |= made
+        return found
+
     def _service(self, namespace: str, name: str) -> Service | None:
         return self._services.get(Key(namespace, name))
-
-    def _our_ingresses(self) -> list[Ingress]:
-        return [one for one in self._ingresses.list() if whose(one, self._ingress_classes.list()) is Whose.OURS]
 
     def _as_routes(self, ingress: Ingress) -> list[api.HTTPRoute]:
         ours = ours_among(self._classes.list(), self._gateways.list())
         return ingresses.as_routes(ingress, [_key(one.metadata) for one in ours], self._service)
 
-    def _removed(self, before: Snapshot, after: Snapshot) -> list[tuple[Kind, str]]:
-        listeners = before.listeners.keys() - after.listeners.keys()
-        clusters = before.clusters.keys() - after.clusters.keys()
-        for name in clusters:
+    def _removed(self, change: Change) -> list[tuple[Kind, str]]:
+        for name in change.clusters.gone:
             self._assigned.pop(name, None)
         return [
-            *((Kind.HOST, name) for name in before.hosts.keys() - after.hosts.keys()),
-            *((kind, name) for name in listeners for kind in (Kind.LISTENER, Kind.ROUTES)),
-            *((kind, name) for name in clusters for kind in (Kind.CLUSTER, Kind.ENDPOINTS)),
+            *((Kind.HOST, name) for name in change.hosts.gone),
+            *((kind, name) for name in change.listeners.gone for kind in (Kind.LISTENER, Kind.ROUTES)),
+            *((kind, name) for name in change.clusters.gone for kind in (Kind.CLUSTER, Kind.ENDPOINTS)),
         ]
 
     # --- Envoy → statuses -------------------------------------------------------------------------------------------
-
-    def _note_uses(self, snapshot: Snapshot) -> None:
-        """Which clusters a Service has, and which routes wait for which resource."""
-        self._uses, self._clusters = {}, {}
-        for cluster in snapshot.clusters.values():
-            self._clusters.setdefault(Key(cluster.namespace, cluster.service), []).append(cluster)
-        for key, verdict in snapshot.routes.items():
-            for parent in verdict.parents:
-                for host in parent.hosts:
-                    self._uses.setdefault((Kind.HOST, host), []).append(key)
-            for name in verdict.live:
-                self._uses.setdefault((Kind.ENDPOINTS, name), []).append(key)
 
     def _progressed(self, kind: Kind, names: Iterable[str]) -> None:
         if kind is Kind.LISTENER:
@@ -276,19 +307,19 @@ class GatewayController:
         self._enqueue_users(Kind.ENDPOINTS if kind is Kind.CLUSTER else kind, names)
 
     def _enqueue_users(self, kind: Kind, names: Iterable[str]) -> None:
-        for name in names:
-            for key in self._uses.get((kind, name), ()):
-                self.controllers[2].enqueue(key)
+        """The routes that wait for these."""
+        users = {Kind.HOST: self._planner.carried_by, Kind.ENDPOINTS: self._planner.sharing}.get(kind)
+        for key in (key for name in names for key in users(name)) if users else ():
+            self.controllers[2].enqueue(key)
 
     def _enqueue_gateways(self) -> None:
-        for key in self._snapshot.gateways:
+        for key in self._planner.now.gateways:
             self.controllers[1].enqueue(key)
 
-    def _enqueue_verdicts(self, before: Snapshot, after: Snapshot) -> None:
-        for key in before.routes.keys() | after.routes.keys():
-            if before.routes.get(key) != after.routes.get(key):
-                self.controllers[2].enqueue(key)
-        if before.gateways != after.gateways or before.listeners != after.listeners:
+    def _enqueue_verdicts(self, change: Change) -> None:
+        for key in change.routes:
+            self.controllers[2].enqueue(key)
+        if change.gateways or change.listeners.changed or change.listeners.gone:
             self._enqueue_gateways()
 
     async def _reconcile_class(self, key: Key) -> Result | None:
@@ -301,7 +332,7 @@ class GatewayController:
         return None
 
     async def _reconcile_gateway(self, key: Key) -> Result | None:
-        found, verdicts = self._gateways.get(key), self._snapshot.gateways.get(key)
+        found, verdicts = self._gateways.get(key), self._planner.now.gateways.get(key)
         if found is None or verdicts is None or not self._planned(1, key):
             return None
         progress = [self._listening(listener_name(one.port)) for one in verdicts]
@@ -318,7 +349,7 @@ class GatewayController:
         if (ingress := ingresses.ingress_of(key)) is not None:
             self.controllers[3].enqueue(ingress)
             return None
-        found, verdict = self._routes.get(key), self._snapshot.routes.get(key)
+        found, verdict = self._routes.get(key), self._planner.now.routes.get(key)
         if found is None:
             self._waiting_since.pop(key, None)
             return None
@@ -340,7 +371,7 @@ class GatewayController:
         if whose(found, self._ingress_classes.list()) is not Whose.OURS:
             await self._leave(key, found)
             return None
-        verdicts = [self._snapshot.routes.get(_key(one.metadata)) for one in self._as_routes(found)]
+        verdicts = [self._planner.now.routes.get(_key(one.metadata)) for one in self._as_routes(found)]
         progress = [self._route_progress(parent, one) for one in verdicts if one for parent in one.parents]
         was_served = bool(found.status.load_balancer.ingress)
         if (wait := self._patience(Key("", f"ingress {key}"), progress, was_programmed=was_served)) is not None:
@@ -358,14 +389,14 @@ class GatewayController:
             await self._write(INGRESS, key, msgspec.to_builtins(self._ingress_status(False)))
 
     def _ingress_status(self, served: bool) -> IngressStatus:
-        ports = [one.port for listeners in self._snapshot.gateways.values() for one in listeners]
+        ports = [one.port for listeners in self._planner.now.gateways.values() for one in listeners]
         return ingresses.status(served, self._addresses[:1], ports)
 
     def _planned(self, controller: int, key: Key) -> bool:
         """A verdict from before a change must not be written as one on the changed object: the plan brings it back."""
-        if self._plan_is_stale:
+        if self._stale:
             self._unplanned[controller, key] = None
-        return not self._plan_is_stale
+        return not self._stale
 
     def _patience(self, key: Key, progress: Iterable[Progress], *, was_programmed: bool) -> float | None:
         """Seconds until a missing acknowledgement is worth a status, None when there is something to say now."""
@@ -425,10 +456,6 @@ def _key(meta: ObjectMeta) -> Key:
     return Key(meta.namespace, meta.name)
 
 
-def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> list[T]:
-    return [one for name, one in after.items() if (old := before.get(name)) is not one and old != one]
-
-
 def _was_programmed(route: api.HTTPRoute) -> bool:
     """At this generation: after an edit nothing is promised."""
     ours = [one for one in route.status.parents if one.controller_name == api.CONTROLLER_NAME]
@@ -441,3 +468,10 @@ def _was_programmed(route: api.HTTPRoute) -> bool:
 
 def _of_class(ingress: Ingress) -> tuple[str, object]:
     return class_of(ingress), ingress.spec
+
+
+def _backends(ingress: Ingress) -> list[str]:
+    """The Services that it names."""
+    paths = [path for rule in ingress.spec.rules if rule.http for path in rule.http.paths]
+    found = [one.backend for one in paths] + ([ingress.spec.default_backend] if ingress.spec.default_backend else [])
+    return [str(Key(ingress.metadata.namespace, one.service.name)) for one in found if one.service is not None]

@@ -13,7 +13,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xd
 """
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -99,7 +99,10 @@ class _Flight:
 
 @dataclass(slots=True)
 class _Subscription:
-    """One kind on one stream. `open` names may differ from what is wanted, `asked` must be answered in any case."""
+    """One kind on one stream. `open` names may differ from what is wanted, `asked` must be answered in any case.
+
+    Of what is `held`, `needs` counts the clusters and `foreign` what only an earlier server process knew.
+    """
 
     started: bool = False
     wildcard: bool = False
@@ -111,6 +114,28 @@ class _Subscription:
     greet: bool = False
     flight: _Flight | None = None
     halves: deque[list[str]] = field(default_factory=deque)
+    needs: Counter[str] = field(default_factory=Counter)
+    foreign: int = 0
+
+    def hold(self, name: str, held: Held) -> None:
+        self.let_go(name)
+        self.held[name] = held
+        if held.resource is None:
+            self.foreign += 1
+        else:
+            self.needs.update(held.resource.needs)
+
+    def let_go(self, name: str) -> None:
+        held = self.held.pop(name, None)
+        if held is None:
+            return
+        if held.resource is None:
+            self.foreign -= 1
+            return
+        for cluster in held.resource.needs:
+            self.needs[cluster] -= 1
+            if not self.needs[cluster]:
+                del self.needs[cluster]
 
 
 class Client:
@@ -163,7 +188,7 @@ class Client:
         wanted = self._wanted.of(kind)
         for name, version in request.initial_resource_versions.items():
             now = wanted.get(name)
-            state.held[name] = Held(version, now if now and now.version == version else None)
+            state.hold(name, Held(version, now if now and now.version == version else None))
         state.open.update(dict.fromkeys([*state.held, *wanted]))
         # The first request is answered even with nothing, or the client would wait for ever.
         state.greet = not state.held
@@ -191,14 +216,14 @@ class Client:
         if request.HasField("error_detail"):
             return self._refuse(kind, state, flight, request.error_detail.message)
         for name, resource in flight.resources.items():
-            state.held[name] = Held(resource.version, resource)
+            state.hold(name, Held(resource.version, resource))
             state.refused.pop(name, None)
         for name in flight.removed:
-            state.held.pop(name, None)
+            state.let_go(name)
             state.refused.pop(name, None)
             if kind is Kind.CLUSTER:
                 # They went with it, whatever the client says of its subscription later.
-                self._kinds[Kind.ENDPOINTS].held.pop(name, None)
+                self._kinds[Kind.ENDPOINTS].let_go(name)
                 self._kinds[Kind.ENDPOINTS].open[name] = None
         return {*flight.resources, *flight.removed}
 
@@ -253,8 +278,7 @@ class Client:
             return unwanted
         if not self._hosts_are_known():
             return []
-        needed = frozenset[str]().union(*self._needed())
-        return [name for name in unwanted if name not in needed]
+        return [name for name in unwanted if not self._is_needed(name)]
 
     def _response(
         self, kind: Kind, state: _Subscription, send: dict[str, Resource], remove: list[str]
@@ -279,7 +303,7 @@ class Client:
         does not ask for them."""
         endpoints = self._kinds[Kind.ENDPOINTS]
         for name in clusters:
-            endpoints.held.pop(name, None)
+            endpoints.let_go(name)
             endpoints.open[name] = None
 
     def _subscribed(self, kind: Kind, state: _Subscription, name: str) -> bool:
@@ -297,13 +321,16 @@ class Client:
         """After a reconnect a client tells what it has kind by kind; before the last we can't tell what is needed."""
         listeners, tables, hosts = (self._kinds[kind] for kind in (Kind.LISTENER, Kind.ROUTES, Kind.HOST))
         told = listeners.started and (tables.started or not listeners.held) and (hosts.started or not tables.held)
-        return told and all(one.resource for one in hosts.held.values())
+        return told and not hosts.foreign
 
-    def _needed(self) -> Iterator[frozenset[str]]:
-        hosts = self._kinds[Kind.HOST]
-        yield from (one.resource.needs for one in hosts.held.values() if one.resource)
-        if hosts.flight:
-            yield from (one.needs for one in hosts.flight.resources.values())
+    def _is_needed(self, cluster: str) -> bool:
+        """By what the client has or is being sent."""
+        for kind in (Kind.HOST, Kind.LISTENER):
+            state = self._kinds[kind]
+            sent = state.flight.resources.values() if state.flight else ()
+            if cluster in state.needs or any(cluster in one.needs for one in sent):
+                return True
+        return False
 
 
 def _settled(state: _Subscription, resource: Resource) -> bool:
@@ -317,4 +344,4 @@ def _forget(kind: Kind, state: _Subscription, name: str) -> None:
     """The client has it no more; with a route table go all its virtual hosts."""
     names = [one for one in state.held if one.partition("/")[0] == name] if kind is Kind.HOST else [name]
     for one in names:
-        state.held.pop(one, None)
+        state.let_go(one)

@@ -1,26 +1,32 @@
 """Gateways, HTTPRoutes and Services → `Snapshot`: listeners, virtual hosts, clusters, and a verdict on every route.
 
-Pure. `Planner` only remembers results by what they were made from, so that planning again after one change of a
-thousand routes makes one route anew. Endpoints are apart (`assignment`): they change most and change nothing else.
-`xds` hands the snapshot to Envoy, `status` turns the verdicts into conditions.
+Pure. `Planner` holds the plan of what it was told: everything (`plan`), or what may be different (`update`), which
+costs what depends on it and not what there is. Both say what is then different for Envoy (`Change`). Endpoints are
+apart (`assignment`): they change most and change nothing else. `xds` hands the changes to Envoy, `status` turns the
+verdicts into conditions.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from inferplane.controlplane.gateway import hostnames
-from inferplane.controlplane.gateway.rules import (
-    Compiled,
-    FindService,
-    Problem,
-    Reason,
-    backends,
-    compile_route,
-    stand_in,
+from inferplane.controlplane.gateway.attachment import (
+    Attached,
+    Frame,
+    ListenerVerdict,
+    ParentVerdict,
+    Section,
+    attach,
+    framed,
+    key,
+    listener_name,
+    place,
+    place_named,
 )
-from inferplane.controlplane.gateway.services import Door, doors, doors_to, route_of
+from inferplane.controlplane.gateway.rules import Compiled, FindService, Problem, backends, compile_route, stand_in
+from inferplane.controlplane.gateway.services import Door, address_of, doors, doors_to, route_of
+from inferplane.controlplane.gateway.tables import Clusters, Dependents, Hosts, Table, Taken
 from inferplane.controlplane.gateway.values import Assignment, Cluster, Endpoint, Listener, VirtualHost
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.resources import discovery
@@ -28,16 +34,13 @@ from inferplane.resources import gateway as api
 from inferplane.resources.activator import IDLE_TIMEOUT
 from inferplane.resources.core import Service
 from inferplane.resources.discovery import EndpointSlice
-from inferplane.resources.meta import ObjectMeta
 
-
-def key(meta: ObjectMeta) -> Key:
-    return Key(meta.namespace, meta.name)
+LOOPBACK = ("127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the plan is made from. `namespaces` gives labels by name, for listeners that select by them.
+    """All that the plan is made from. `namespaces` gives labels by name, for listeners that select by them.
 
     `local` are the Services that have a listener of their own.
     """
@@ -51,22 +54,12 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
-class ListenerVerdict:
-    """`problem` is a reason and a message for the listener's condition Accepted, None when it is served."""
+class News:
+    """What may be different from the last plan: routes as they are now (None: gone), Services by name."""
 
-    name: str
-    port: int
-    attached: int = 0
-    problem: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ParentVerdict:
-    """One parentRef of a route that names a Gateway of ours. `hosts` are the virtual hosts that carry its rules."""
-
-    ref: api.ParentReference
-    hosts: tuple[str, ...] = ()
-    problem: Problem | None = None
+    routes: Mapping[Key, api.HTTPRoute | None]
+    services: Iterable[Key]
+    service: FindService
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +73,8 @@ class RouteVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
+    """The plan as it stands: it goes along with the planner."""
+
     listeners: Mapping[str, Listener]
     hosts: Mapping[str, VirtualHost]
     clusters: Mapping[str, Cluster]
@@ -87,203 +82,230 @@ class Snapshot:
     gateways: Mapping[Key, tuple[ListenerVerdict, ...]]
 
 
-LOOPBACK = ("127.0.0.1", "::1")
+@dataclass(frozen=True, slots=True)
+class Change:
+    """From one plan to the next. `routes` have another verdict, or none any more; `gateways`: some listener's verdict
+    is another."""
 
-
-def listener_name(port: int) -> str:
-    """Listeners of one port share one Envoy listener and one route table."""
-    return f"http-{port}"
+    listeners: Taken[str, Listener]
+    hosts: Taken[str, VirtualHost]
+    clusters: Taken[str, Cluster]
+    routes: Sequence[Key]
+    gateways: bool
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
-    """A listener that takes routes."""
-
-    gateway: Key
-    section: str
-    port: int
-    hostname: str
-    namespaces: api.RouteNamespaces
-    takes_routes: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Doors:
-    """All that decides where a route attaches but the route itself: our Gateways, their listeners, the namespaces."""
-
-    gateways: frozenset[Key]
-    open: tuple[_Open, ...]
-    namespaces: Mapping[str, Mapping[str, str]]
-
-
-class Place(NamedTuple):
-    """A virtual host: its name and the host name that it is for."""
-
-    host: str
-    domain: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Attached:
-    """Where a route belongs: the verdicts on its parents, its virtual hosts, the listeners that took it."""
-
-    parents: tuple[ParentVerdict, ...]
-    places: tuple[Place, ...]
-    sections: tuple[tuple[Key, str], ...]
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What a route became. It depends on the Services that it names and those that stand in for them: `named`."""
+class _Planned:
+    """What a route became in `frame`. It depends on the Services that it names and those that stand in for them."""
 
     route: api.HTTPRoute
+    frame: Frame
+    place: Attached
     named: tuple[Key, ...]
-    services: list[Service | None]
+    services: tuple[Service | None, ...]
     compiled: Compiled
-    judged: tuple[_Attached, RouteVerdict] | None = None
+    verdict: RouteVerdict
 
-    def holds_for(self, route: api.HTTPRoute, service: FindService) -> bool:
-        return self.route is route and all(
-            service(one.namespace, one.name) is known for one, known in zip(self.named, self.services, strict=True)
-        )
+    @property
+    def is_ours(self) -> bool:
+        return bool(self.place.parents)
 
-    def verdict(self, place: _Attached) -> RouteVerdict:
-        if self.judged is None or self.judged[0] is not place:
-            self.judged = (place, _verdict(place, self.compiled))
-        return self.judged[1]
+    def holds_for(self, route: api.HTTPRoute, frame: Frame, service: FindService) -> bool:
+        return self.route is route and self.frame is frame and _same(self.services, _found(self.named, service))
+
+    def stands_with(self, other: "_Planned") -> bool:
+        """Nothing that was made of the one is different in the other."""
+        return self.place is other.place and self.compiled is other.compiled and self.named == other.named
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """The listeners of a Service. They depend on it, on `named`, and on the route that splits its requests."""
+
+    doors: tuple[Door, ...]
+    named: tuple[Key, ...]
+    split_by: tuple[Key, ...]
 
 
 class Planner:
-    """`plan` depends on its arguments alone; what is kept only saves time."""
+    """What is kept between plans only saves time: the plan depends on what was told alone."""
 
     def __init__(self, addresses: tuple[str, ...] = LOOPBACK) -> None:
         self._addresses = addresses
-        # How many routes depend on a Service.
-        self._users: Counter[Key] = Counter()
-        self._compiled: dict[Key, _Memory] = {}
-        self._attached: dict[Key, tuple[api.HTTPRoute, _Attached]] = {}
-        self._doors: _Doors | None = None
-        self._hosts: dict[str, tuple[list[Compiled], VirtualHost]] = {}
-        self._local: dict[Key, tuple[Service, tuple[Door, ...]]] = {}
+        self._frame = Frame()
+        self._routes: dict[Key, _Planned] = {}
+        self._opened: dict[Key, _Opened] = {}
+        self._listeners = Table[str, Listener]()
+        self._hosts = Hosts()
+        self._clusters = Clusters()
+        self._verdicts = Table[Key, RouteVerdict]()
+        self._gateways: dict[Key, tuple[ListenerVerdict, ...]] = {}
+        self._attached: Counter[Section] = Counter()
+        self._users = Dependents[Key]()
+        self._opened_by = Dependents[Key]()
+        self._split_by = Dependents[Key]()
+        self._live = Dependents[str]()
 
-    def depends_on(self, service: Key) -> bool:
-        """Whether a route of the last plan names this Service, existing or not."""
-        return service in self._users or service in self._local
-
-    def plan(self, world: World) -> Snapshot:
-        opened, verdicts = open_listeners(ours_among(world.classes, world.gateways))
-        doors = _Doors(frozenset(verdicts), opened, world.namespaces)
-        self._forget_attachments_unless(doors)
-        routes: dict[Key, RouteVerdict] = {}
-        parts: dict[Place, list[Compiled]] = {}
-        clusters: dict[str, Cluster] = {}
-        attached: dict[tuple[Key, str], int] = {}
-        led = {found for one in world.local if (found := route_of(one))}
-        leading: dict[Key, Compiled] = {}
-        for route in world.routes:
-            name = key(route.metadata)
-            place = self._place(name, route, doors)
-            if not place.parents:
-                continue
-            memory = self._compile(name, route, world.service)
-            compiled = memory.compiled
-            routes[name] = memory.verdict(place)
-            if compiled.unsupported:
-                continue
-            if name in led:
-                leading[name] = compiled
-            for section in place.sections:
-                attached[section] = attached.get(section, 0) + 1
-            for spot in place.places:
-                parts.setdefault(spot, []).append(compiled)
-            if place.places:
-                clusters.update((one.name, one) for one in compiled.clusters)
-        for port in {one.port for one in opened}:
-            # Envoy 1.40 keeps a listener closed until its route table has had a first virtual host, whatever it is.
-            parts.setdefault(_spot(port, hostnames.domain("")), [])
-        listeners = self._listeners(opened)
-        for door in self._doors_of(world, leading):
-            listeners[door.listener.name] = door.listener
-            clusters.update((one.name, one) for one in door.clusters)
-        self._forget_all_but(routes)
+    @property
+    def now(self) -> Snapshot:
         return Snapshot(
-            listeners=listeners,
-            hosts=self._virtual_hosts(parts),
-            clusters=clusters,
-            routes=routes,
-            gateways=_with_counts(verdicts, attached),
+            self._listeners.values, self._hosts.values, self._clusters.values, self._verdicts.values, self._gateways
         )
 
-    def _doors_of(self, world: World, routes: Mapping[Key, Compiled]) -> Iterator[Door]:
-        """`routes`: those by which a Service's requests are split."""
-        known, self._local = self._local, {}
-        for service in world.local:
-            route = route_of(service)
-            if route is not None:
-                if route in routes:
-                    yield from doors_to(service, routes[route])
-                continue
-            name = key(service.metadata)
-            before = known.get(name)
-            if before is None or before[0] is not service:
-                before = service, tuple(doors(service, world.service))
-            self._local[name] = before
-            yield from before[1]
+    def depends_on(self, service: Key) -> bool:
+        """Whether the plan depends on this Service, existing or not."""
+        return service in self._users or service in self._opened or service in self._opened_by
 
-    def _listeners(self, opened: Iterable[_Open]) -> dict[str, Listener]:
-        ports = sorted({one.port for one in opened})
-        return {listener_name(port): Listener(listener_name(port), port, self._addresses) for port in ports}
+    def clusters_of(self, service: Key) -> Sequence[Cluster]:
+        return self._clusters.of(service)
 
-    def _compile(self, name: Key, route: api.HTTPRoute, service: FindService) -> _Memory:
-        known = self._compiled.get(name)
-        if known is not None and known.holds_for(route, service):
-            return known
+    def carried_by(self, host: str) -> Iterable[Key]:
+        """The routes that are on a virtual host."""
+        return self._hosts.carried(place_named(host))
+
+    def sharing(self, cluster: str) -> Iterable[Key]:
+        """The routes of which the cluster gets requests."""
+        return self._live.of(cluster)
+
+    def plan(self, world: World) -> Change:
+        frame = framed(world.classes, world.gateways, world.namespaces)
+        if frame != self._frame:
+            self._reframe(frame)
+        routes: dict[Key, api.HTTPRoute | None] = dict.fromkeys(self._routes)
+        routes.update((key(one.metadata), one) for one in world.routes)
+        services = [*self._opened, *(key(one.metadata) for one in world.local)]
+        return self._change(News(routes, services, world.service), routes)
+
+    def update(self, news: News) -> Change:
+        """To be called when Gateways, their classes and namespaces are as they were."""
+        routes = dict(news.routes)
+        for service in news.services:
+            routes.update((one, self._routes[one].route) for one in self._users.of(service) if one not in routes)
+        return self._change(news, routes)
+
+    def _change(self, news: News, routes: Mapping[Key, api.HTTPRoute | None]) -> Change:
+        for name, route in routes.items():
+            self._set_route(name, route, news.service)
+        for service in self._to_open(news.services):
+            self._set_doors(service, news.service)
+        return self._settled()
+
+    def _to_open(self, services: Iterable[Key]) -> Iterable[Key]:
+        """Services whose listeners may be different: they, what stands in for them, or the route that splits them."""
+        found = dict.fromkeys(services)
+        for one in [*found]:
+            found.update(dict.fromkeys(self._opened_by.of(one)))
+        for route in self._verdicts.touched():
+            found.update(dict.fromkeys(self._split_by.of(route)))
+        return found
+
+    def _settled(self) -> Change:
+        verdicts = self._verdicts.taken()
+        gateways, self._gateways = self._gateways, _with_counts(self._frame.listeners, self._attached)
+        return Change(
+            self._listeners.taken(),
+            self._hosts.taken(),
+            self._clusters.taken(),
+            [*verdicts.changed, *verdicts.gone],
+            gateways != self._gateways,
+        )
+
+    def _reframe(self, frame: Frame) -> None:
+        for port in self._frame.ports:
+            self._listeners.drop(listener_name(port))
+        self._frame = frame
+        for port in frame.ports:
+            self._listeners.put(listener_name(port), Listener(listener_name(port), port, self._addresses))
+        # Envoy 1.40 keeps a listener closed until its route table has had a first virtual host, whatever it is.
+        self._hosts.keep(frozenset(place(port, hostnames.domain("")) for port in frame.ports))
+
+    # --- routes -------------------------------------------------------------------------------------------------------
+
+    def _set_route(self, name: Key, route: api.HTTPRoute | None, service: FindService) -> None:
+        before = self._routes.get(name)
+        if before is not None and route is not None and before.holds_for(route, self._frame, service):
+            return
+        after = None if route is None else self._planned(route, before, service)
+        if before is not None and after is not None and before.stands_with(after):
+            self._routes[name] = after
+            return
+        if before is not None:
+            self._take_out(name, before)
+            del self._routes[name]
+        if after is not None:
+            self._routes[name] = after
+            self._put_in(name, after)
+
+    def _planned(self, route: api.HTTPRoute, before: _Planned | None, service: FindService) -> _Planned:
+        known = before if before is not None and wording(before.route) == wording(route) else None
+        where = known.place if known and known.frame is self._frame else attach(route, self._frame)
+        if not where.parents:
+            return _Planned(route, self._frame, where, (), (), _NOTHING, RouteVerdict(()))
         named = _dependencies(route, service)
-        services = [service(one.namespace, one.name) for one in named]
-        if known is not None and _as_before(known.route, route) and _same(known.services, services):
-            known.route = route
-            return known
-        self._forget(name)
-        self._users.update(named)
-        memory = self._compiled[name] = _Memory(route, named, services, compile_route(route, service))
-        return memory
+        services = _found(named, service)
+        same = known is not None and known.is_ours and known.named == named and _same(known.services, services)
+        compiled = known.compiled if known and same else compile_route(route, service)
+        return _Planned(route, self._frame, where, named, services, compiled, _verdict(where, compiled))
 
-    def _forget(self, name: Key) -> None:
-        if (known := self._compiled.pop(name, None)) is not None:
-            for one in known.named:
-                self._users[one] -= 1
-                if not self._users[one]:
-                    del self._users[one]
+    def _put_in(self, name: Key, planned: _Planned) -> None:
+        if not planned.is_ours:
+            return
+        self._verdicts.put(name, planned.verdict)
+        self._users.add(name, planned.named)
+        self._live.add(name, planned.verdict.live)
+        if planned.compiled.unsupported:
+            return
+        self._attached.update(planned.place.sections)
+        for one in planned.place.places:
+            self._hosts.add(one, name, planned.compiled)
+        if planned.place.places:
+            self._clusters.add(planned.compiled.clusters)
 
-    def _place(self, name: Key, route: api.HTTPRoute, doors: _Doors) -> _Attached:
-        known = self._attached.get(name)
-        if known and _as_before(known[0], route):
-            return known[1]
-        place = _attach(route, doors)
-        self._attached[name] = (route, place)
-        return place
+    def _take_out(self, name: Key, planned: _Planned) -> None:
+        if not planned.is_ours:
+            return
+        self._verdicts.drop(name)
+        self._users.remove(name, planned.named)
+        self._live.remove(name, planned.verdict.live)
+        if planned.compiled.unsupported:
+            return
+        self._attached.subtract(planned.place.sections)
+        for one in planned.place.places:
+            self._hosts.remove(one, name)
+        if planned.place.places:
+            self._clusters.remove(planned.compiled.clusters)
 
-    def _virtual_hosts(self, parts: Mapping[Place, list[Compiled]]) -> dict[str, VirtualHost]:
-        made: dict[str, tuple[list[Compiled], VirtualHost]] = {}
-        for (name, domain), compiled in parts.items():
-            known = self._hosts.get(name)
-            if known and _same(known[0], compiled):
-                made[name] = known
-            else:
-                made[name] = (compiled, _virtual_host(name, domain, compiled))
-        self._hosts = made
-        return {name: host for name, (_, host) in made.items()}
+    # --- listeners of Services ----------------------------------------------------------------------------------------
 
-    def _forget_attachments_unless(self, doors: _Doors) -> None:
-        if doors != self._doors:
-            self._doors = doors
-            self._attached.clear()
+    def _set_doors(self, name: Key, find: FindService) -> None:
+        service = find(name.namespace, name.name)
+        before = self._opened.pop(name, None)
+        after = self._doors(service, find) if service is not None and address_of(service) else None
+        if before is not None:
+            self._opened_by.remove(name, before.named)
+            self._split_by.remove(name, before.split_by)
+            for door in before.doors:
+                self._listeners.drop(door.listener.name)
+                self._clusters.remove(door.clusters)
+        if after is not None:
+            self._opened[name] = after
+            self._opened_by.add(name, after.named)
+            self._split_by.add(name, after.split_by)
+            for door in after.doors:
+                self._listeners.put(door.listener.name, door.listener)
+                self._clusters.add(door.clusters)
 
-    def _forget_all_but(self, routes: Mapping[Key, RouteVerdict]) -> None:
-        for gone in self._compiled.keys() - routes.keys():
-            self._forget(gone)
-        if len(self._attached) > 2 * len(routes) + 100:
-            self._attached.clear()
+    def _doors(self, service: Service, find: FindService) -> _Opened:
+        route = route_of(service)
+        if route is None:
+            other = stand_in(service)
+            return _Opened(tuple(doors(service, find)), (Key(*other[:2]),) if other else (), ())
+        planned = self._routes.get(route)
+        leads = planned is not None and planned.is_ours and not planned.compiled.unsupported
+        return _Opened(tuple(doors_to(service, planned.compiled)) if planned and leads else (), (), (route,))
+
+
+_NOTHING = Compiled()
 
 
 def _dependencies(route: api.HTTPRoute, service: FindService) -> tuple[Key, ...]:
@@ -292,34 +314,28 @@ def _dependencies(route: api.HTTPRoute, service: FindService) -> tuple[Key, ...]
     return (*named, *(Key(one[0], one[1]) for one in others if one is not None))
 
 
+def _found(named: Iterable[Key], service: FindService) -> tuple[Service | None, ...]:
+    return tuple(service(one.namespace, one.name) for one in named)
+
+
 def wording(route: api.HTTPRoute) -> tuple[object, ...]:
     """All of a route that the plan is made from."""
     return route.metadata.uid, route.spec, route.metadata.annotations.get(IDLE_TIMEOUT)
-
-
-def _as_before(old: api.HTTPRoute, new: api.HTTPRoute) -> bool:
-    """Whether nothing but the status changed."""
-    return old is new or wording(old) == wording(new)
 
 
 def _same(one: Sequence[object], other: Sequence[object]) -> bool:
     return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
-def _verdict(place: _Attached, compiled: Compiled) -> RouteVerdict:
-    parents = place.parents
+def _verdict(where: Attached, compiled: Compiled) -> RouteVerdict:
+    parents = where.parents
     if compiled.unsupported:
         parents = tuple(ParentVerdict(one.ref, (), one.problem or compiled.unsupported) for one in parents)
     return RouteVerdict(parents, compiled.live, compiled.unresolved)
 
 
-def _virtual_host(name: str, domain: str, parts: Iterable[Compiled]) -> VirtualHost:
-    ranked = sorted((one for part in parts for one in part.routes), key=lambda one: one.rank)
-    return VirtualHost(name, domain, tuple(one.route for one in ranked))
-
-
 def _with_counts(
-    verdicts: Mapping[Key, tuple[ListenerVerdict, ...]], attached: Mapping[tuple[Key, str], int]
+    verdicts: Mapping[Key, tuple[ListenerVerdict, ...]], attached: Mapping[Section, int]
 ) -> dict[Key, tuple[ListenerVerdict, ...]]:
     return {
         gateway: tuple(
@@ -327,119 +343,6 @@ def _with_counts(
         )
         for gateway, listeners in verdicts.items()
     }
-
-
-# --- gateways and listeners -------------------------------------------------------------------------------------------
-
-
-def ours_among(classes: Iterable[api.GatewayClass], gateways: Iterable[api.Gateway]) -> list[api.Gateway]:
-    """Gateways whose class names this controller; all others are somebody else's."""
-    ours = {one.metadata.name for one in classes if one.spec.controller_name == api.CONTROLLER_NAME}
-    return [one for one in gateways if one.spec.gateway_class_name in ours]
-
-
-def open_listeners(
-    gateways: Iterable[api.Gateway],
-) -> tuple[tuple[_Open, ...], dict[Key, tuple[ListenerVerdict, ...]]]:
-    """The listeners that can be served, and for every Gateway a verdict on each of its listeners."""
-    opened: list[_Open] = []
-    verdicts: dict[Key, tuple[ListenerVerdict, ...]] = {}
-    for gateway in gateways:
-        name = key(gateway.metadata)
-        found: list[ListenerVerdict] = []
-        for listener in gateway.spec.listeners:
-            problem = _listener_problem(listener)
-            found.append(ListenerVerdict(listener.name, listener.port, problem=problem))
-            if problem is None:
-                opened.append(_open(name, listener))
-        verdicts[name] = tuple(found)
-    return tuple(opened), verdicts
-
-
-def _open(gateway: Key, listener: api.Listener) -> _Open:
-    kinds = listener.allowed_routes.kinds
-    takes_routes = not kinds or any((one.group, one.kind) == (api.GROUP, "HTTPRoute") for one in kinds)
-    hostname = listener.hostname or ""
-    return _Open(gateway, listener.name, listener.port, hostname, listener.allowed_routes.namespaces, takes_routes)
-
-
-def _listener_problem(listener: api.Listener) -> tuple[str, str] | None:
-    if listener.protocol == "HTTP":
-        return None
-    return "UnsupportedProtocol", f"listener {listener.name}: expected protocol HTTP, got {listener.protocol}"
-
-
-# --- where a route attaches -------------------------------------------------------------------------------------------
-
-
-def _attach(route: api.HTTPRoute, doors: _Doors) -> _Attached:
-    home = route.metadata.namespace
-    parents: list[ParentVerdict] = []
-    places: dict[Place, None] = {}
-    sections: dict[tuple[Key, str], None] = {}
-    for ref in route.spec.parent_refs:
-        gateway = Key(ref.namespace or home, ref.name)
-        if (ref.group, ref.kind) != (api.GROUP, "Gateway") or gateway not in doors.gateways:
-            continue
-        found = _listeners_for(ref, gateway, home, doors)
-        if isinstance(found, Problem):
-            parents.append(ParentVerdict(ref, problem=found))
-            continue
-        spots = {listener.section: _spots(route.spec.hostnames, listener) for listener in found}
-        here = {spot: None for one in spots.values() for spot in one}
-        parents.append(ParentVerdict(ref, tuple(name for name, _ in here), None if here else _no_host(route)))
-        places.update(here)
-        sections.update({(gateway, section): None for section, one in spots.items() if one})
-    return _Attached(tuple(parents), tuple(places), tuple(sections))
-
-
-def _spots(wanted: Sequence[str], listener: _Open) -> list[Place]:
-    """One place for each host name that the listener and the route agree on."""
-    agreed = (hostnames.intersect(listener.hostname, one) for one in wanted or [""])
-    domains = [hostnames.domain(one) for one in agreed if one is not None]
-    return [_spot(listener.port, one) for one in domains]
-
-
-def _spot(port: int, domain: str) -> Place:
-    return Place(f"{listener_name(port)}/{domain}", domain)
-
-
-def _listeners_for(
-    ref: api.ParentReference,
-    gateway: Key,
-    home: str,
-    doors: _Doors,
-) -> list[_Open] | Problem:
-    named = [
-        one
-        for one in doors.open
-        if one.gateway == gateway and ref.section_name in (None, one.section) and ref.port in (None, one.port)
-    ]
-    if not named:
-        what = f"listener {ref.section_name or 'of any name'} on port {ref.port or 'of any number'}"
-        return Problem(Reason.NO_MATCHING_PARENT, f"Gateway {gateway.namespace}/{gateway.name} serves no HTTP {what}")
-    allowed = [one for one in named if one.takes_routes and _allows(one, home, doors.namespaces)]
-    if not allowed:
-        return Problem(
-            Reason.NOT_ALLOWED,
-            f"Gateway {gateway.namespace}/{gateway.name} takes no HTTPRoutes from namespace {home} (allowedRoutes)",
-        )
-    return allowed
-
-
-def _allows(listener: _Open, home: str, namespaces: Mapping[str, Mapping[str, str]]) -> bool:
-    match listener.namespaces.from_:
-        case "All":
-            return True
-        case "Selector":
-            selector = listener.namespaces.selector
-            return selector is not None and selector.matches(namespaces.get(home, {}))
-    return home == listener.gateway.namespace
-
-
-def _no_host(route: api.HTTPRoute) -> Problem:
-    hosts = ", ".join(route.spec.hostnames)
-    return Problem(Reason.NO_MATCHING_HOSTNAME, f"no listener of the Gateway takes any of the hosts {hosts}")
 
 
 # --- endpoints --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from inferplane.controlplane.gateway.plan import ListenerVerdict, ParentVerdict, RouteVerdict
+from inferplane.controlplane.gateway.attachment import ListenerVerdict, ParentVerdict
+from inferplane.controlplane.gateway.plan import RouteVerdict
 from inferplane.controlplane.gateway.rules import Problem
 from inferplane.resources.gateway import (
     CONTROLLER_NAME,

@@ -1,7 +1,7 @@
 """Ingresses in, virtual hosts out."""
 
 import msgspec
-from tests.unit.controlplane.gateway.test_plan import CLASS, gateway, service
+from tests.unit.controlplane.gateway.test_plan import CLASS, gateway, plan, service
 
 from inferplane.controlplane.gateway.ingresses import as_routes, ingress_of, status
 from inferplane.controlplane.gateway.plan import Planner, Snapshot, World
@@ -24,7 +24,7 @@ def rule(host: str, *paths: JsonObject) -> JsonObject:
 def planned(*rules: Json, **spec: Json) -> Snapshot:
     body: JsonObject = {"metadata": {"name": "mine", "namespace": "default"}, "spec": {"rules": [*rules], **spec}}
     routes = as_routes(msgspec.convert(body, Ingress), [Key("infra", "gw")], find)
-    return Planner().plan(World([CLASS], (gateway(),), routes, find))
+    return plan(Planner(), World([CLASS], (gateway(),), routes, find))
 
 
 def find(_: str, name: str) -> Service | None:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 import msgspec
-from tests.unit.controlplane.gateway.test_plan import CLASS, gateway, route, rule, world
+from tests.unit.controlplane.gateway.test_plan import CLASS, gateway, plan, route, rule, world
+from tests.unit.controlplane.gateway.test_plan import service as plain
 
 from inferplane.controlplane.gateway.plan import Planner, Snapshot, World
 from inferplane.controlplane.gateway.values import Forward, Listener, Route, Target
@@ -28,7 +29,7 @@ def service(*ports: JsonObject, annotations: dict[str, str] | None = None, **spe
 
 def planned(one: Service, planner: Planner | None = None) -> Snapshot:
     world = World([CLASS], (gateway(),), (), lambda _, name: one if name == "iris" else None, {}, (one,))
-    return (planner or Planner()).plan(world)
+    return plan(planner or Planner(), world)
 
 
 def routes(listener: Listener) -> tuple[Route, ...]:
@@ -75,7 +76,8 @@ def test_requests_to_a_service_without_pods_are_split_by_the_route_that_it_names
     placeholder = msgspec.convert({"metadata": meta, "spec": {"ports": [HTTP], "clusterIP": "None"}}, Service)
 
     def found(*routes: HTTPRoute) -> dict[int, tuple[str, ...]]:
-        return leads(Planner().plan(replace(world(*routes), local=(placeholder,))))
+        given = world(*routes, services=(plain("s"), plain("t"), placeholder))
+        return leads(plan(Planner(), replace(given, local=(placeholder,))))
 
     assert found(split) == {10080: ("default/s:80", "default/t:80")}
     assert found() == {}

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from tests.unit.controlplane.gateway.test_plan import plan
 
 from inferplane.controlplane.gateway import translate
 from inferplane.controlplane.gateway.plan import Planner, Snapshot, World
@@ -76,7 +77,7 @@ def world(route: HTTPRoute, *services: Service) -> World:
 
 
 def planned(route: HTTPRoute, *services: Service) -> Snapshot:
-    return Planner().plan(world(route, *services))
+    return plan(Planner(), world(route, *services))
 
 
 def forwards(snapshot: Snapshot) -> list[Forward]:
@@ -131,8 +132,8 @@ def test_a_plan_depends_on_the_service_that_stands_in_too() -> None:
     asleep, awake = service("iris-00001", to=backend(80)), service("iris-00001")
     planner.plan(world(route("iris-00001"), asleep))
     assert planner.depends_on(Key("knative-serving", "activator-service"))
-    assert ACTIVATOR.name in planner.plan(world(route("iris-00001"), asleep, activator())).clusters
-    assert list(planner.plan(world(route("iris-00001"), awake, activator())).clusters) == [OWN.name]
+    assert ACTIVATOR.name in plan(planner, world(route("iris-00001"), asleep, activator())).clusters
+    assert list(plan(planner, world(route("iris-00001"), awake, activator())).clusters) == [OWN.name]
 
 
 def test_a_route_says_how_long_a_request_may_be_silent() -> None:
@@ -147,7 +148,7 @@ def test_a_route_says_how_long_a_request_may_be_silent() -> None:
 def test_an_edit_of_that_annotation_alone_is_a_new_plan() -> None:
     planner, one = Planner(), service("iris-00001")
     planner.plan(world(route("iris-00001"), one))
-    after = planner.plan(world(route("iris-00001", annotations={IDLE_TIMEOUT: "5s"}), one))
+    after = plan(planner, world(route("iris-00001", annotations={IDLE_TIMEOUT: "5s"}), one))
     assert [each.idle_timeout for each in forwards(after)] == [5.0]
 
 

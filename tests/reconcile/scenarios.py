@@ -103,6 +103,8 @@ FILES = {
         name: f"unit/controlplane/serving/test_{name}.py"
         for name in ("credentials", "autoscalers", "workers", "report", "applying")
     },
+    "agent": "unit/controlplane/serving/test_agents.py",
+    "agents": "reconcile/serving/test_agents.py",
     "traffic": "unit/controlplane/serving/knative/test_traffic.py",
     "hosts": "unit/controlplane/serving/knative/test_hosts.py",
     "defaulting": "unit/resources/serving/test_defaulting.py",
@@ -214,6 +216,7 @@ AREAS: dict[str, dict[str, str]] = {
     "Service": {
         "ports, h2c": "render::ports_of_the_service",
         "several nodes": "nodes::m1_two_nodes",
+        "batcher, logger: port 9081": "agents::a_foreign_server_is_reached_by_way_of_the_agent",
         "clusterIP None": "basic::r39_r40_a_headless_service_is_addressed_by_the_containers_port",
     },
     "Deployment": {
@@ -267,6 +270,16 @@ AREAS: dict[str, dict[str, str]] = {
         "several URIs: three of two kinds": "storage::claims_beside_what_is_fetched_are_not_in_its_volume",
         "several URIs: none": "storage::no_uris_change_nothing",
         "settings of the hub that somebody chose": "stores::what_a_container_of_the_cluster_sets_stays",
+        "agent: batcher": "agent::a_foreign_server_gets_an_agent_before_it",
+        "agent: logger": "agent::flags_are_kserves_in_its_order",
+        "agent: logger with headers, annotations, storage": "agent::storage_headers_and_annotations_of_a_logger",
+        "agent: CA bundle of the logger": "agent::authorities_of_the_sink_are_mounted_where_the_logger_is",
+        "agent: already there": "agent::an_agent_of_the_users_own_stays_alone",
+        "agent: port of the server": "agent::before_a_transformer_container_goes_an_agent_though_the_model_server_is_ours",
+        "agent: readiness probe inherited": "agent::the_agent_asks_the_server_as_the_kubelet_would",
+        "agent: behind Knative's own (differs: it is the serving container)": (
+            "agent::a_revision_is_reached_by_way_of_the_agent_which_alone_has_a_port_and_a_probe"
+        ),
         "modelcar": "modelimages::a_modelcar_runs_beside_the_server_and_links_its_files",
         "modelcar: user, cpu, memory": "modelimages::a_modelcar_runs_beside_the_server_and_links_its_files",
         "modelcar: workers of several nodes": "modelimages::the_workers_of_several_nodes_find_the_model_too",
@@ -298,10 +311,8 @@ WITHOUT = {
     "endpoint for graphs": "InferenceGraph is not a kind of ours yet",
     "defaulting: ModelMesh": "the mode is refused by name",
     "HPA: of graphs": "InferenceGraph is not a kind of ours yet",
-    "Service: port 9081": "logger and batcher are refused by name as not supported yet",
     "pods: what is left alone, being idempotent": "nothing is injected into pods: the Deployment says it all",
     "pods: Istio's user from an injected sidecar": "is injected after us; the annotation works",
-    "pods: agent, puller, logger, batcher": "as for port 9081; our own servers batch and log without a sidecar",
     "pods: metrics aggregation": "needs an image of KServe's in place of Knative's queue-proxy",
     "weights: a rule without backends": "ours have some: a rule is made of its backends",
 }

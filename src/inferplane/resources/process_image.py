@@ -21,12 +21,21 @@ class Companions(View, frozen=True, kw_only=True):
     requirements: list[str]
 
 
+class Choice(View, frozen=True, kw_only=True):
+    """`requirements` of an environment for containers whose `variable` has that value."""
+
+    variable: str
+    value: str
+    requirements: list[str]
+
+
 class ProcessImageSpec(View, frozen=True, kw_only=True):
     """`entrypoint` ("module:function", called in a fork) or `command` (executed); `args` precede the container's own.
 
     `images` are patterns of repository names, see `matches`. `requirements` are the packages that the process needs:
     where the platform's own environment does not have them, the node builds one that does. `library` is the package
-    whose version a tag such as `1.4.2` means; `companions` keep what that library needs at versions of its time.
+    whose version a tag such as `1.4.2` means; `companions` keep what that library needs at versions of its time;
+    `choices` are for an image with more in it than one container uses.
     `preload` names modules, or `module:function` to call once they are imported. With `on_demand` the zygote starts
     with the first container of the image, not with the node.
     """
@@ -39,6 +48,7 @@ class ProcessImageSpec(View, frozen=True, kw_only=True):
     requirements: list[str] = []
     library: str = ""
     companions: list[Companions] = []
+    choices: list[Choice] = []
     preload: list[str] = []
     announces_readiness: bool = False
     on_demand: bool = False
@@ -104,7 +114,41 @@ def process_images() -> list[JsonObject]:
             entrypoint="inferplane.assembly.storage_initializer:main",
             preload=["inferplane.assembly.storage_initializer", "inferplane.assembly.storage_initializer:warm"],
         ),
+        _image(
+            "kserve-agent",
+            images=["kserve/agent", "inferplane/agent"],
+            entrypoint="inferplane.assembly.agent:main",
+            preload=["inferplane.assembly.agent"],
+            onDemand=True,
+        ),
+        _mlserver(),
     ]
+
+
+_MLSERVER = {
+    "mlserver_sklearn.SKLearnModel": "mlserver-sklearn",
+    "mlserver_xgboost.XGBoostModel": "mlserver-xgboost",
+    "mlserver_lightgbm.LightGBMModel": "mlserver-lightgbm",
+    "mlserver_mlflow.MLflowRuntime": "mlserver-mlflow",
+}
+
+
+def _mlserver() -> JsonObject:
+    """Its image holds the runtimes of all formats; an environment that of the one that the container is told of."""
+    choices: list[Json] = [
+        {"variable": "MLSERVER_MODEL_IMPLEMENTATION", "value": implementation, "requirements": [package]}
+        for implementation, package in _MLSERVER.items()
+    ]
+    return _image(
+        "mlserver",
+        images=["seldonio/mlserver"],
+        command=["mlserver", "start", "/mnt/models"],
+        env=[{"name": "MLSERVER_HOST", "value": "$(POD_IP)"}],
+        # MLServer asks uvloop for a policy of event loops, which later ones refuse to give.
+        requirements=["mlserver", "uvloop<0.22"],
+        library="mlserver",
+        choices=choices,
+    )
 
 
 # What was current when these versions of scikit-learn came out: they say no upper bound of their own, and the numpy and
@@ -197,6 +241,7 @@ def _spec_schema() -> JsonObject:
                 "description": "The package whose version a tag of the image means: kserve/sklearnserver:1.4.2.",
             },
             "companions": _companions_schema(texts),
+            "choices": _choices_schema(texts),
             "preload": {
                 **texts,
                 "description": "Modules that the zygote imports, or module:function to call after that.",
@@ -228,6 +273,22 @@ def _companions_schema(texts: JsonObject) -> JsonObject:
             "required": ["versions", "requirements"],
             "properties": {
                 "versions": {"type": "string", "description": "Versions of the library, such as <1.3 or ==1.4.*"},
+                "requirements": {**texts},
+            },
+        },
+    }
+
+
+def _choices_schema(texts: JsonObject) -> JsonObject:
+    return {
+        "type": "array",
+        "description": "Further requirements of containers with a certain value of a variable.",
+        "items": {
+            "type": "object",
+            "required": ["variable", "value", "requirements"],
+            "properties": {
+                "variable": {"type": "string"},
+                "value": {"type": "string"},
                 "requirements": {**texts},
             },
         },

@@ -143,7 +143,11 @@ async def test_losing_ready_is_an_event() -> None:
         ({"containerConcurrency": -1}, "InvalidPredictorSpec", "`int` >= 0 - at `$.predictor.containerConcurrency`"),
         ({"logger": {"mode": "none"}}, "InvalidPredictorSpec", "at `$.predictor.logger.mode`"),
         ({"minReplicas": 3, "maxReplicas": 2}, "InvalidPredictorSpec", "minReplicas (3) is more than maxReplicas (2)"),
-        ({"logger": {"mode": "all"}}, "NotSupportedYet", "spec.predictor.logger is not supported yet"),
+        (
+            {"tensorflow": {"storageUri": "s3://b", "confidential": {"enabled": True}}},
+            "NotSupportedYet",
+            "spec.predictor.model.confidential is not supported yet",
+        ),
         ({"workerSpec": {}}, "InvalidPredictorSpec", "a model that spans nodes needs pvc:// or oci://"),
     ],
 )
@@ -192,10 +196,10 @@ async def test_a_spec_that_becomes_invalid_leaves_the_running_version_alone() ->
         await world.applied(isvc())
         await world.available()
         await world.accepted()
-        await world.applied(isvc(predictor={"logger": {"mode": "all"}}))
+        await world.applied(isvc(predictor={"batcher": {"maxBatchSize": 0}}))
         ready = world.condition("Ready")
         assert world.exists(DEPLOYMENT, NAME)
-    assert (ready["status"], ready["reason"]) == ("False", "NotSupportedYet")
+    assert (ready["status"], ready["reason"]) == ("False", "InvalidPredictorSpec")
 
 
 async def test_a_broken_configuration_is_told_by_key() -> None:

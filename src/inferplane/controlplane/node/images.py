@@ -66,6 +66,7 @@ def wish(image: ProcessImage, name: str) -> Wish:
         requirements=tuple(spec.requirements),
         library=spec.library,
         companions=tuple(spec.companions),
+        choices=tuple(spec.choices),
         version=version_of(name) if spec.library else "",
         ours=bool(spec.entrypoint),
     )

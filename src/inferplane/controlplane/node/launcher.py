@@ -11,7 +11,7 @@ from inferplane.controlplane.node import users
 from inferplane.controlplane.node.confinement import FREE, NONE, Bounds, Confinement
 from inferplane.controlplane.node.directories import PodDirectory
 from inferplane.controlplane.node.environment import Sources, environment, expand, references, relocate
-from inferplane.controlplane.node.environments.choose import Wish
+from inferplane.controlplane.node.environments.choose import Wish, chosen
 from inferplane.controlplane.node.environments.shared import Environments
 from inferplane.controlplane.node.hosts import Hosts, mentions, neighbours
 from inferplane.controlplane.node.images import Recipe, housed, recipe
@@ -103,7 +103,7 @@ class Launcher:
         wish = setting.recipe.wish
         if wish is None:
             return setting
-        wish = await self._with_recorded(pod, wish, setting)
+        wish = chosen(await self._with_recorded(pod, wish, setting), setting.environment)
         wanted = await self.environments.choose(wish)
         if wanted is None:
             return setting

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from inferplane.client.kubernetes import kinds
-from inferplane.controlplane.serving import merging, names, servertypes, storage, storagespec
+from inferplane.controlplane.serving import agents, merging, names, servertypes, storage, storagespec
+from inferplane.controlplane.serving.agents import Post, Servers
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
+from inferplane.resources.process_image import ProcessImage
 from inferplane.resources.serving import localmodel
 from inferplane.resources.serving.config import ArtImage, Config, Defaults
 from inferplane.resources.serving.inferenceservice import (
@@ -38,7 +40,8 @@ _DISALLOWED_ANNOTATIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """`kind` is predictor, transformer or explainer; `name` that of its objects. `pod` holds the storage already."""
+    """`kind` is predictor, transformer or explainer; `name` that of its objects. `pod` holds the storage already, and
+    whoever logs and batches."""
 
     kind: str
     name: str
@@ -48,15 +51,24 @@ class Component:
     pod: JsonObject
 
 
-def predictor(isvc: InferenceService, spec: PredictorSpec, runtime: ServingRuntime | None, config: Config) -> Component:
-    """`spec` is the typed form of `isvc.spec["predictor"]`. Raises InvalidPredictor and TemplateError."""
+def predictor(
+    isvc: InferenceService,
+    spec: PredictorSpec,
+    runtime: ServingRuntime | None,
+    config: Config,
+    images: Sequence[ProcessImage] = (),
+    *,
+    endpoint: str = agents.DEFAULT,
+) -> Component:
+    """`spec` is the typed form of `isvc.spec["predictor"]`; `images` is the platform's table, empty on a cluster;
+    `endpoint` for the logger: `default` or `canary`. Raises InvalidPredictor and TemplateError."""
     if runtime is not None:
         isvc = servertypes.fitted(isvc, runtime)
     pod = merging.pod_of_model(isvc, runtime) if runtime else merging.pod_of_containers(isvc)
     uri = source_uri(spec, pod)
     pod = with_storage(isvc, pod, uri, spec.storage_uris, config)
     name = names.predictor(isvc.metadata.name, spec.name)
-    return _component(isvc, names.PREDICTOR, name, spec, pod, uri, config, runtime)
+    return _component(isvc, names.PREDICTOR, name, spec, pod, uri, config, Servers(runtime, images), endpoint=endpoint)
 
 
 def transformer(
@@ -64,34 +76,42 @@ def transformer(
     spec: InferenceServiceSpec,
     config: Config,
     name: str | None = None,
+    images: Sequence[ProcessImage] = (),
     *,
     predictor: str = "",
+    endpoint: str = agents.DEFAULT,
 ) -> Component | None:
     """`name` of its objects, when they are not the ones of the service itself; `predictor`: name of the predictor's
-    Service, when it is another than the spec says."""
+    Service, when it is another than the spec says. `images` and `endpoint` as for `predictor`."""
     own = spec.transformer
     if own is None:
         return None
     pod = passthrough(object_at(isvc.spec, names.TRANSFORMER), TransformerSpec)
     added = [*_flags(isvc, spec, predictor), ("--http_port", str(names.DEFAULT_PORT)), *_workers(own)]
     pod = _with_first(pod, lambda one: merging.with_service_name(isvc, _with_flags(one, added)))
-    return _fetching(isvc, names.TRANSFORMER, name or f"{isvc.metadata.name}-transformer", own, pod, config)
+    name = name or f"{isvc.metadata.name}-transformer"
+    return _fetching(isvc, names.TRANSFORMER, name, own, pod, config, images, endpoint)
 
 
 def explainer(
-    isvc: InferenceService, spec: InferenceServiceSpec, config: Config, *, predictor: str = ""
+    isvc: InferenceService,
+    spec: InferenceServiceSpec,
+    config: Config,
+    images: Sequence[ProcessImage] = (),
+    *,
+    predictor: str = "",
 ) -> Component | None:
-    """`predictor` as for `transformer`."""
+    """`predictor` and `images` as for `transformer`."""
     own = spec.explainer
     if own is None:
         return None
     name = f"{isvc.metadata.name}-explainer"
     if own.art is not None:
-        return _art(isvc, _flags(isvc, spec, predictor), own, own.art, name, config)
+        return _art(isvc, _flags(isvc, spec, predictor), own, own.art, name, config, images)
     pod = passthrough(object_at(isvc.spec, names.EXPLAINER), ExplainerSpec)
     added = [*_flags(isvc, spec, predictor), ("--http_port", str(names.DEFAULT_PORT)), *_workers(own)]
     pod = _with_first(pod, lambda one: _with_flags(one, added))
-    return _fetching(isvc, names.EXPLAINER, name, own, pod, config)
+    return _fetching(isvc, names.EXPLAINER, name, own, pod, config, images)
 
 
 def source_uri(spec: PredictorSpec, pod: JsonObject) -> str:
@@ -156,7 +176,13 @@ def _with_flags(container: JsonObject, flags: Sequence[_Flag]) -> JsonObject:
 
 
 def _art(
-    isvc: InferenceService, own_flags: Sequence[_Flag], own: ExplainerSpec, art: ArtExplainer, name: str, config: Config
+    isvc: InferenceService,
+    own_flags: Sequence[_Flag],
+    own: ExplainerSpec,
+    art: ArtExplainer,
+    name: str,
+    config: Config,
+    images: Sequence[ProcessImage],
 ) -> Component:
     """KServe's order of arguments, with the user's own once and last."""
     pod = passthrough(object_at(isvc.spec, names.EXPLAINER), ExplainerSpec)
@@ -176,7 +202,7 @@ def _art(
     pod = pod | {"containers": [container, *list_at(pod, "containers")]}
     uri = art.storage_uri or ""
     pod = with_storage(isvc, pod, uri, own.storage_uris, config)
-    return _component(isvc, names.EXPLAINER, name, own, pod, uri, config)
+    return _component(isvc, names.EXPLAINER, name, own, pod, uri, config, Servers(images=images))
 
 
 def _art_image(image: ArtImage, art: ArtExplainer) -> str:
@@ -190,10 +216,12 @@ def _fetching(
     spec: TransformerSpec | ExplainerSpec,
     pod: JsonObject,
     config: Config,
+    images: Sequence[ProcessImage],
+    endpoint: str = agents.DEFAULT,
 ) -> Component:
     uri = _variable_uri(pod)
     pod = with_storage(isvc, pod, uri, spec.storage_uris, config)
-    return _component(isvc, kind, name, spec, pod, uri, config)
+    return _component(isvc, kind, name, spec, pod, uri, config, Servers(images=images), endpoint=endpoint)
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -207,10 +235,12 @@ def _component(
     pod: JsonObject,
     uri: str,
     config: Config,
-    runtime: ServingRuntime | None = None,
+    servers: Servers,
+    *,
+    endpoint: str = agents.DEFAULT,
 ) -> Component:
     """Later sources win: the runtime, the InferenceService, the component, what is fixed."""
-    filters = config.inference_service
+    filters, runtime = config.inference_service, servers.runtime
     labels: JsonObject = {
         **(runtime.spec.labels if runtime else {}),
         **isvc.metadata.labels,
@@ -224,7 +254,9 @@ def _component(
         **({names.SOURCE_URI: uri} if uri else {}),
         **allowed(spec.annotations, filters),
     }
-    return Component(kind, name, spec, labels, annotations, pod)
+    post = Post(isvc, kind, spec, annotations, endpoint)
+    pod = agents.attached(pod, post, servers, config)
+    return Component(kind, name, spec, labels, annotations | agents.noted(post, config), pod)
 
 
 def with_storage(

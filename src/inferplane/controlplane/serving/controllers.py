@@ -9,7 +9,7 @@ from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta
-from inferplane.controlplane.serving import cabundle, keda, localmodels
+from inferplane.controlplane.serving import cabundle, keda, localmodels, processimages
 from inferplane.controlplane.serving.inferenceservice import (
     Caches,
     InferenceServices,
@@ -21,6 +21,7 @@ from inferplane.controlplane.serving.knative import watched
 from inferplane.controlplane.serving.knative.watched import Knative
 from inferplane.controlplane.serving.localmodels import LocalModels
 from inferplane.controlplane.serving.optional import Definition
+from inferplane.controlplane.serving.processimages import ProcessImages
 from inferplane.controlplane.serving.runtimes import RuntimeCheck
 from inferplane.kernel.clock import Clock
 from inferplane.resources.autoscaling import HorizontalPodAutoscaler
@@ -31,7 +32,7 @@ from inferplane.resources.networking import IngressClass
 from inferplane.resources.serving.inferenceservice import InferenceService
 from inferplane.resources.serving.runtime import ServingRuntime
 
-_DEFINITIONS = (*watched.DEFINITIONS, *keda.DEFINITIONS, *localmodels.DEFINITIONS)
+_DEFINITIONS = (*watched.DEFINITIONS, *keda.DEFINITIONS, *localmodels.DEFINITIONS, *processimages.DEFINITIONS)
 
 
 def controllers(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> list[Controller]:
@@ -79,7 +80,8 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
     knative = Knative(informers, caches.config_maps, owned_by_a_service)
     of_keda = Keda(informers, owned_by_a_service)
     local_models = LocalModels(api, informers, of_namespace)
-    reconciler = InferenceServices(api, caches, knative, of_keda, local_models, recorder, clock)
+    images = ProcessImages(informers, lambda: of_namespace(""))
+    reconciler = InferenceServices(api, caches, knative, of_keda, local_models, images, recorder, clock)
     controller = Controller("inferenceservice", reconciler.reconcile, clock=clock)
 
     def autoscaler_changed(old: HorizontalPodAutoscaler | None, new: HorizontalPodAutoscaler | None) -> None:

@@ -1,16 +1,17 @@
-"""What rendering leaves open about a model's storage, filled in from the cluster: credentials, storage spec, container.
+"""What rendering leaves open about storage, filled in from the cluster: credentials, storage spec, container.
 
 A plan and the objects of the cluster that matter go in; the plan comes out with each pod's storage initializer
-complete, or blocked with the reason. As KServe's webhook does it, this looks at pods: it is the same for every mode.
-Pure.
+complete, and its logger where that writes to a store, or blocked with the reason. As KServe's webhook does it, this
+looks at pods: it is the same for every mode. Pure.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from inferplane.controlplane.serving import credentials, names, storagecontainers, storagespec
+from inferplane.controlplane.serving import agents, credentials, names, storagecontainers, storagespec
 from inferplane.controlplane.serving.credentials import Given, StorageRefused
 from inferplane.controlplane.serving.plan import Canary, Part, Plan, invalid
+from inferplane.controlplane.serving.ports import entry_container
 from inferplane.controlplane.serving.render import Desired
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
 from inferplane.resources import strategic
@@ -18,6 +19,8 @@ from inferplane.resources.core import Secret, ServiceAccount
 from inferplane.resources.serving.config import Config
 from inferplane.resources.serving.inferenceservice import PredictorSpec, StorageSpec
 from inferplane.resources.serving.storagecontainer import ClusterStorageContainer
+
+_LOGGERS_ACCOUNT = "logger-sa"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,38 @@ def _part(part: Part, todo: Plan, stores: Stores) -> Part:
 
 
 def _object(desired: Desired, part: Part, todo: Plan, stores: Stores) -> Desired:
+    """Of what has no pods nothing changes."""
     template = object_at(desired.body, "spec", "template")
     pod = object_at(template, "spec")
+    whole = _fetched(_logged(pod, part, todo, stores), template, part, todo, stores) if pod else pod
+    if whole == pod:
+        return desired
+    spec = object_at(desired.body, "spec") | {"template": template | {"spec": whole}}
+    return replace(desired, body=desired.body | {"spec": spec})
+
+
+def _logged(pod: JsonObject, part: Part, todo: Plan, stores: Stores) -> JsonObject:
+    """Credentials of the pod's account, and of the logger's own, for whoever writes the log. Raises StorageRefused."""
+    logger = part.component.spec.logger
+    if logger is None or logger.storage is None:
+        return pod
+    writer = agents.CONTAINER if agents.in_front(pod) else text_at(entry_container(pod), "name")
+    own = text_at(pod, "serviceAccountName") or "default"
+    given = Given()
+    for account in (own, logger.storage.service_account_name or _LOGGERS_ACCOUNT):
+        given += credentials.of_account(stores.accounts.get(account), "", stores.secrets, todo.config.credentials)
+    containers: list[Json] = [
+        _with(one, given) if one.get("name") == writer else one for one in _containers(pod, "containers")
+    ]
+    have = {text_at(one, "name") for one in _containers(pod, "volumes")}
+    volumes = [*list_at(pod, "volumes"), *(one for one in given.volumes if one["name"] not in have)]
+    return pod | {"containers": containers} | ({"volumes": volumes} if volumes else {})
+
+
+def _fetched(pod: JsonObject, template: JsonObject, part: Part, todo: Plan, stores: Stores) -> JsonObject:
     initializer = next((one for one in _containers(pod, "initContainers") if _is_initializer(one)), None)
     if initializer is None or not list_at(initializer, "args"):
-        return desired  # none, or one of the user's own
+        return pod  # none, or one of the user's own
     ask = _Ask(
         pod=pod,
         annotations=object_at(template, "metadata", "annotations"),
@@ -65,10 +95,7 @@ def _object(desired: Desired, part: Part, todo: Plan, stores: Stores) -> Desired
         config=todo.config,
         stores=stores,
     )
-    spec = object_at(desired.body, "spec")
-    return replace(
-        desired, body=desired.body | {"spec": spec | {"template": template | {"spec": ask.pod_with(initializer)}}}
-    )
+    return ask.pod_with(initializer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +117,9 @@ class _Ask:
         if chosen is not None:
             whole = strategic.merged(whole, chosen, strategic.CONTAINER) | {"name": names.STORAGE_INITIALIZER}
         others: list[Json] = [whole if _is_initializer(one) else one for one in _containers(self.pod, "initContainers")]
-        volumes: list[Json] = [*list_at(self.pod, "volumes"), *given.volumes]
+        have = {text_at(one, "name") for one in _containers(self.pod, "volumes")}
+        more = [one for one in given.volumes if one["name"] not in have]
+        volumes: list[Json] = [*list_at(self.pod, "volumes"), *more]
         return self.pod | {"initContainers": others, "volumes": volumes}
 
     def _given(self, arguments: list[str]) -> tuple[Given, list[str]]:

@@ -39,6 +39,7 @@ from inferplane.controlplane.serving.plan import (
     mode,
     plan,
 )
+from inferplane.controlplane.serving.processimages import ProcessImages
 from inferplane.controlplane.serving.render import Desired
 from inferplane.controlplane.serving.report import Observed, report
 from inferplane.controlplane.serving.storecaches import StoreCaches
@@ -194,6 +195,7 @@ class InferenceServices:
         knative: Knative,
         keda: Keda,
         local_models: LocalModels,
+        images: ProcessImages,
         recorder: Recorder,
         clock: Clock,
     ) -> None:
@@ -202,6 +204,7 @@ class InferenceServices:
         self._knative = knative
         self._keda = keda
         self._local_models = local_models
+        self._images = images
         self._recorder = recorder
         self._clock = clock
         self._applier = Applier(api, names.MANAGER)
@@ -230,7 +233,13 @@ class InferenceServices:
         namespaced = self._caches.runtimes.list(isvc.metadata.namespace)
         stores = self._caches.stores.stores(isvc.metadata.namespace)
         local_models = await self._local_models.caches(config)
-        runtimes = Runtimes(namespaced, self._caches.cluster_runtimes.list(), stores.containers, local_models)
+        runtimes = Runtimes(
+            namespaced,
+            self._caches.cluster_runtimes.list(),
+            stores.containers,
+            local_models,
+            await self._images.list(),
+        )
         if mode(isvc, config) == KNATIVE:
             world = self._knative.world(isvc.metadata.uid) if await self._knative.is_served() else None
             return completed(knative_plan.plan(isvc, config, runtimes, world), stores)

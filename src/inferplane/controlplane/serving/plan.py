@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from inferplane.client.kubernetes import kinds
-from inferplane.controlplane.serving import canaries, components, names, render, routes, selection, storage, workers
+from inferplane.controlplane.serving import agents, canaries, components, names, render, routes, selection, storage, workers
 from inferplane.controlplane.serving.canaries import Share
 from inferplane.controlplane.serving.components import Component
 from inferplane.controlplane.serving.merging import InvalidPredictor
@@ -18,6 +18,7 @@ from inferplane.controlplane.serving.render import Desired
 from inferplane.controlplane.serving.routes import InvalidHost, Way, Ways
 from inferplane.controlplane.serving.workers import InvalidGpuAllocation
 from inferplane.kernel.json import JsonObject, list_at
+from inferplane.resources.process_image import ProcessImage
 from inferplane.resources.serving import localmodel, runtime_validation, validation
 from inferplane.resources.serving.config import MODE_ALIASES, Config, ConfigError
 from inferplane.resources.serving.defaulting import defaulted
@@ -131,12 +132,13 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Runtimes:
     """`namespaced` holds those of the service's namespace only. `fetchers` may know schemes that we don't;
-    `local_models` are caches on nodes that hold models already."""
+    `local_models` are caches on nodes that hold models already; `images` is the platform's table, empty on a cluster."""
 
     namespaced: Sequence[ServingRuntime] = ()
     cluster: Sequence[ServingRuntime] = ()
     fetchers: Sequence[ClusterStorageContainer] = ()
     local_models: Sequence[LocalModelCache] = ()
+    images: Sequence[ProcessImage] = ()
 
 
 def plan(
@@ -153,7 +155,7 @@ def plan(
     if spec is None:
         return todo
     todo = _with_canaries(todo, spec, runtimes, available)
-    return _with_ingress(_with_parts(_with_predecessor(todo, spec, available, called), spec), spec)
+    return _with_ingress(_with_parts(_with_predecessor(todo, spec, available, called), spec, runtimes.images), spec)
 
 
 def prepared(isvc: InferenceService, config: Config, runtimes: Runtimes, *, knative: bool = False) -> Plan:
@@ -232,17 +234,17 @@ def _runtime_of(
     return chosen
 
 
-def _with_parts(todo: Plan, spec: InferenceServiceSpec) -> Plan:
+def _with_parts(todo: Plan, spec: InferenceServiceSpec, images: Sequence[ProcessImage]) -> Plan:
     if todo.blocked:
         return todo
     left = canaries.stable_replicas(spec.predictor.min_replicas, _ready(todo))
     stable = msgspec.structs.replace(spec.predictor, min_replicas=left)
     try:
         others = (
-            components.transformer(todo.isvc, spec, todo.config, predictor=todo.predecessor),
-            components.explainer(todo.isvc, spec, todo.config, predictor=todo.predecessor),
+            components.transformer(todo.isvc, spec, todo.config, images=images, predictor=todo.predecessor),
+            components.explainer(todo.isvc, spec, todo.config, images, predictor=todo.predecessor),
         )
-        predictor = components.predictor(todo.isvc, stable, todo.runtime, todo.config)
+        predictor = components.predictor(todo.isvc, stable, todo.runtime, todo.config, images)
         parts = [_predictor_part(todo, predictor), *(_part(todo, one) for one in others if one is not None)]
     except (InvalidPredictor, TemplateError) as error:
         return invalid(todo, str(error))
@@ -319,8 +321,10 @@ def _canary(
     spec = msgspec.structs.replace(spec, predictor=predictor)
     try:
         made = [
-            components.predictor(isvc, predictor, runtime, todo.config),
-            components.transformer(isvc, spec, todo.config, _beside(isvc, share)),
+            components.predictor(isvc, predictor, runtime, todo.config, runtimes.images, endpoint=agents.CANARY),
+            components.transformer(
+                isvc, spec, todo.config, _beside(isvc, share), runtimes.images, endpoint=agents.CANARY
+            ),
         ]
     except (InvalidPredictor, TemplateError) as error:
         return Canary(share, problem=str(error))

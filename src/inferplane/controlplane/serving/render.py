@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Resource
-from inferplane.controlplane.serving import autoscalers, ingresses, names, routes
+from inferplane.controlplane.serving import agents, autoscalers, ingresses, names, routes
 from inferplane.controlplane.serving.components import Component, allowed, owner, without
+from inferplane.controlplane.serving.ports import entry_container, first_port, tcp_probe
 from inferplane.controlplane.serving.workers import GENERATION, ROLE, Spanning
 from inferplane.kernel.json import Json, JsonObject, list_at, number_at, object_at, text_at
 from inferplane.resources.serving.config import STANDARD, Config, RollingUpdate
@@ -142,23 +143,8 @@ def _pod(pod: JsonObject) -> JsonObject:
 def _container(container: JsonObject) -> JsonObject:
     result = _CONTAINER_DEFAULTS | container
     if text_at(container, "name") in _PROBED and "readinessProbe" not in container:
-        result["readinessProbe"] = _tcp_probe(_first_port(container))
+        result["readinessProbe"] = tcp_probe(first_port(container))
     return result
-
-
-def _tcp_probe(port: int) -> JsonObject:
-    return {
-        "tcpSocket": {"port": port},
-        "timeoutSeconds": 1,
-        "periodSeconds": 10,
-        "successThreshold": 1,
-        "failureThreshold": 3,
-    }
-
-
-def _first_port(container: JsonObject) -> int:
-    ports = [number_at(one, "containerPort") for one in list_at(container, "ports") if isinstance(one, dict)]
-    return ports[0] if ports else names.DEFAULT_PORT
 
 
 # --- Service ----------------------------------------------------------------------------------------------------------
@@ -174,18 +160,14 @@ def _service(metadata: JsonObject, pod: JsonObject, config: Config) -> JsonObjec
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
-def entry_container(pod: JsonObject) -> JsonObject:
-    """The container that requests come to: transformer-container if there is one, else the first."""
-    containers = [one for one in list_at(pod, "containers") if isinstance(one, dict)]
-    found = next((one for one in containers if one.get("name") == names.TRANSFORMER_CONTAINER), None)
-    return found or containers[0]
-
-
 def _ports(name: str, pod: JsonObject) -> list[Json]:
     declared = [one for one in list_at(entry_container(pod), "ports") if isinstance(one, dict)]
     if not declared:
-        return [{"name": name, "port": 80, "targetPort": names.DEFAULT_PORT, "protocol": "TCP"}]
-    return [_port(name, one, first=index == 0) for index, one in enumerate(declared)]
+        declared = [{"containerPort": names.DEFAULT_PORT}]
+    ports = [_port(name, one, first=index == 0) for index, one in enumerate(declared)]
+    if agents.in_front(pod):
+        ports[0]["targetPort"] = agents.PORT
+    return [*ports]
 
 
 def _port(service: str, declared: JsonObject, *, first: bool) -> JsonObject:

@@ -50,6 +50,11 @@ _LOGGER = (
         "!has(self.storage) || (has(self.storage.path) && has(self.storage.parameters) && has(self.storage.key))",
         "storage needs path, parameters and key",
     ),
+    Rule("!has(self.batchSize) || self.batchSize >= 1", "batchSize must be 1 or more"),
+)
+_BATCHER = tuple(
+    Rule(f"!has(self.{field}) || self.{field} >= {least}", f"{field} must be {least} or more")
+    for field, least in (("maxBatchSize", 1), ("maxLatency", 0), ("timeout", 1))
 )
 _MODEL = (
     Rule("!has(self.name) || self.name == ''", "the container of a model cannot be named"),
@@ -96,6 +101,7 @@ INFERENCE_SERVICE: Mapping[str, Sequence[Rule]] = {
     "spec.transformer": _TRANSFORMER,
     "spec.explainer": _EXPLAINER,
     **{f"spec.{one}.logger": _LOGGER for one in ("predictor", "transformer", "explainer")},
+    **{f"spec.{one}.batcher": _BATCHER for one in ("predictor", "transformer", "explainer")},
 }
 RUNTIME: Mapping[str, Sequence[Rule]] = {
     "spec": (

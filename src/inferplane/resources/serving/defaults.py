@@ -2,7 +2,8 @@
 
 The runtimes are KServe's own, field by field, so that the same YAML runs the same command here and there; one, for
 ONNX, is ours. Two have a readiness probe that KServe's lack: those servers open their port before the model is loaded.
-Those behind whose image our own server runs on one machine say that its HTTP port takes gRPC too.
+Those behind whose image our own server runs on one machine say that its HTTP port takes gRPC too, and that it logs and
+batches by itself.
 """
 
 from collections.abc import Sequence
@@ -38,7 +39,8 @@ class _Runtime:
     ready_path: str = ""
     shared_memory: bool = False
     bridge: bool = False
-    """Whether our own server runs behind the image: it takes gRPC calls on its HTTP port (docs/grpc.md)."""
+    """Whether our own server runs behind the image: it takes gRPC calls on its HTTP port (docs/grpc.md), and needs no
+    agent beside it."""
     spec: JsonObject = field(default_factory=dict)
 
 
@@ -209,7 +211,7 @@ def _object(runtime: _Runtime) -> JsonObject:
         "prometheus.kserve.io/path": "/metrics",
     }
     if runtime.bridge:
-        annotations["inferplane.dev/grpc-bridge"] = "true"
+        annotations |= {"inferplane.dev/grpc-bridge": "true", "inferplane.dev/agent": "in-server"}
     spec: JsonObject = {
         "annotations": annotations,
         "supportedModelFormats": [_format(one) for one in runtime.formats],

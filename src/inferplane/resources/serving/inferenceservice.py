@@ -124,7 +124,9 @@ class Batcher(View, frozen=True, kw_only=True):
     """Merging of waiting requests into one call of the model."""
 
     max_batch_size: Annotated[Int64 | None, Meta(description="Most instances in one call.")] = None
-    max_latency: Annotated[Int64 | None, Meta(description="Longest wait for company, in milliseconds.")] = None
+    max_latency: Annotated[
+        Int64 | None, Meta(description="Longest wait for company, in milliseconds; none when absent.")
+    ] = None
     timeout: Annotated[Int64 | None, Meta(description="Longest time of one call, in seconds.")] = None
 
 

@@ -65,8 +65,8 @@ def test_a_sound_service_has_no_findings() -> None:
             "f.yaml:8: spec.predictor.model.storageUri: storageUri 'ftp://b' is not supported: expected a path",
         ),
         (
-            isvc("spec:\n  predictor:\n    sklearn: {}\n    batcher: {}"),
-            "f.yaml:8: warning: spec.predictor.batcher: is not supported yet",
+            isvc("spec:\n  predictor:\n    sklearn:\n      storageUri: s3://b\n      confidential: {enabled: true}"),
+            "f.yaml:9: warning: spec.predictor.model.confidential: is not supported yet",
         ),
         (
             "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceServise\nmetadata: {name: a}",

@@ -6,7 +6,7 @@ The version of the image's library is what its tag says (`runtimeVersion`); with
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from inferplane.kernel.errors import InferplaneError
-from inferplane.resources.process_image import Companions
+from inferplane.resources.process_image import Choice, Companions
 
 OURS = "inferplane"
 # Part of the digest: environments of another layout are built anew.
@@ -46,6 +46,7 @@ class Wish:
     requirements: tuple[str, ...] = ()
     library: str = ""
     companions: tuple[Companions, ...] = ()
+    choices: tuple[Choice, ...] = ()
     version: str = ""
     recorded: str = ""
     ours: bool = True
@@ -98,6 +99,12 @@ def choose(wish: Wish, installed: Installed) -> Environment | None:
         library=wish.library,
         recorded=bool(wish.recorded and not wish.version),
     )
+
+
+def chosen(wish: Wish, variables: Mapping[str, str]) -> Wish:
+    """With the requirements of the choices that the container's variables make."""
+    more = [line for one in wish.choices if variables.get(one.variable) == one.value for line in one.requirements]
+    return replace(wish, requirements=(*wish.requirements, *more)) if more else wish
 
 
 def same_minor(one: str, other: str) -> bool:

@@ -10,6 +10,7 @@ from inferplane.controlplane.serving.knative.ingress import Target
 from inferplane.controlplane.serving.merging import InvalidPredictor
 from inferplane.controlplane.serving.plan import RECONCILE_FAILED, Blocked, Part, Plan, Runtimes, invalid, prepared
 from inferplane.resources.knative import KnativeService
+from inferplane.resources.process_image import ProcessImage
 from inferplane.resources.serving.config import Config, ConfigError
 from inferplane.resources.serving.inferenceservice import ComponentStatus, InferenceService, InferenceServiceSpec
 from inferplane.resources.serving.templates import TemplateError
@@ -29,15 +30,15 @@ def plan(isvc: InferenceService, config: Config, runtimes: Runtimes, world: Worl
     todo = prepared(isvc, config, runtimes, knative=world is not None)
     if todo.spec is None or todo.blocked is not None or world is None:
         return todo
-    return _with_ingress(_with_parts(todo, todo.spec, world), world)
+    return _with_ingress(_with_parts(todo, todo.spec, world, runtimes.images), world)
 
 
-def _with_parts(todo: Plan, spec: InferenceServiceSpec, world: World) -> Plan:
+def _with_parts(todo: Plan, spec: InferenceServiceSpec, world: World, images: Sequence[ProcessImage]) -> Plan:
     try:
         made = [
-            components.predictor(todo.isvc, spec.predictor, todo.runtime, todo.config),
-            components.transformer(todo.isvc, spec, todo.config),
-            components.explainer(todo.isvc, spec, todo.config),
+            components.predictor(todo.isvc, spec.predictor, todo.runtime, todo.config, images),
+            components.transformer(todo.isvc, spec, todo.config, images=images),
+            components.explainer(todo.isvc, spec, todo.config, images),
         ]
     except (InvalidPredictor, TemplateError) as error:
         return invalid(todo, str(error))

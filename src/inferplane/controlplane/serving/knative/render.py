@@ -3,7 +3,7 @@
 from inferplane.client.kubernetes import kinds
 from inferplane.controlplane.serving import names
 from inferplane.controlplane.serving.components import Component, owner, without
-from inferplane.controlplane.serving.knative import scaling, traffic
+from inferplane.controlplane.serving.knative import agents, scaling, traffic
 from inferplane.controlplane.serving.render import Desired
 from inferplane.kernel.json import Json, JsonObject
 from inferplane.resources.serving.config import Config
@@ -55,4 +55,4 @@ def _revision(one: Component) -> JsonObject:
         limits["containerConcurrency"] = one.spec.container_concurrency
     if one.spec.timeout is not None:
         limits |= {"timeoutSeconds": one.spec.timeout, "responseStartTimeoutSeconds": one.spec.timeout}
-    return one.pod | limits
+    return agents.fitted(one.pod) | limits

@@ -38,5 +38,6 @@ def _all(isvc: InferenceService, spec: InferenceServiceSpec, gpu_types: frozense
         yield from containers.implementation_problems(isvc.spec, name)
         yield from scaling.bound_problems(f"spec.{name}", component)
         yield from containers.logger_problems(f"spec.{name}", component.logger)
+        yield from containers.batcher_problems(f"spec.{name}", component.batcher)
         yield from scaling.metric_problems(isvc.metadata.annotations, f"spec.{name}", component)
     yield from canary.problems(isvc, spec)

@@ -1,14 +1,17 @@
 """Rules about containers: how many implementations a component has, what they may be called, their environment."""
 
+import re
 from collections.abc import Iterator
 
 from inferplane.kernel.json import JsonObject, object_at, text_at
 from inferplane.resources.serving.defaulting import MAIN_CONTAINER, frameworks_in
-from inferplane.resources.serving.inferenceservice import LoggerSpec
+from inferplane.resources.serving.inferenceservice import Batcher, LoggerSpec
 from inferplane.resources.serving.validation.parts import COMPONENTS, containers_of, environment
 
 BLOCKED_ENV = "PYTHONPATH"
 _TRANSFORMER_CONTAINER = "transformer-container"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_STORES = ("s3://", "gs://", "abfs://", "abfss://")
 
 
 def environment_problems(spec: JsonObject) -> Iterator[str]:
@@ -83,3 +86,27 @@ def logger_problems(path: str, logger: LoggerSpec | None) -> Iterator[str]:
         missing = [name for name in ("path", "parameters", "key") if not getattr(storage, name)]
         if missing:
             yield f"{path}.logger.storage: needs {', '.join(missing)}"
+    if logger.batch_size is not None and logger.batch_size < 1:
+        yield f"{path}.logger.batchSize: must be 1 or more, is {logger.batch_size}"
+    yield from _url_problems(f"{path}.logger", logger)
+
+
+def _url_problems(path: str, logger: LoggerSpec) -> Iterator[str]:
+    url = logger.url or ""
+    if url and not _URL.match(url):
+        yield f"{path}.url: expected a URL such as http://host/path, got {url!r}"
+    if url.startswith(_STORES) and not (logger.storage and logger.storage.path):
+        yield f"{path}.storage.path: is needed to write to {url}"
+
+
+def batcher_problems(path: str, batcher: Batcher | None) -> Iterator[str]:
+    """KServe's agent ends where these are not met; here the spec is told of."""
+    if batcher is None:
+        return
+    for field, value, least in (
+        ("maxBatchSize", batcher.max_batch_size, 1),
+        ("maxLatency", batcher.max_latency, 0),
+        ("timeout", batcher.timeout, 1),
+    ):
+        if value is not None and value < least:
+            yield f"{path}.batcher.{field}: must be {least} or more, is {value}"

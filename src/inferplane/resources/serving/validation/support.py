@@ -12,10 +12,8 @@ def unsupported(isvc: InferenceService, spec: InferenceServiceSpec, mode: str) -
     if mode not in ("Standard", "Knative"):
         where = f"metadata.annotations[{DEPLOYMENT_MODE}]"
         found.append(f"{where}: {mode} mode is not supported; set it to Standard")
-    predictor, model = spec.predictor, spec.predictor.model
+    model = spec.predictor.model
     asked: Iterable[tuple[str, object]] = (
-        ("spec.predictor.logger", predictor.logger),
-        ("spec.predictor.batcher", predictor.batcher),
         ("spec.predictor.model.confidential", model.confidential if model else None),
     )
     return found + [f"{path} is not supported yet" for path, value in asked if value is not None]

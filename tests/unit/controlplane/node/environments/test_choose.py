@@ -8,9 +8,10 @@ from inferplane.controlplane.node.environments.choose import (
     InvalidRequirements,
     Wish,
     choose,
+    chosen,
     same_minor,
 )
-from inferplane.resources.process_image import Companions
+from inferplane.resources.process_image import Choice, Companions
 
 PLATFORM = Installed(
     versions={"scikit-learn": "1.9.1", "joblib": "1.6.0", "numpy": "2.4.6"},
@@ -76,6 +77,13 @@ def test_our_own_code_puts_its_bounds_on_what_is_installed_and_a_foreign_server_
     foreign = Wish(requirements=("mlserver==1.7.1",), ours=False)
     assert built(foreign).constraints == ()
     assert built(wish(version="1.5")).constraints == PLATFORM.needs
+
+
+def test_a_variable_of_the_container_chooses_among_what_an_image_has() -> None:
+    more = Choice(variable="KIND", value="sklearn", requirements=["mlserver-sklearn"])
+    one = Wish(requirements=("mlserver",), choices=(more,), ours=False)
+    assert chosen(one, {"KIND": "sklearn"}).requirements == ("mlserver", "mlserver-sklearn")
+    assert chosen(one, {"KIND": "xgboost"}) == chosen(one, {}) == one
 
 
 def test_requirements_for_another_system_do_not_count() -> None:

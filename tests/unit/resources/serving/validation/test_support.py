@@ -26,8 +26,6 @@ def custom(*env: tuple[str, str], name: str = "kserve-container") -> JsonObject:
 @pytest.mark.parametrize(
     ("spec", "path"),
     [
-        ({"predictor": SKLEARN | {"logger": {"mode": "all"}}}, "spec.predictor.logger"),
-        ({"predictor": SKLEARN | {"batcher": {}}}, "spec.predictor.batcher"),
         ({"predictor": {"sklearn": {"confidential": {"enabled": True}}}}, "spec.predictor.model.confidential"),
     ],
 )

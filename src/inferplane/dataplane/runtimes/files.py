@@ -38,6 +38,11 @@ def find_models(directory: Path, suffixes: Sequence[str]) -> list[tuple[str, Pat
     return [(name, path) for name, path in inside if path is not None] or [("", directory)]
 
 
+def model_directory(directory: Path, suffixes: Sequence[str]) -> Path:
+    """The directory of one model: itself, or its latest version (Triton's, named by a number)."""
+    return _holder(directory, suffixes) or directory
+
+
 def _holder(directory: Path, suffixes: Sequence[str]) -> Path | None:
     """The directory, or its latest version, when there is a model file in it."""
     if _matching(_entries(directory), suffixes):

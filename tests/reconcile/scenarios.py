@@ -24,6 +24,7 @@ SCENARIOS = {
     "K28": "two containers of the user's own",
     "K29": "a canary's share",
     "K30": "promotion",
+    "K31": "the list of models of a service without storage",
     "K32": "a runtime that is chosen",
     "K33": "named runtime missing",
     "K34": "named runtime disabled",
@@ -89,6 +90,13 @@ SCENARIOS = {
     "C5": "two canaries",
     "C6": "class hpa: the canary's autoscaler",
     "C7": "stop",
+    # 10.6: TrainedModel
+    "T1": "a parent that is not ready and empty",
+    "T2": "a model on the list of a server of many",
+    "T3": "another storageUri",
+    "T4": "deletion",
+    "T5": "more memory than there is; differs: the limit is that of the runtime's container, where the service says none",
+    "T6": "a parent with a model of its own",
     # 10.4: watches
     "W1": "pods wake the service of their label; differs: any change does, so that what they say is told",
     "W2": "runtimes wake their services; differs: also those that wait for one",
@@ -306,7 +314,6 @@ AREAS: dict[str, dict[str, str]] = {
 }
 
 WITHOUT = {
-    "K31": "TrainedModel is not a kind of ours yet, so there is no ConfigMap of its models",
     "validation: 20": "cannot be reached: beside a model a framework is refused by 18, alone it becomes the model",
     "endpoint for graphs": "InferenceGraph is not a kind of ours yet",
     "defaulting: ModelMesh": "the mode is refused by name",

@@ -2,8 +2,7 @@
 
 Those that don't apply here, with the reason:
 
-- K31 (ConfigMap `modelconfig-NAME-0` of a service without storage): it feeds multi-model serving (TrainedModel), which
-  is not there yet.
+- K31 is with the TrainedModels (`test_conformance_trainedmodels`).
 - K24 in one detail: with a loaded pod `modelStatus` says UpToDate in the same pass as Ready, not in the one after.
   KServe's test has no pod, and neither has this one, so it says InProgress.
 """

@@ -8,10 +8,10 @@ from tests.reconcile.scenarios import AREAS, FILES, SCENARIOS, WITHOUT
 
 TESTS = Path(__file__).parents[1]
 # How many rows each table of the reference has.
-ROWS = {"K": 44, "R": 43, "M": 10, "C": 7}
+ROWS = {"K": 44, "R": 43, "M": 10, "C": 7, "T": 6}
 _TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
-_RANGE = re.compile(r"([krmcw])(\d+)_to_\1(\d+)")
-_NUMBER = re.compile(r"(?<=_)([krmcw]\d+)(?=_)")
+_RANGE = re.compile(r"([krmcwt])(\d+)_to_\1(\d+)")
+_NUMBER = re.compile(r"(?<=_)([krmcwt]\d+)(?=_)")
 
 
 def defined_in(path: Path) -> list[str]:

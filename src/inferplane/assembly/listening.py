@@ -19,6 +19,7 @@ from inferplane.assembly.model_server_grpc import GrpcFlags, calls, listen
 from inferplane.assembly.worker_channel import Message, WorkerEnd
 from inferplane.assembly.workers import Place
 from inferplane.dataplane.model.repository import ModelRepository
+from inferplane.dataplane.residency.models import ManyModels
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.grpc.observing import Observer
 from inferplane.dataplane.server.http.access_log import AccessLog
@@ -57,6 +58,8 @@ class Ends:
     events: Settings = field(default_factory=Settings)
     app: Starlette | None = None
     spans: "Spans | None" = None
+    metrics: Metrics | None = None
+    """Where to count, if that is not to be made here."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,9 @@ async def listening(
     workers: they share the ports, the metrics, and what becomes of the repository's models. It takes connections from
     the others once it has loaded; `stop` is set when their parent is gone.
     """
-    dispatch = Dispatch(repository, _metrics(place), ends.execution, ends.events, watcher=ends.spans)
+    dispatch = Dispatch(repository, ends.metrics or _metrics(place), ends.execution, ends.events, watcher=ends.spans)
+    if isinstance(repository, ManyModels):
+        repository.attended(dispatch)
     probes = Probes(dispatch)
     routes, app = _application(ends, dispatch, probes)
     server = HttpServer(routes, app, probes, ends.limits, ends.access_log, ends.spans)

@@ -9,7 +9,8 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -28,6 +29,7 @@ from inferplane.assembly.stopping import stop_on_signals
 from inferplane.assembly.tracing import tracing
 from inferplane.assembly.worker_channel import Message
 from inferplane.assembly.workers import Place
+from inferplane.dataplane.agent.settings import PullerSettings
 from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.model.predictor import tell_predictor
 from inferplane.dataplane.model.repository import ModelRepository
@@ -39,7 +41,7 @@ from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.listener import CannotListen
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.dataplane.server.memory import keep_freed
-from inferplane.dataplane.server.metrics import Metrics
+from inferplane.dataplane.server.metrics import MOST, Metrics
 from inferplane.dataplane.storage.local import fetch
 from inferplane.dataplane.storage.uris import LOCAL, store_of
 from inferplane.kernel.errors import InferplaneError
@@ -53,6 +55,7 @@ STARTED_BADLY = 1
 MISUSED = 2
 # Far more than a rehearsal takes; one that hangs must not keep a zygote from starting. Seconds.
 _REHEARSED_WITHIN = 10.0
+_NAMED = 20
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -153,19 +156,24 @@ async def _rehearse(options: Options, served: Sequence[Model], body: bytes) -> N
 
 
 def _models(options: Options) -> list[Model]:
-    """One, or with a directory of model directories one for each of them."""
+    """One, or with a directory of model directories one for each of them; none where they come later."""
+    if options.agent.puller is not None:
+        return []
+    found = models(options.format, options.model_name, _directory(options.model_dir), _runtime_options(options))
+    for model in found:
+        model.enable_latency_logging = options.enable_latency_logging
+    return found
+
+
+def _runtime_options(options: Options) -> RuntimeOptions:
     # Read by the OpenMP of libraries that are imported after this.
     os.environ.setdefault("OMP_NUM_THREADS", str(options.nthread))
-    runtime_options = RuntimeOptions(
+    return RuntimeOptions(
         method=options.predict_method,
         predict_proba=os.environ.get("PREDICT_PROBA", "false").lower() == "true",
         nthread=options.nthread,
         providers=options.providers,
     )
-    found = models(options.format, options.model_name, _directory(options.model_dir), runtime_options)
-    for model in found:
-        model.enable_latency_logging = options.enable_latency_logging
-    return found
 
 
 def _directory(uri: str) -> Path:
@@ -178,22 +186,47 @@ def _directory(uri: str) -> Path:
 
 async def _serve(options: Options, served: Sequence[Model], place: Place | None) -> None:
     asyncio.get_running_loop().set_default_executor(executor(options.max_asyncio_workers))
-    repository = ModelRepository(options.model_dir)
-    for model in served:
-        repository.update(model)
     stop = stop_on_signals()
     try:
-        async with (
-            tracing(options.enable_tracing, os.environ, options.model_name) as spans,
-            listening(repository, _ends(options, spans), place, stop, partial(_load, repository)) as ports,
-        ):
-            log.info("ready model=%s url=%s", ",".join(repository.get_models()), _url(options, ports))
+        async with AsyncExitStack() as stack:
+            spans = await stack.enter_async_context(tracing(options.enable_tracing, os.environ, options.model_name))
+            ends = _ends(options, spans)
+            repository, load = _few(options, served) if options.agent.puller is None else _many(options, ends, stack)
+            ports = await stack.enter_async_context(listening(repository, ends, place, stop, load))
+            log.info("ready model=%s url=%s", _named(repository), _url(options, ports))
             if place is None:
                 announce(os.environ, READY)
             await stop.wait()
     finally:
         for model in served:
             model.stop()
+
+
+def _few(options: Options, served: Sequence[Model]) -> tuple[ModelRepository, Callable[[], Awaitable[None]]]:
+    repository = ModelRepository(options.model_dir)
+    for model in served:
+        repository.update(model)
+    return repository, partial(_load, repository)
+
+
+def _many(options: Options, ends: Ends, stack: AsyncExitStack) -> tuple[ModelRepository, Callable[[], Awaitable[None]]]:
+    """Models that come by the puller, which ends after the server."""
+    from inferplane.assembly.pulling import many_models, pulling_here  # of no use to a server of few models
+
+    puller = options.agent.puller or PullerSettings()
+    made = _runtime_options(options)
+    limit, log_latency = options.memory_limit, options.enable_latency_logging
+    repository = many_models(puller, options.format, made, limit, log_latency=log_latency)
+    return repository, partial(_pull, stack, pulling_here(puller, repository, os.environ, ends.metrics or Metrics()))
+
+
+async def _pull(stack: AsyncExitStack, pulled: AbstractAsyncContextManager[None]) -> None:
+    await stack.enter_async_context(pulled)
+
+
+def _named(repository: ModelRepository) -> str:
+    names = list(repository.get_models())
+    return ",".join(names) if len(names) <= _NAMED else f"{len(names)} models"
 
 
 def _ends(options: Options, spans: "Spans | None") -> Ends:
@@ -207,6 +240,7 @@ def _ends(options: Options, spans: "Spans | None") -> Ends:
         docs=options.enable_docs_url,
         events=event_settings(os.environ),
         spans=spans,
+        metrics=None if options.agent.puller is None else Metrics(most_models=MOST),
     )
 
 

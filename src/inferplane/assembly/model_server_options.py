@@ -20,11 +20,14 @@ from inferplane.assembly.server_flags import (
     warnings,
     yes_or_no,
 )
+from inferplane.dataplane.agent.flags import add_agent_flags, agent_settings
+from inferplane.dataplane.agent.settings import AgentSettings
 from inferplane.dataplane.model.predictor import PredictorConfig
 from inferplane.dataplane.runtimes.registry import FORMATS
 from inferplane.dataplane.server.http.access_log import AccessLog, UnknownField
 from inferplane.dataplane.server.settings import Execution
 from inferplane.kernel.errors import InferplaneError
+from inferplane.resources.schemas.quantities import amount
 
 
 class UsageError(InferplaneError):
@@ -58,6 +61,9 @@ class Options:
     predictor: PredictorConfig
     max_asyncio_workers: int | None
     warnings: tuple[str, ...]
+    agent: AgentSettings
+    memory_limit: int | None
+    """Bytes past which a server of many models unloads some."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -72,6 +78,9 @@ def parse(arguments: Sequence[str]) -> Options:
     if unknown:
         raise _unknown(unknown[0], [option for action in parser._actions for option in action.option_strings])
     asked = predictor(found, os.environ)
+    agent = agent_settings(found)
+    if agent.puller is not None and found.workers > 1:
+        raise UsageError("--enable-puller with --workers: each would load all models", fix="leave --workers out")
     return Options(
         model_name=found.model_name,
         model_dir=found.model_dir,
@@ -96,6 +105,8 @@ def parse(arguments: Sequence[str]) -> Options:
         predictor=asked,
         max_asyncio_workers=found.max_asyncio_workers,
         warnings=(*warnings(found), *asked_of_nobody(asked)),
+        agent=agent,
+        memory_limit=found.memory_limit,
     )
 
 
@@ -121,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_runtime_flags(parser)
     _add_logging_flags(parser)
     add_predictor_flags(parser)
+    add_agent_flags(parser)
     return parser
 
 
@@ -148,6 +160,13 @@ def _add_runtime_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--providers", default="", help="onnx: execution providers by preference, with commas (the CPU's when empty)"
     )
+    parser.add_argument(
+        "--memory_limit",
+        type=_bytes,
+        default=None,
+        help="with --enable-puller: memory of the process, such as 2Gi, past which models that were not used lately "
+        "are unloaded (no limit when not given)",
+    )
 
 
 def _add_logging_flags(parser: argparse.ArgumentParser) -> None:
@@ -161,6 +180,16 @@ def _add_logging_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log_config_file", default="", help="logging configuration: .json, .yaml, .yml or an ini file"
     )
+
+
+def _bytes(text: str) -> int:
+    try:
+        found = int(amount(text))
+    except ValueError:
+        found = 0
+    if found <= 0:
+        raise argparse.ArgumentTypeError(f"expected a size such as 2Gi, got {text!r}")
+    return found
 
 
 def _unknown(argument: str, known: Sequence[str]) -> UsageError:

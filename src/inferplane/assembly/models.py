@@ -66,6 +66,12 @@ def fetch(uri: str, destination: Path, environ: Mapping[str, str], say: Callable
     return f"{where}: {_summary(meter, time.monotonic() - started)}"
 
 
+def fetch_quietly(uri: str, destination: Path, environ: Mapping[str, str]) -> None:
+    """As `fetch`, for one of thousands: nobody is told how far it is. Raises StorageError."""
+    with _cache(destination, environ) as cache:
+        Fetcher(cache, environ, Effort(connections=connections(environ))).fetch(uri, destination)
+
+
 def fetched(uri: str, environ: Mapping[str, str], say: Callable[[str], None]) -> Path:
     """A new directory with the model, for a server that was started by hand. Raises StorageError."""
     directory = Path(tempfile.mkdtemp(prefix="inferplane-model-"))

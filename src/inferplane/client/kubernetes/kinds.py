@@ -37,6 +37,7 @@ CLUSTER_SERVING_RUNTIME = Resource(
 CLUSTER_STORAGE_CONTAINER = Resource(
     "serving.kserve.io", "v1alpha1", "clusterstoragecontainers", "ClusterStorageContainer", namespaced=False
 )
+TRAINED_MODEL = Resource("serving.kserve.io", "v1alpha1", "trainedmodels", "TrainedModel")
 LOCAL_MODEL_CACHE = Resource("serving.kserve.io", "v1alpha1", "localmodelcaches", "LocalModelCache", namespaced=False)
 LOCAL_MODEL_NAMESPACE_CACHE = Resource(
     "serving.kserve.io", "v1alpha1", "localmodelnamespacecaches", "LocalModelNamespaceCache"

@@ -15,6 +15,7 @@ from inferplane.controlplane.machinery.events import EVENTS_WAIT, Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.node import addresses, cgroups, images, procfs
 from inferplane.controlplane.node.care import Tools
+from inferplane.controlplane.node.config_maps import ConfigMapFiles
 from inferplane.controlplane.node.confinement import Confinement
 from inferplane.controlplane.node.disk_limits import DiskWatch
 from inferplane.controlplane.node.environments.builder import Builder
@@ -111,6 +112,7 @@ class Agent:
         self._informers = Informers(api, clock)
         self._images = self._informers.cache(kinds.PROCESS_IMAGE, ProcessImage)
         self._bound = self._informers.cache(kinds.POD, Pod, fields=f"spec.nodeName={name}")
+        self._config_maps = ConfigMapFiles(self._informers, self._bound, places.pods)
         services = self._informers.cache(kinds.SERVICE, Service)
         self._services = ServiceAddresses(api, services, self._addresses)
         workloads = self._informers.cache(kinds.DEPLOYMENT, Workload)

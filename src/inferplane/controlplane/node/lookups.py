@@ -25,8 +25,7 @@ class Lookups:
             found = msgspec.convert(await self.api.get(kinds.CONFIG_MAP, name, namespace), ConfigMap)
         except NotFound:
             return None
-        binary = {key: _decoded(value, "ConfigMap", name, key) for key, value in found.binary_data.items()}
-        return {**binary, **{key: value.encode() for key, value in found.data.items()}}
+        return contents(found)
 
     async def secret(self, namespace: str, name: str) -> dict[str, bytes] | None:
         try:
@@ -63,6 +62,13 @@ class Lookups:
         if not path:
             raise ConfigError(f'persistentvolume "{volume}": only hostPath and local volumes can be used here')
         return path
+
+
+def contents(found: ConfigMap) -> dict[str, bytes]:
+    """What its keys hold. Raises ConfigError for binary data that is none."""
+    name = found.metadata.name
+    binary = {key: _decoded(value, "ConfigMap", name, key) for key, value in found.binary_data.items()}
+    return {**binary, **{key: value.encode() for key, value in found.data.items()}}
 
 
 def _texts(data: dict[str, bytes]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 `prepare` makes a pod's volumes; `mount` gives a container its `root` and says which path of the container is where on
 this machine. Processes see the machine's file system: paths in args and env are rewritten (`environment.relocate`),
-`readOnly` is not enforced, and files of ConfigMaps and Secrets are those of the container's start.
+`readOnly` is not enforced. Files of ConfigMap volumes follow the ConfigMap (`config_maps`); those of Secrets and of
+projected volumes are those of the container's start.
 """
 
 import os
@@ -75,10 +76,10 @@ class Volumes:
         namespace = pod.metadata.namespace
         if (config := volume.config_map) is not None:
             data = await self.lookups.config_map(namespace, config.name)
-            return _chosen("configmap", config.name, data, config.items, config.default_mode, config.optional)
+            return chosen("configmap", config.name, data, config.items, config.default_mode, config.optional)
         if (secret := volume.secret) is not None:
             data = await self.lookups.secret(namespace, secret.secret_name)
-            return _chosen("secret", secret.secret_name, data, secret.items, secret.default_mode, secret.optional)
+            return chosen("secret", secret.secret_name, data, secret.items, secret.default_mode, secret.optional)
         if volume.downward_api is not None:
             return _downward(pod, volume.downward_api, sources)
         if volume.projected is not None:
@@ -93,10 +94,10 @@ class Volumes:
         for one in volume.sources:
             if (config := one.config_map) is not None:
                 data = await self.lookups.config_map(pod.metadata.namespace, config.name)
-                files += _chosen("configmap", config.name, data, config.items, volume.default_mode, config.optional)
+                files += chosen("configmap", config.name, data, config.items, volume.default_mode, config.optional)
             elif (secret := one.secret) is not None:
                 data = await self.lookups.secret(pod.metadata.namespace, secret.name)
-                files += _chosen("secret", secret.name, data, secret.items, volume.default_mode, secret.optional)
+                files += chosen("secret", secret.name, data, secret.items, volume.default_mode, secret.optional)
             elif one.downward_api is not None:
                 files += _downward(pod, one.downward_api, sources)
             elif (token := one.service_account_token) is not None:
@@ -121,7 +122,7 @@ def mount(container: Container, volumes: dict[str, Path], root: Path, variables:
 _File = tuple[str, bytes, int]
 
 
-def _chosen(
+def chosen(
     kind: str, name: str, data: dict[str, bytes] | None, items: list[KeyToPath], mode: int, optional: bool
 ) -> list[_File]:
     if data is None:

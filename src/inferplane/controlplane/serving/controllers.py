@@ -23,6 +23,7 @@ from inferplane.controlplane.serving.localmodels import LocalModels
 from inferplane.controlplane.serving.optional import Definition
 from inferplane.controlplane.serving.processimages import ProcessImages
 from inferplane.controlplane.serving.runtimes import RuntimeCheck
+from inferplane.controlplane.serving.trainedmodels.controller import controller as trained_models
 from inferplane.kernel.clock import Clock
 from inferplane.resources.autoscaling import HorizontalPodAutoscaler
 from inferplane.resources.core import ConfigMap
@@ -41,6 +42,7 @@ def controllers(api: Api, informers: Informers, recorder: Recorder, clock: Clock
         _inference_services(api, informers, recorder, clock),
         _runtime_check(informers, recorder, clock),
         _ca_bundles(api, informers, recorder, clock),
+        trained_models(api, informers, clock),
     ]
 
 

@@ -6,8 +6,9 @@ from a directory in `models_dir`, and `update` registers it.
 
 import inspect
 from asyncio import to_thread
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 from inferplane.dataplane.model import forwarding
 from inferplane.dataplane.model.lifecycle import Event, State, after
@@ -17,6 +18,9 @@ from inferplane.kernel.errors import InferplaneError
 
 MODELS_DIR = "/mnt/models"
 
+Arrival: TypeAlias = Callable[[], Awaitable[None]]
+"""Returns once the model can be asked; raises ModelNotReady, or ModelNotFound when it is gone by then."""
+
 
 class WithoutName(InferplaneError, ValueError):
     pass
@@ -24,6 +28,9 @@ class WithoutName(InferplaneError, ValueError):
 
 class ModelRepository:
     """Registered models and where each is in its life."""
+
+    is_many: ClassVar[bool] = False
+    """Whether there may be more models than fit into memory (`dataplane.residency`)."""
 
     def __init__(self, models_dir: str = MODELS_DIR) -> None:
         self.models_dir = models_dir
@@ -66,6 +73,26 @@ class ModelRepository:
         if not model.ready:
             raise ModelNotReady(name)
         return model
+
+    def arrival(self, name: str) -> Arrival | None:
+        """For a model that cannot be asked now, but can be before long."""
+        return None
+
+    def known(self) -> list[str]:
+        """Names of all models that there are, or will be before long."""
+        return list(self.models)
+
+    def reason(self, name: str) -> str:
+        """Why a model is not as it should be, or not in memory; empty when there is nothing to say."""
+        return ""
+
+    def is_coming(self, name: str) -> bool:
+        """Whether it is being loaded."""
+        return self._states.get(name) is State.LOADING
+
+    async def is_ready(self) -> bool:
+        """Whether every registered model is."""
+        return all([await self.is_model_ready(name) for name in list(self.models)])
 
     async def is_model_ready(self, name: str) -> bool:
         """What the model itself says and, where it is to be asked, its predictor; false for an unknown one."""

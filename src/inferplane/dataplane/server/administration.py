@@ -29,17 +29,14 @@ VERSION = "1"
 
 
 async def index(repository: ModelRepository, *, ready_only: bool) -> list[Json]:
-    """Names and states, in the order of registration."""
+    """Names and states, in the order of registration; `reason` says why where there is something to say."""
     found: list[Json] = []
-    for name in list(repository.get_models()):
+    for name in repository.known():
         ready = await repository.is_model_ready(name)
         if ready or not ready_only:
-            state = "READY" if ready else _STATES.get(repository.state(name), "UNAVAILABLE")
-            found.append({"name": name, "version": VERSION, "state": state, "reason": ""})
+            state = "READY" if ready else "LOADING" if repository.is_coming(name) else "UNAVAILABLE"
+            found.append({"name": name, "version": VERSION, "state": state, "reason": repository.reason(name)})
     return found
-
-
-_STATES = {State.LOADING: "LOADING"}
 
 
 async def load(dispatch: Dispatch, name: str) -> None:

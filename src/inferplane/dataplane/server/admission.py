@@ -22,6 +22,11 @@ class Admission:
         self._turns = None if self._places is None else asyncio.Semaphore(self._places)
         self._inside = 0
 
+    @property
+    def inside(self) -> int:
+        """Calls that wait or run."""
+        return self._inside
+
     @asynccontextmanager
     async def entered(self, timeout: float | None) -> AsyncIterator[None]:
         """Waits for a place. Overloaded when too many wait; DeadlineExceeded after `timeout` seconds, inside too."""

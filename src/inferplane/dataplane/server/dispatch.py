@@ -7,25 +7,29 @@ with an async hook runs on the event loop, as its author wants.
 import asyncio
 import inspect
 import math
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Protocol
 
 from inferplane.dataplane.model.hooks import Hooks, Timings, log_latency
 from inferplane.dataplane.model.metadata import described
 from inferplane.dataplane.model.model import InferenceVerb, Model
-from inferplane.dataplane.model.repository import ModelRepository
+from inferplane.dataplane.model.repository import Arrival, ModelRepository
 from inferplane.dataplane.server.admission import Admission
 from inferplane.dataplane.server.answers import Answer, Outcome, with_headers
 from inferplane.dataplane.server.calls import Codec, Headers, failure, own_timeout
 from inferplane.dataplane.server.line import Line, Watcher
 from inferplane.dataplane.server.metrics import Metrics, ModelMetrics
 from inferplane.dataplane.server.pace import Traffic
-from inferplane.dataplane.server.promptness import Promptness
+from inferplane.dataplane.server.promptness import Promptness, be_patient
 from inferplane.dataplane.server.protocols import V2, v1_codec
 from inferplane.dataplane.server.settings import Execution
 from inferplane.inference import cloudevents
-from inferplane.inference.errors import InferenceFailure, InvalidInput, ModelNotFound
+from inferplane.inference.errors import DeadlineExceeded, InferenceFailure, InvalidInput, ModelNotFound, ModelNotReady
 from inferplane.inference.tensors import TensorMetadata
 
 TIMEOUT_HEADER = "x-request-timeout-ms"
@@ -71,6 +75,8 @@ class Dispatch:
         self._traffic = Traffic()
         self._promptness = Promptness()
         self._served: dict[str, _Served] = {}
+        # A thread a model would be thousands of them.
+        self._threads = _shared_threads() if repository.is_many else None
 
     def predict(self, name: str, body: bytes, headers: Headers) -> Outcome:
         """V1 `:predict`."""
@@ -89,11 +95,14 @@ class Dispatch:
         return self._answer(codec, name, body, headers, timeout=timeout)
 
     async def is_ready(self) -> bool:
-        """Whether every registered model is ready."""
-        return all([await self.repository.is_model_ready(name) for name in list(self.repository.get_models())])
+        """Whether the server can take requests for its models."""
+        return await self.repository.is_ready()
 
     async def metadata(self, name: str) -> tuple[list[TensorMetadata], list[TensorMetadata]]:
-        """(inputs, outputs) of a model, ready or not."""
+        """(inputs, outputs) of a model, ready or not; one that is on its way is waited for."""
+        known = self.repository.models.get(name)
+        if (known is None or not known.ready) and (arrival := self.repository.arrival(name)) is not None:
+            await arrival()
         model = self.repository.existing(name)
         inputs, outputs = model.get_input_types(), model.get_output_types()
         return (
@@ -101,9 +110,39 @@ class Dispatch:
             described(await outputs if inspect.isawaitable(outputs) else outputs),
         )
 
+    def is_idle(self, model: Model) -> bool:
+        """Whether no request for it waits or runs."""
+        served = self._served.get(model.name)
+        return served is None or served.model is not model or (served.line.idle and not served.admission.inside)
+
+    def last_used(self, model: Model) -> float:
+        """When the last request for it came, on the monotonic clock; 0.0 for never."""
+        served = self._served.get(model.name)
+        return served.line.used if served is not None and served.model is model else 0.0
+
+    def retire(self, model: Model) -> None:
+        """It gets no more requests: stops it once it has answered those that it has."""
+        served = self._served.get(model.name)
+        if served is None or served.model is not model:
+            model.stop()
+            return
+        del self._served[model.name]
+        served.line.retire(model.stop)
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Around what computes on a thread, so that requests get their turn."""
+        self._promptness.begin()
+        try:
+            yield
+        finally:
+            self._promptness.end()
+
     def close(self) -> None:
         for served in self._served.values():
             served.line.close()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _answer(
         self,
@@ -117,12 +156,41 @@ class Dispatch:
         try:
             served = self._of(self.repository.ready_model(name))
             timeout = self._time(headers, timeout)
+        except (ModelNotFound, ModelNotReady) as error:
+            arrival = self.repository.arrival(name)
+            if arrival is None:
+                return self._refused(codec, name, error)
+            return self._once_there(arrival, codec, name, body, headers, verb, timeout)
         except InferenceFailure as error:
             return self._refused(codec, name, error)
         hooks = served.hooks
         if hooks.waits if verb is InferenceVerb.PREDICT else hooks.explain_waits:
             return _on_loop(codec, served, body, headers, verb, timeout)
         return served.line.join(codec, body, headers, verb, timeout)
+
+    async def _once_there(
+        self,
+        arrival: Arrival,
+        codec: Codec,
+        name: str,
+        body: bytes,
+        headers: Headers,
+        verb: InferenceVerb,
+        timeout: float | None,
+    ) -> Answer:
+        """For a model that has to be loaded first. Its loading goes on though the client may leave."""
+        start = monotonic()
+        try:
+            left = self._time(headers, timeout)
+            async with asyncio.timeout(left):
+                await arrival()
+        except TimeoutError:
+            return self._refused(codec, name, DeadlineExceeded(name))
+        except InferenceFailure as error:
+            return self._refused(codec, name, error)
+        left = None if left is None else max(left - (monotonic() - start), 0.001)
+        outcome = self._answer(codec, name, body, headers, verb, left)
+        return outcome if isinstance(outcome, Answer) else await outcome
 
     def _time(self, headers: Headers, timeout: float | None) -> float | None:
         """Seconds that the call has: the least that client, protocol and server allow."""
@@ -145,12 +213,20 @@ class Dispatch:
             metrics = self.metrics.of_model(model.name)
             hooks = Hooks(model)
             loop = asyncio.get_running_loop()
-            line = Line(hooks, metrics, loop, self.execution, self._watcher, self._traffic, self._promptness)
+            line = Line(
+                hooks, metrics, loop, self.execution, self._watcher, self._traffic, self._promptness, self._threads
+            )
             admission = Admission(model.name, metrics, self.execution)
             if served is not None:
-                served.line.close()
+                served.line.retire(lambda: None)
             served = self._served[model.name] = _Served(model, metrics, line, hooks, admission, self._watcher)
         return served
+
+
+def _shared_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(
+        min(32, len(os.sched_getaffinity(0)) + 4), thread_name_prefix="models", initializer=be_patient
+    )
 
 
 def _seconds(text: str) -> float:
@@ -171,6 +247,7 @@ async def _on_loop(
     took = Timings()
     response_headers: Headers = {}
     start = perf_counter()
+    served.line.used = monotonic()
     try:
         payload = codec.read(body, headers, model)
         async with served.admission.entered(own_timeout(payload, timeout)):

@@ -38,7 +38,8 @@ def families(totals: Totals) -> Iterator[Metric]:
         for (name, labels), cells in sorted(totals.items()):
             if name == family.name:
                 _add(metric, family, labels, cells)
-        yield metric
+        if metric.samples or not family.optional:
+            yield metric
 
 
 _MAKES = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily}

@@ -14,7 +14,7 @@ import asyncio
 import contextvars
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import monotonic, perf_counter
@@ -73,7 +73,9 @@ class Line:
         watcher: Watcher | None = None,
         traffic: Traffic | None = None,
         promptness: Promptness | None = None,
+        threads: ThreadPoolExecutor | None = None,
     ) -> None:
+        """`threads` are shared with other lines; without any it has its own."""
         bounds = execution.bounds(hooks.model)
         joining = joining_of(
             hooks.model,
@@ -92,13 +94,19 @@ class Line:
         if isinstance(joining, RowJoining) and self._decodes and self._silent and hooks.model.takes_arrays:
             forms = JoiningForms(joining.model, inexact=joining.inexact)
         self._computing = Computing(hooks, joining, monotonic, forms)
+        self.joins = joining is not None and self._decodes
+        """Whether the model can take the rows of several requests at once."""
         self._queue: Queue[Call] = Queue(bounds)
         self._deadlines = Deadlines(loop, self._expire)
         self._pace = Pace()
         self._traffic = traffic or Traffic()
         self._promptness = promptness or Promptness()
         self._hook_paces: dict[Hook, Pace] = {}
+        self._shared = threads
         self._threads: ThreadPoolExecutor | None = None
+        self._retired: Callable[[], None] | None = None
+        self.used = 0.0
+        """When the last call came, on the monotonic clock."""
         self._running = 0
         self._computed = 0
         self._scheduled = False
@@ -119,7 +127,7 @@ class Line:
         """The answer, now or later. `timeout` in seconds. Cancelling the reply gives up the call."""
         if not self._has_room():
             return self._refused(codec)
-        now = monotonic()  # the loop's clock, which uvloop rounds to its milliseconds
+        now = self.used = monotonic()  # the loop's clock, which uvloop rounds to its milliseconds
         reply = Reply()
         call = Call(codec, body, headers, reply, now, None if timeout is None else now + timeout)
         if verb is InferenceVerb.EXPLAIN:
@@ -155,6 +163,22 @@ class Line:
             return await self._loop.run_in_executor(self._own_threads(), contextvars.copy_context().run, timed)
         finally:
             self._promptness.end()
+
+    @property
+    def idle(self) -> bool:
+        """No call waits or runs."""
+        return not (len(self._queue) or self._running or self._computed)
+
+    def retire(self, then: Callable[[], None]) -> None:
+        """No more calls will come: closes, and calls `then`, once those that came are answered."""
+        self._retired = then
+        self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        if self._retired is not None and self.idle:
+            then, self._retired = self._retired, None
+            self.close()
+            then()
 
     def close(self) -> None:
         self._deadlines.close()
@@ -202,6 +226,7 @@ class Line:
         self._refusals = 0
         if not calls:
             self._wait()
+            self._end_if_done()
             return
         self._computed += len(calls)
         self._note_start(calls, now)
@@ -215,6 +240,7 @@ class Line:
             done = self._loop.run_in_executor(self._own_threads(), self._timed, calls)
             done.add_done_callback(partial(self._back, calls, size))
         self._schedule()
+        self._end_if_done()
 
     def _wait(self) -> None:
         """Comes back when something is due."""
@@ -240,6 +266,7 @@ class Line:
         else:
             self._settle(calls, size, done.result())
         self._schedule()
+        self._end_if_done()
 
     def _settle(self, calls: Sequence[Call], size: int, took: tuple[float, float]) -> None:
         seconds, computed = took
@@ -305,6 +332,9 @@ class Line:
         metrics.ran(sum([call.rows for call in calls]), before, computed, after)
 
     def _own_threads(self) -> ThreadPoolExecutor:
+        if self._shared is not None:
+            sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH))
+            return self._shared
         if self._threads is None:
             # The loop must get its turn soon while a thread computes in Python, once a request. Another model's request
             # then takes, in the median, 0.2 ms more than when nothing computes; with the interpreter's own 5 ms, 5 ms.

@@ -6,7 +6,7 @@ processes each counts in a region of its own, and any of them tells the sum of a
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import add
@@ -38,6 +38,8 @@ class Family:
     kind: Literal["counter", "gauge", "histogram"]
     labels: tuple[str, ...] = _MODEL
     bounds: tuple[float, ...] = ()
+    optional: bool = False
+    """Told only where something counts it."""
 
 
 FAMILIES = {
@@ -56,8 +58,21 @@ FAMILIES = {
         Family("inferplane_queue_wait_seconds", "Time from arrival to computation", "histogram", bounds=WAITS),
         Family("inferplane_batch_requests", "Requests computed together", "histogram", bounds=COUNTS),
         Family("inferplane_batch_rows", "Rows computed together", "histogram", bounds=COUNTS),
+        Family("inferplane_models", "Models of a server of many, by state", "gauge", ("state",), optional=True),
+        Family("inferplane_model_loads", "Models loaded, by outcome", "counter", ("result",), optional=True),
+        Family("inferplane_model_load_seconds", "Time that loading models took", "counter", (), optional=True),
+        Family("inferplane_model_unloads", "Models unloaded to make room", "counter", (), optional=True),
+        Family("inferplane_models_memory_bytes", "Memory of the process", "gauge", (), optional=True),
+        Family("inferplane_models_memory_limit_bytes", "Memory past which models go", "gauge", (), optional=True),
+        Family("inferplane_pulls", "Steps of the puller, by outcome", "counter", ("step", "result"), optional=True),
+        Family("inferplane_pull_config_in_force", "Whether models.json can be used", "gauge", (), optional=True),
     )
 }
+
+OTHERS = "_other"
+"""Label of the models past the first MOST of a server that has many."""
+
+MOST = 200
 
 
 BATCHES = "inferplane_batches"
@@ -157,8 +172,9 @@ class ModelMetrics:
         self.queue_wait = metrics.distribution("inferplane_queue_wait_seconds", name)
         self.batch_requests = metrics.distribution("inferplane_batch_requests", name)
         self.batch_rows = metrics.distribution("inferplane_batch_rows", name)
-        self.queue_length = metrics.series("inferplane_queue_length", name)
-        self.in_flight = metrics.series("inferplane_in_flight", name)
+        # Several models that share their series would each set a gauge to its own.
+        self.queue_length = metrics.series("inferplane_queue_length", name) if name != OTHERS else _unseen()
+        self.in_flight = metrics.series("inferplane_in_flight", name) if name != OTHERS else _unseen()
 
     def answered(self, protocol: str, code: int) -> None:
         counter = self._codes.get((protocol, code))
@@ -206,8 +222,14 @@ class Metrics:
     """
 
     def __init__(
-        self, own: Region | None = None, regions: Sequence[Region] = (), *, authors_share: bool = False
+        self,
+        own: Region | None = None,
+        regions: Sequence[Region] = (),
+        *,
+        authors_share: bool = False,
+        most_models: int | None = None,
     ) -> None:
+        """Past `most_models` models have their series in common."""
         own = private() if own is None else own
         self._regions = regions or (own,)
         self._authors_share = authors_share
@@ -218,10 +240,16 @@ class Metrics:
             if family is not None and family.kind == "gauge":
                 cells[0] = 0.0
         self._models: dict[str, ModelMetrics] = {}
+        self._most_models = most_models
+        self.before_told: list[Callable[[], None]] = []
+        """Called before the series are told: what is not counted as it happens is set then."""
 
     def of_model(self, name: str) -> ModelMetrics:
         """`name` is empty for requests for a model that there is not."""
         found = self._models.get(name)
+        if found is None and name and self._most_models is not None and len(self._models) >= self._most_models:
+            name = OTHERS
+            found = self._models.get(name)
         if found is None:
             found = self._models[name] = ModelMetrics(name, self)
         return found
@@ -258,9 +286,15 @@ class Metrics:
 
         from inferplane.dataplane.server.exposition import Collected, families, of_authors
 
+        for update in self.before_told:
+            update()
         encode, content_type = choose_encoder(accept)
         mine: Iterable[Metric] = families(self.totals())
         return encode(Collected([*of_authors(together=self._authors_share), *mine])), content_type
+
+
+def _unseen() -> Series:
+    return Series(memoryview(bytearray(8)).cast("d"))
 
 
 def cumulative(cells: Sequence[float]) -> list[float]:

@@ -10,6 +10,7 @@ from inferplane.resources.crds.definition import AGE, Definition, column, crd
 from inferplane.resources.serving.inferenceservice import InferenceServiceSpec, InferenceServiceStatus
 from inferplane.resources.serving.runtime import ServingRuntimeSpec
 from inferplane.resources.serving.storagecontainer import StorageContainerSpec
+from inferplane.resources.serving.trainedmodel import TrainedModelSpec, TrainedModelStatus
 
 
 def all_crds() -> list[JsonObject]:
@@ -68,6 +69,22 @@ _KINDS = (
         _RUNTIME_COLUMNS,
         namespaced=False,
         rules=rules.RUNTIME,
+    ),
+    Definition(
+        "serving.kserve.io",
+        "v1alpha1",
+        "TrainedModel",
+        "trainedmodels",
+        TrainedModelSpec,
+        "A model of a server that has many: an InferenceService without a model of its own.",
+        (
+            column("URL", ".status.url"),
+            column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
+            AGE,
+        ),
+        status=TrainedModelStatus,
+        short_names=("tm",),
+        rules=rules.TRAINED_MODEL,
     ),
     Definition(
         "serving.kserve.io",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from inferplane.kernel.json import Json, JsonObject, object_at
 from inferplane.resources.serving.inferenceservice import FRAMEWORKS, NAME_PATTERN
+from inferplane.resources.serving.trainedmodel import SCHEMES
 
 _MODELS = ("model", *FRAMEWORKS)
 _ONE_MODEL = "exactly one of model, a framework or containers of your own is needed"
@@ -111,6 +112,23 @@ RUNTIME: Mapping[str, Sequence[Rule]] = {
         ),
     ),
     "spec.workerSpec": _WORKERS,
+}
+
+_PREFIXES = ", ".join(SCHEMES)
+TRAINED_MODEL: Mapping[str, Sequence[Rule]] = {
+    "": (
+        Rule(
+            f"self.metadata.name.matches('{NAME_PATTERN}')",
+            "the name must start with a lower-case letter and hold only lower-case letters, digits and '-'",
+        ),
+    ),
+    "spec.model": (
+        Rule(
+            "[" + ", ".join(f"'{one}'" for one in SCHEMES) + "].exists(one, self.storageUri.startsWith(one))",
+            f"storageUri must begin with one of {_PREFIXES}",
+        ),
+        Rule("self.memory == oldSelf.memory", "memory cannot be changed: delete the TrainedModel and create it again"),
+    ),
 }
 
 

@@ -18,6 +18,7 @@ from inferplane.assembly.server_flags import (
     execution,
     grpc_flags,
     warnings,
+    with_batcher,
     yes_or_no,
 )
 from inferplane.dataplane.agent.flags import add_agent_flags, agent_settings
@@ -94,7 +95,7 @@ def parse(arguments: Sequence[str]) -> Options:
         predict_method=found.predict_method,
         providers=tuple(name for name in found.providers.split(",") if name),
         workers=found.workers,
-        execution=execution(found),
+        execution=with_batcher(execution(found), agent.batcher),
         grpc=_grpc(found),
         enable_tracing=found.enable_tracing,
         enable_docs_url=found.enable_docs_url,

@@ -4,10 +4,13 @@ Flags of how calls are run are ours alone: `add_execution_flags`.
 """
 
 import argparse
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from inferplane.assembly.model_server_grpc import MESSAGE_LENGTH, PORT, GrpcFlags, TlsFiles
+from inferplane.dataplane.agent.settings import BatcherSettings
 from inferplane.dataplane.server.settings import MAX_BATCH_SIZE, MAX_QUEUE, Execution
 
 HTTP_PORT = 8080
@@ -144,6 +147,22 @@ def execution(found: argparse.Namespace) -> Execution:
         max_concurrency=found.max_concurrency,
         max_queue=int(found.max_queue),
         request_timeout=found.request_timeout,
+    )
+
+
+def with_batcher(execution: Execution, batcher: BatcherSettings | None) -> Execution:
+    """What KServe's batcher is asked for goes before this server's own flags."""
+    if batcher is None:
+        return execution
+    limit = execution.request_timeout
+    if batcher.timeout is not None:
+        limit = min(batcher.max_latency + batcher.timeout, limit or math.inf)
+    return replace(
+        execution,
+        max_batch_size=batcher.max_batch_size,
+        max_latency=batcher.max_latency or execution.max_latency,
+        request_timeout=limit,
+        batcher=True,
     )
 
 

@@ -107,7 +107,9 @@ class ModelServer:
         self.event_loop = _known_loop(_or(event_loop, given.event_loop))
         self.timeout_keep_alive = _or(timeout_keep_alive, given.timeout_keep_alive)
         self.grace_period = grace_period
-        self.execution = server_flags.execution(given) if execution is None else execution
+        if execution is None:
+            execution = server_flags.execution(given)
+        self.execution = server_flags.with_batcher(execution, given.agent.batcher)
         self.model_repository_extension = ModelRepositoryExtension(self.registered_models)
         self.app = app
         self.started = threading.Event()

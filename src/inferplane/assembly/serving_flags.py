@@ -4,7 +4,8 @@
 value for a setting takes it from here; flags of the author's own are not ours to judge, so unknown ones are ignored.
 
 Flags of how calls are run (`--max_batch_size` and others) are read too, but are not in `parser`: KServe has none of
-them, so an author may have flags of these names, which argparse would not add to a parent that has them.
+them, so an author may have flags of these names, which argparse would not add to a parent that has them. So are those
+of the agent, for a service that says that this server has its work done (`inferplane.dev/agent: in-server`).
 """
 
 import argparse
@@ -15,6 +16,8 @@ from collections.abc import Sequence
 from inferplane.assembly.model_server_grpc import PORT
 from inferplane.assembly.predictor_flags import add_predictor_flags
 from inferplane.assembly.server_flags import add_execution_flags, add_server_flags, yes_or_no
+from inferplane.dataplane.agent.flags import add_agent_flags, agent_settings
+from inferplane.dataplane.agent.settings import AgentSettings
 
 GRPC_PORT = PORT
 HTTPS_PORT = 8443
@@ -51,13 +54,26 @@ parser = _parser()
 
 
 def flags(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The flags on the command line. `has_grpc_port`: whether `--grpc_port` is among them."""
+    """The flags on the command line. `has_grpc_port`: whether `--grpc_port` is among them; `agent`: AgentSettings."""
     # Its own parser: an author may have added to the shared one, or made arguments required there.
     own = _parser()
     add_execution_flags(own)
     own.set_defaults(grpc_port=None)
-    found, _ = own.parse_known_args(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    found, _ = own.parse_known_args(given)
+    found.agent = _agent(given)
     found.has_grpc_port = found.grpc_port is not None
     if not found.has_grpc_port:
         found.grpc_port = GRPC_PORT
     return found
+
+
+_AGENTS = ("--enable-batcher", "--log-url", "--enable-puller")
+
+
+def _agent(arguments: Sequence[str]) -> AgentSettings:
+    """Read only where there is something to do: an author may have flags of these names with other values."""
+    asked = any(word.partition("=")[0] in _AGENTS for word in arguments)
+    reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    add_agent_flags(reader)
+    return agent_settings(reader.parse_known_args(arguments if asked else [])[0])

@@ -129,9 +129,21 @@ def _add_own_logger_flags(to: argparse.ArgumentParser) -> None:
 
 def _add_batcher_flags(to: argparse.ArgumentParser) -> None:
     flag = _Flags(to)
-    flag("enable-batcher", "batch V1 requests as KServe's agent does", type=_truth, default=False, nargs="?", const=True)
+    flag(
+        "enable-batcher",
+        "join requests that wait, as KServe's agent does",
+        type=_truth,
+        default=False,
+        nargs="?",
+        const=True,
+    )
     flag("max-batchsize", "instances of a batch", type=_count, default=MAX_BATCH_SIZE)
-    flag("max-latency", "milliseconds that a batch waits to fill", type=_milliseconds, default=MAX_LATENCY)
+    flag(
+        "max-latency",
+        "milliseconds that a batch waits to fill (none when not given)",
+        type=_milliseconds,
+        default=MAX_LATENCY,
+    )
     flag("batcher-timeout", "milliseconds that a batch may take (no limit when not given)", type=_milliseconds)
 
 
@@ -191,7 +203,7 @@ def _authorities(name: str) -> Path | None:
 
 # Values.
 
-_COMMA_BEFORE_URL = re.compile(r"[,\s]+(?=[A-Za-z][A-Za-z0-9+.-]*:)")
+_COMMA_BEFORE_URL = re.compile(r"[,\s]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 

@@ -12,7 +12,8 @@ MARSHALLER_URL = "http://localhost:9083/marshal"
 """KServe's own marshaller; with this URL records are marshalled here, without a hop."""
 
 MAX_BATCH_SIZE = 32
-MAX_LATENCY = 5.0
+MAX_LATENCY = 0.0
+"""KServe's is 5 s: a request that is alone would wait that long for nobody (docs/batching.md)."""
 
 
 class Mode(StrEnum):

@@ -14,6 +14,7 @@ from inferplane.dataplane.model.upstream import translated
 from inferplane.dataplane.server.answers import JSON, Answer, with_headers
 from inferplane.dataplane.server.batching.forms import JoiningForms
 from inferplane.dataplane.server.batching.join import Joining, Part
+from inferplane.dataplane.server.ids import new_id
 from inferplane.dataplane.server.reply import Reply
 from inferplane.inference.errors import DeadlineExceeded, InferenceFailure
 from inferplane.inference.forms import Filled
@@ -49,6 +50,8 @@ class Codec:
     write: Callable[[object, object], Answer]
     failure: Callable[[Exception], Answer]
     joint: Joint | None = None
+    labelled: Callable[[Answer, str], Answer] | None = None
+    """The form that KServe's batcher gives an answer, with the id of the batch; None where it leaves it alone."""
 
 
 class Call:
@@ -110,12 +113,19 @@ class Computing:
     """What is done with the calls of one model. Holds no state of its own: it may run on several threads."""
 
     def __init__(
-        self, hooks: Hooks, joining: Joining | None, clock: Callable[[], float], forms: JoiningForms | None = None
+        self,
+        hooks: Hooks,
+        joining: Joining | None,
+        clock: Callable[[], float],
+        forms: JoiningForms | None = None,
+        *,
+        labels: bool = False,
     ) -> None:
         self._hooks = hooks
         self._joining = joining
         self._clock = clock
         self._forms = forms
+        self._labels = labels
 
     def prepare(self, call: Call) -> None:
         """Decodes the body and has the model look at it, unless that can wait until it is computed with others.
@@ -162,6 +172,12 @@ class Computing:
 
     def compute(self, calls: Sequence[Call]) -> float:
         """Sees to it that each has its answer. Returns the seconds that the model took. Runs on the calling thread."""
+        seconds = self._compute(calls)
+        if self._labels:
+            label(calls, new_id())
+        return seconds
+
+    def _compute(self, calls: Sequence[Call]) -> float:
         start = perf_counter()
         joint = calls[0].codec.joint
         bodies = None if joint is None else self._joined(joint, calls)
@@ -251,6 +267,14 @@ class Computing:
                 log_latency(model, call.headers, _timings(call, seconds))
         except Exception as error:
             call.answer = failure(call.codec, model, error)
+
+
+def label(calls: Sequence[Call], batch: str) -> None:
+    """Predictions in the form that KServe's batcher gives them; refusals keep theirs."""
+    for call in calls:
+        answer, labelled = call.answer, call.codec.labelled
+        if labelled is not None and call.verb is InferenceVerb.PREDICT and answer is not None and answer.status == 200:
+            call.answer = labelled(answer, batch)
 
 
 def failure(codec: Codec, model: Model, error: Exception) -> Answer:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic, perf_counter
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from inferplane.dataplane.model.repository import Arrival, ModelRepository
 from inferplane.dataplane.server.admission import Admission
 from inferplane.dataplane.server.answers import Answer, Outcome, with_headers
 from inferplane.dataplane.server.calls import Codec, Headers, failure, own_timeout
+from inferplane.dataplane.server.gathered import Gathered
 from inferplane.dataplane.server.line import Line, Watcher
 from inferplane.dataplane.server.metrics import Metrics, ModelMetrics
 from inferplane.dataplane.server.pace import Traffic
@@ -46,6 +48,8 @@ class _Served:
     hooks: Hooks
     admission: Admission
     watcher: Watcher | None
+    gathered: Gathered | None
+    """KServe's batcher, where it was asked for and the line cannot do its work."""
 
 
 class Everywhere(Protocol):
@@ -141,6 +145,8 @@ class Dispatch:
     def close(self) -> None:
         for served in self._served.values():
             served.line.close()
+            if served.gathered is not None:
+                served.gathered.close()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -152,6 +158,8 @@ class Dispatch:
         headers: Headers,
         verb: InferenceVerb = InferenceVerb.PREDICT,
         timeout: float | None = None,
+        *,
+        gathers: bool = True,
     ) -> Outcome:
         try:
             served = self._of(self.repository.ready_model(name))
@@ -164,6 +172,10 @@ class Dispatch:
         except InferenceFailure as error:
             return self._refused(codec, name, error)
         hooks = served.hooks
+        if served.gathered is not None and gathers and verb is InferenceVerb.PREDICT:
+            # By name once more: by the time a batch has come together the model may be another.
+            run = partial(self._answer, codec, name, verb=verb, timeout=timeout, gathers=False)
+            return served.gathered.answer(codec, body, headers, run)
         if hooks.waits if verb is InferenceVerb.PREDICT else hooks.explain_waits:
             return _on_loop(codec, served, body, headers, verb, timeout)
         return served.line.join(codec, body, headers, verb, timeout)
@@ -219,7 +231,12 @@ class Dispatch:
             admission = Admission(model.name, metrics, self.execution)
             if served is not None:
                 served.line.retire(lambda: None)
-            served = self._served[model.name] = _Served(model, metrics, line, hooks, admission, self._watcher)
+            gathered = None
+            if self.execution.batcher and (hooks.waits or not line.joins):
+                gathered = Gathered(self.execution.bounds(model))
+            served = self._served[model.name] = _Served(
+                model, metrics, line, hooks, admission, self._watcher, gathered
+            )
         return served
 
 

@@ -82,6 +82,7 @@ class Line:
             lambda payload, headers: hooks.computed(_PREDICT, payload, headers, {}),
             bounds.rows,
             inexact=execution.max_batch_size is not None,
+            asked=execution.batcher,
         )
         self._name = hooks.model.name
         self._metrics = metrics
@@ -93,7 +94,7 @@ class Line:
         forms = None
         if isinstance(joining, RowJoining) and self._decodes and self._silent and hooks.model.takes_arrays:
             forms = JoiningForms(joining.model, inexact=joining.inexact)
-        self._computing = Computing(hooks, joining, monotonic, forms)
+        self._computing = Computing(hooks, joining, monotonic, forms, labels=execution.batcher)
         self.joins = joining is not None and self._decodes
         """Whether the model can take the rows of several requests at once."""
         self._queue: Queue[Call] = Queue(bounds)

@@ -23,6 +23,9 @@ class Execution:
     async_concurrency: int | None = None
     max_queue: int = MAX_QUEUE
     request_timeout: float | None = None
+    batcher: bool = False
+    """KServe's batcher was asked for: its operator says that rows are independent, whatever the model says of itself,
+    and V1 answers have its form."""
 
     def bounds(self, model: Model) -> Bounds:
         """Flags bound what the model allows; a model's own `max_latency` goes before the server's."""

@@ -15,7 +15,8 @@ from inferplane.dataplane.server import answers
 from inferplane.dataplane.server.answers import Answer, Outcome, failed
 from inferplane.dataplane.server.calls import Codec, Headers
 from inferplane.dataplane.server.dispatch import Dispatch
-from inferplane.dataplane.server.protocols import V2, model_types, new_id
+from inferplane.dataplane.server.ids import new_id
+from inferplane.dataplane.server.protocols import V2, model_types
 from inferplane.inference import generate, v2
 from inferplane.inference.errors import InferenceError
 from inferplane.inference.tensors import InferRequest, InferResponse

@@ -1,4 +1,5 @@
 import argparse
+import shlex
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,13 @@ from inferplane.dataplane.agent.flags import add_agent_flags, add_sidecar_flags,
 from inferplane.dataplane.agent.settings import AgentSettings, ContentMode, Format, Mode, SidecarSettings
 
 # In the order in which KServe's controller writes them.
-FROM_KSERVE = (
-    "--enable-puller --config-dir /mnt/configs --model-dir /mnt/models --enable-batcher --max-batchsize 16 "
-    "--max-latency 200 --log-url http://sink --source-uri pod-0 --log-mode request --inference-service iris "
-    "--namespace demo --endpoint default --component predictor --log-store-path logs --log-store-format parquet "
-    "--log-batch-size 8 --log-batch-interval 2s --metadata-headers X-User,X-Trace --metadata-annotations team=a,run=b "
-    "--logger-ca-cert-file own.crt --logger-tls-skip-verify false --component-port 8085"
-).split()
+FROM_KSERVE = shlex.split("""
+    --enable-puller --config-dir /mnt/configs --model-dir /mnt/models --enable-batcher --max-batchsize 16
+    --max-latency 200 --log-url http://sink --source-uri pod-0 --log-mode request --inference-service iris
+    --namespace demo --endpoint default --component predictor --log-store-path logs --log-store-format parquet
+    --log-batch-size 8 --log-batch-interval 2s --metadata-headers X-User,X-Trace --metadata-annotations team=a,run=b
+    --logger-ca-cert-file own.crt --logger-tls-skip-verify false --component-port 8085
+""")
 
 
 def parsed(*arguments: str) -> SidecarSettings:
@@ -51,7 +52,7 @@ def test_defaults_are_kserves() -> None:
     assert found.puller is not None
     assert (found.logger.mode, found.logger.content_mode, found.logger.senders) == (Mode.ALL, ContentMode.BINARY, 5)
     assert (found.logger.store.batch_size, found.logger.store.batch_interval) == (1, 0)
-    assert (found.batcher.max_batch_size, found.batcher.max_latency) == (32, 5.0)
+    assert (found.batcher.max_batch_size, found.batcher.max_latency) == (32, 0.0)
     assert (found.puller.config_dir, found.puller.model_dir) == (Path("/mnt/configs"), Path("/mnt/models"))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from inferplane.dataplane.model.model import Headers, Model
 from inferplane.dataplane.model.rows import RowModel, Rows
+from inferplane.dataplane.server.batching.bodies import common_structure
 from inferplane.inference import v1
 from inferplane.inference.errors import InferenceError
 from inferplane.inference.tensors import Array, InferInput, InferOutput, InferRequest, InferResponse
@@ -107,15 +108,23 @@ def _one_a_row(values: object, rows: int, what: str) -> None:
 
 
 class PayloadJoining:
-    """For a model whose own `predict` takes the rows of several requests as one payload."""
+    """For a model whose own `predict` takes the rows of several requests as one payload.
 
-    def __init__(self, predict: Predict) -> None:
+    `strict`: the author did not say so. Then only rows of one structure meet.
+    """
+
+    def __init__(self, predict: Predict, *, strict: bool = False) -> None:
         self._predict = predict
+        self._strict = strict
 
     def part(self, prepared: object) -> Part:
         if isinstance(prepared, InferRequest):
             return _part_of_request(prepared)
-        return _part_of_object(prepared)
+        part = _part_of_object(prepared)
+        if not self._strict or not isinstance(part.values, list):
+            return part
+        structure = common_structure(part.values)
+        return _ALONE if structure is None else part._replace(kind=(part.kind, structure))
 
     def alone(self, prepared: object, part: Part, headers: Headers) -> object:
         return self._predict(prepared, headers)
@@ -195,12 +204,14 @@ def _response(whole: InferResponse, piece: Mapping[str, Array]) -> InferResponse
     )
 
 
-def joining_of(model: Model, predict: Predict, rows: int, *, inexact: bool) -> Joining | None:
-    """How requests for `model` run together; None when each runs alone. `rows` is the most in one batch."""
-    if rows < 2:
+def joining_of(model: Model, predict: Predict, rows: int, *, inexact: bool, asked: bool = False) -> Joining | None:
+    """How requests for `model` run together; None when each runs alone. `rows` is the most in one batch.
+
+    `asked`: the operator says that rows are independent, where the model says nothing.
+    """
+    if rows < 2 or model.required_response_headers:
         return None
-    if isinstance(model, RowModel):
-        return RowJoining(model, inexact=inexact) if type(model).predict is RowModel.predict else None
-    if model.max_batch_size is None or model.required_response_headers:
-        return None
-    return PayloadJoining(predict)
+    if isinstance(model, RowModel) and type(model).predict is RowModel.predict:
+        return RowJoining(model, inexact=inexact)
+    says_so = model.max_batch_size is not None and not isinstance(model, RowModel)
+    return PayloadJoining(predict, strict=not says_so) if asked or says_so else None

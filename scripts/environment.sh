@@ -33,7 +33,7 @@ fi
 # Compiled now, or the first start would compile scikit-learn while the user waits.
 set -- --quiet --compile-bytecode --python $venv/bin/python --constraint constraints.txt
 if [ "$want" = dev ]; then
-  set -- "$@" --editable '.[sklearn,pandas,xgboost,lightgbm,onnx,otel,storage,plot]' --group dev
+  set -- "$@" --editable '.[sklearn,pandas,xgboost,lightgbm,onnx,otel,storage,kafka,parquet,plot,shap,lime,art]' --group dev
 else
   set -- "$@" --editable '.[sklearn]'
 fi

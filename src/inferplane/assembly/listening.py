@@ -36,6 +36,8 @@ from inferplane.dataplane.server.settings import Execution
 from inferplane.inference.cloudevents import Settings
 
 if TYPE_CHECKING:
+    from inferplane.dataplane.agent.recording import Recording
+    from inferplane.dataplane.agent.writer import LogWriter
     from inferplane.dataplane.server.tracing import Spans
 
 log = logging.getLogger("inferplane.server")
@@ -58,6 +60,8 @@ class Ends:
     events: Settings = field(default_factory=Settings)
     app: Starlette | None = None
     spans: "Spans | None" = None
+    log_writer: "LogWriter | None" = None
+    """Where requests and answers are noted, if payloads are logged."""
     metrics: Metrics | None = None
     """Where to count, if that is not to be made here."""
 
@@ -78,6 +82,10 @@ def executor(threads: int | None) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(
         threads or min(32, len(os.sched_getaffinity(0)) + 4), thread_name_prefix="asyncio", initializer=be_patient
     )
+
+
+_HANDING_ON = 5.0
+"""Seconds for the writer of the payload log to take the last notes."""
 
 
 async def _loaded() -> None:
@@ -108,6 +116,8 @@ async def listening(
     tls = None if ends.grpc.tls is None else ends.grpc.tls.context()
     grpc = calls(ends.grpc, ends.limits, dispatch, probes, _observer(ends), worker=place is not None)
     server.http2 = grpc.over_http.connection
+    recording = None if ends.log_writer is None else _recording(ends.log_writer, dispatch.metrics)
+    server.payload_log = grpc.port.payload_log = grpc.over_http.payload_log = recording
     try:
         http = await _bound(server, ends, place, tls)
         port = await listen(grpc.port, ends.grpc, ends.host)
@@ -124,6 +134,17 @@ async def listening(
             worker.close()
         server.close()
         dispatch.close()
+        if recording is not None:
+            await recording.finish(_HANDING_ON)
+
+
+def _recording(writer: "LogWriter", metrics: Metrics) -> "Recording":
+    """What this process notes for the writer of the log; what the writer counts is told here."""
+    from inferplane.dataplane.agent.recording import Recording
+
+    metrics.include(writer.region)
+    lost = metrics.series("inferplane_logger_dropped", "")
+    return Recording(writer.end, writer.settings, lost.add)
 
 
 def _observer(ends: Ends) -> Observer | None:

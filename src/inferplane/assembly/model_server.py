@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -47,6 +47,7 @@ from inferplane.dataplane.storage.uris import LOCAL, store_of
 from inferplane.kernel.errors import InferplaneError
 
 if TYPE_CHECKING:
+    from inferplane.dataplane.agent.writer import LogWriter
     from inferplane.dataplane.server.tracing import Spans
 
 log = logging.getLogger("inferplane.server")
@@ -73,24 +74,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.warning("%s", warning)
     tell_predictor(options.predictor)
     try:
-        served = _models(options)
-        if options.workers > 1:
-            work = partial(_work, options, served)
-            told = partial(_told, options)
-            return share(options.workers, _host(options), options.http_port, options.grpc, work, told)
-        _run(options, served, None)
+        with _payload_logging(options) as writer:
+            served = _models(options)
+            if options.workers > 1:
+                work = partial(_work, options, served, writer)
+                told = partial(_told, options)
+                return share(options.workers, _host(options), options.http_port, options.grpc, work, told)
+            _run(options, served, None, writer)
     except InferplaneError as error:
         return _failed(options, type(error).__name__, error)
     return 0
 
 
-def _run(options: Options, served: Sequence[Model], place: Place | None) -> None:
+def _payload_logging(options: Options) -> "AbstractContextManager[LogWriter | None]":
+    """First of all: its process has no use for the model, and must be forked while this one has no threads."""
+    if options.agent.logger is None:
+        return nullcontext()
+    from inferplane.assembly.payload_logging import payload_logging
+
+    return payload_logging(options.agent.logger, options.http_port)
+
+
+def _run(options: Options, served: Sequence[Model], place: Place | None, writer: "LogWriter | None") -> None:
     with asyncio.Runner(loop_factory=loop_factory(options.event_loop)) as runner:
-        runner.run(_serve(options, served, place))
+        runner.run(_serve(options, served, place, writer))
 
 
-def _work(options: Options, served: Sequence[Model], grpc: GrpcFlags, place: Place) -> None:
-    _run(replace(options, grpc=grpc), served, place)
+def _work(options: Options, served: Sequence[Model], writer: "LogWriter | None", grpc: GrpcFlags, place: Place) -> None:
+    _run(replace(options, grpc=grpc), served, place, writer)
 
 
 def _told(options: Options, message: Message) -> None:
@@ -184,13 +195,13 @@ def _directory(uri: str) -> Path:
     return fetched(uri, os.environ, log.info)
 
 
-async def _serve(options: Options, served: Sequence[Model], place: Place | None) -> None:
+async def _serve(options: Options, served: Sequence[Model], place: Place | None, writer: "LogWriter | None") -> None:
     asyncio.get_running_loop().set_default_executor(executor(options.max_asyncio_workers))
     stop = stop_on_signals()
     try:
         async with AsyncExitStack() as stack:
             spans = await stack.enter_async_context(tracing(options.enable_tracing, os.environ, options.model_name))
-            ends = _ends(options, spans)
+            ends = replace(_ends(options, spans), log_writer=writer)
             repository, load = _few(options, served) if options.agent.puller is None else _many(options, ends, stack)
             ports = await stack.enter_async_context(listening(repository, ends, place, stop, load))
             log.info("ready model=%s url=%s", _named(repository), _url(options, ports))

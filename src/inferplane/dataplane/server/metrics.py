@@ -58,6 +58,12 @@ FAMILIES = {
         Family("inferplane_queue_wait_seconds", "Time from arrival to computation", "histogram", bounds=WAITS),
         Family("inferplane_batch_requests", "Requests computed together", "histogram", bounds=COUNTS),
         Family("inferplane_batch_rows", "Rows computed together", "histogram", bounds=COUNTS),
+        Family("inferplane_logger_queued", "Events that wait for a log sink", "gauge", ("sink",), optional=True),
+        Family("inferplane_logger_sent", "Events that a log sink has taken", "counter", ("sink",), optional=True),
+        Family(
+            "inferplane_logger_dropped", "Events without room or time to be sent", "counter", ("sink",), optional=True
+        ),
+        Family("inferplane_logger_failed", "Events that a log sink has refused", "counter", ("sink",), optional=True),
         Family("inferplane_models", "Models of a server of many, by state", "gauge", ("state",), optional=True),
         Family("inferplane_model_loads", "Models loaded, by outcome", "counter", ("result",), optional=True),
         Family("inferplane_model_load_seconds", "Time that loading models took", "counter", (), optional=True),
@@ -244,6 +250,10 @@ class Metrics:
         self.before_told: list[Callable[[], None]] = []
         """Called before the series are told: what is not counted as it happens is set then."""
 
+    def include(self, region: Region) -> None:
+        """What another process counts there is told here too."""
+        self._regions = (*self._regions, region)
+
     def of_model(self, name: str) -> ModelMetrics:
         """`name` is empty for requests for a model that there is not."""
         found = self._models.get(name)
@@ -258,7 +268,7 @@ class Metrics:
         return Series(self.group(1, family, *labels))
 
     def group(self, cells: int, family: str, *labels: str) -> Cells:
-        return self._writer.group(_packed(family, labels), cells)
+        return self._writer.group(packed(family, labels), cells)
 
     def distribution(self, family: str, *labels: str) -> Distribution:
         bounds = FAMILIES[family].bounds
@@ -268,8 +278,8 @@ class Metrics:
         """(family, label values) → cells, added up over all processes; of LAST the latest."""
         found: dict[tuple[str, tuple[str, ...]], list[float]] = {}
         for region in self._regions:
-            for packed, cells in groups(region):
-                name = _unpacked(packed)
+            for text, cells in groups(region):
+                name = _unpacked(text)
                 values: list[float] = list(cells)
                 before = found.get(name)
                 together = max if name[0] == LAST else add
@@ -302,7 +312,7 @@ def cumulative(cells: Sequence[float]) -> list[float]:
     return list(accumulate(cells[:-1]))
 
 
-def _packed(family: str, labels: Sequence[str]) -> str:
+def packed(family: str, labels: Sequence[str]) -> str:
     return json.dumps([family, *labels])
 
 

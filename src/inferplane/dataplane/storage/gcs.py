@@ -31,20 +31,22 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
 _GOOGLE = "https://storage.googleapis.com"
-_SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
+READ = "https://www.googleapis.com/auth/devstorage.read_only"
+WRITE = "https://www.googleapis.com/auth/devstorage.read_write"
 _FIELDS = "items(name,size,md5Hash,crc32c,generation,etag),nextPageToken"
 
 
 class CloudStorage:
     ranges = True
 
-    def __init__(self, uri: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, uri: str, environ: Mapping[str, str], scope: str = READ) -> None:
         self._uri = uri
         self._environ = environ
+        self._scope = scope
         self._at = uris.bucket_path(uri)
         self._endpoint = endpoint(environ)
         self._file = environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")
-        self._credentials = _from_file(self._file, uri) if self._file and self._endpoint == _GOOGLE else None
+        self._credentials = _from_file(self._file, uri, scope) if self._file and self._endpoint == _GOOGLE else None
         self._lock = threading.Lock()
         self._web = self._connected("an anonymous caller" if self._credentials is None else _words(self._credentials))
 
@@ -59,11 +61,28 @@ class CloudStorage:
         try:
             return self._entries()
         except Refused as error:
-            if self._credentials is not None or self._endpoint != _GOOGLE:
-                raise
-            self._credentials = _of_the_machine(error)
-            self._web = self._connected(_words(self._credentials))
+            self._become_the_machine(error)
             return self._entries()
+
+    def _become_the_machine(self, refusal: Refused) -> None:
+        """For a caller who was refused without credentials. Raises `refusal` where that changes nothing."""
+        if self._credentials is not None or self._endpoint != _GOOGLE:
+            raise refusal
+        self._credentials = _of_the_machine(refusal, self._scope)
+        self._web = self._connected(_words(self._credentials))
+
+    def put(self, key: str, content: bytes, content_type: str) -> None:
+        """Writes one object, in place of one of that name."""
+        try:
+            self._put(key, content, content_type)
+        except Refused as error:
+            self._become_the_machine(error)
+            self._put(key, content, content_type)
+
+    def _put(self, key: str, content: bytes, content_type: str) -> None:
+        asked = urlencode({"uploadType": "media", "name": key})
+        url = f"{self._endpoint}/upload/storage/v1/b/{quote(self._at.bucket, safe='')}/o?{asked}"
+        self._web.post(url, content, {**self._headers(), "Content-Type": content_type})
 
     def _entries(self) -> list[Entry]:
         path = self._at.path.rstrip("/")
@@ -136,14 +155,14 @@ def _digest(item: JsonObject) -> Digest | None:
     return None
 
 
-def _from_file(file: str, uri: str) -> "Credentials":
+def _from_file(file: str, uri: str, scope: str) -> "Credentials":
     try:
         import google.auth
         from google.auth.exceptions import GoogleAuthError
     except ModuleNotFoundError as error:
         raise NotInstalled(uri, "google-auth", "gcs") from error
     try:
-        found, _ = google.auth.load_credentials_from_file(file, scopes=[_SCOPE])  # type: ignore[no-untyped-call]  # as above
+        found, _ = google.auth.load_credentials_from_file(file, scopes=[scope])  # type: ignore[no-untyped-call]  # as above
     except (GoogleAuthError, ValueError, OSError) as error:
         raise StorageError(
             f"{shown(uri)}: the credentials in {Path(file).name} cannot be used: {scrubbed(str(error))}",
@@ -152,7 +171,7 @@ def _from_file(file: str, uri: str) -> "Credentials":
     return found  # type: ignore[no-any-return]  # google-auth has no types for this
 
 
-def _of_the_machine(refusal: StorageError) -> "Credentials":
+def _of_the_machine(refusal: StorageError, scope: str) -> "Credentials":
     """Application default credentials. Raises `refusal` when there are none."""
     try:
         import google.auth
@@ -160,7 +179,7 @@ def _of_the_machine(refusal: StorageError) -> "Credentials":
     except ModuleNotFoundError:
         raise refusal from None
     try:
-        found, _ = google.auth.default(scopes=[_SCOPE])
+        found, _ = google.auth.default(scopes=[scope])
     except DefaultCredentialsError:
         raise refusal from None
     return found

@@ -75,17 +75,7 @@ class Web:
         self, url: str, headers: Mapping[str, str] | None = None, *, accepted: tuple[int, ...] = ()
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         """The answer to a GET, its body not yet read; a status outside of 2xx raises unless it is `accepted`."""
-        try:
-            found = self.manager(url).request(
-                "GET",
-                url,
-                headers={"Accept-Encoding": "identity", "User-Agent": "inferplane", **(headers or {})},
-                preload_content=False,
-                timeout=self._timeout,
-                retries=urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=_REDIRECTS),
-            )
-        except HTTPError as error:
-            raise self._failure(error, url) from error
+        found = self._asked("GET", url, headers or {}, None)
         try:
             if not 200 <= found.status < 300 and found.status not in accepted:
                 raise self.refusal(found, url)
@@ -95,6 +85,32 @@ class Web:
         finally:
             # What is left of a body is not waited for: the connection is given up.
             found.close() if found.connection is not None else found.release_conn()
+
+    def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> None:
+        """Raises for a status outside of 2xx."""
+        found = self._asked("POST", url, headers, content)
+        try:
+            if not 200 <= found.status < 300:
+                raise self.refusal(found, url)
+            found.drain_conn()
+        finally:
+            found.release_conn()
+
+    def _asked(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> urllib3.BaseHTTPResponse:
+        try:
+            return self.manager(url).request(
+                method,
+                url,
+                body=content,
+                headers={"Accept-Encoding": "identity", "User-Agent": "inferplane", **headers},
+                preload_content=False,
+                timeout=self._timeout,
+                retries=urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=_REDIRECTS),
+            )
+        except HTTPError as error:
+            raise self._failure(error, url) from error
 
     def chunks(self, url: str, headers: Mapping[str, str], expect: Mapping[str, str]) -> Iterator[bytes]:
         """The body of an answer. Raises Changed when one of the headers in `expect` has another value than before."""

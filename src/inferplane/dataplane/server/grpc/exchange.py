@@ -9,6 +9,7 @@ import asyncio
 import struct
 from collections import deque
 from http import HTTPStatus
+from time import time
 from typing import TYPE_CHECKING
 
 from inferplane.dataplane.server.answers import Answer
@@ -54,6 +55,7 @@ class Exchange:
         self.tail: bytes | None = None
         self.head = head
         self.noted: Noted | None = None
+        self._taken: tuple[float, bytes] | None = None
         self._server = server
         self._connection = connection
         self._over = False
@@ -91,6 +93,7 @@ class Exchange:
         if not self._over:
             self._over = True
             self._server.ended(self, "CANCELLED")
+            self._log(None)
 
     def refuse(self, code: Code, message: str, *more: bytes) -> None:
         """Ends the call with a failure, before its answer has begun or in the middle of it."""
@@ -99,10 +102,27 @@ class Exchange:
         tail = b"".join((status_fields(code, message), *more))
         self._over = True
         self._server.ended(self, code.name)
+        self._log(None)
         if self.out is None:
             self._connection.answer_empty(self, HEAD + tail)
         else:
             self._connection.send(self, (), tail)
+
+    # The payload log.
+
+    def _take(self, body: bytes) -> None:
+        """A request that is whole."""
+        log = self._server.payload_log
+        if log is not None and log.wants(b"POST", self.head.path.encode("latin-1")):
+            self._taken = time(), body
+
+    def _log(self, answer: bytes | tuple[Buffer, ...] | None) -> None:
+        """The call is over, without an answer where it failed."""
+        taken, self._taken = self._taken, None
+        log = self._server.payload_log
+        if taken is not None and log is not None:
+            whole = b"".join(answer) if isinstance(answer, tuple) else answer
+            log.called(self.head.path, self.head.metadata, *taken, whole)
 
     # Messages.
 

@@ -28,6 +28,7 @@ from inferplane.dataplane.server.grpc.streamed import StreamingExchange
 from inferplane.dataplane.server.grpc.unary import UnaryExchange
 from inferplane.dataplane.server.http.listener import BACKLOG
 from inferplane.dataplane.server.http.probes import Probes
+from inferplane.dataplane.server.payload_log import PayloadLog
 
 _SWEEP = 0.5
 
@@ -75,6 +76,7 @@ class GrpcServer:
         self.greeting = _greeting(self.limits)
         self.observer = observer
         self.observed = observer is not None
+        self.payload_log: PayloadLog | None = None
         self.most, self.most_sent = (
             limit if limit >= 0 else frames.LARGEST_WINDOW
             for limit in (self.options.max_receive, self.options.max_send)

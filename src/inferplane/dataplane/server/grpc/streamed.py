@@ -5,7 +5,9 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from itertools import count
 from typing import TYPE_CHECKING, cast
+from uuid import uuid4
 
 from inferplane.dataplane.server.grpc.assembling import Assembler
 from inferplane.dataplane.server.grpc.exchange import HEAD, INTERNAL_ERROR, OK, Exchange, Refused
@@ -29,6 +31,8 @@ class StreamingExchange(Exchange):
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._log_id = ""
+        self._numbers = {"in": count(1), "out": count(1)}
 
     def begin(self) -> None:
         """The call runs from its headers on."""
@@ -64,7 +68,10 @@ class StreamingExchange(Exchange):
             while self._messages:
                 compressed, message = self._messages.popleft()
                 self._credit_what_is_read()
-                yield await self._inflated(message) if compressed else message
+                message = await self._inflated(message) if compressed else message
+                if self._log_id:
+                    self._note(got=message)
+                yield message
             if self.ended:
                 if not self._assembler.is_between:
                     raise Refused(Code.INTERNAL, "the stream ended in the middle of a message")
@@ -85,6 +92,7 @@ class StreamingExchange(Exchange):
         headers = self.head.metadata.copy()
         if self._server.observed:
             self._server.began(self, headers, b"")
+        self._log_id = self._wanted_id()
         answers = self.head.method.streaming(self._incoming(), headers)  # type: ignore[union-attr,misc]  # a streaming one
         async with aclosing(cast(AsyncGenerator[bytes, None], answers)):
             async for message in answers:
@@ -96,7 +104,22 @@ class StreamingExchange(Exchange):
         else:
             self._connection.send(self, (), OK)
 
+    def _wanted_id(self) -> str:
+        """Of the stream in the payload log, empty where it is not logged."""
+        log = self._server.payload_log
+        if log is None or not log.wants(b"POST", self.head.path.encode("latin-1")):
+            return ""
+        return self.head.metadata.get("ce-id") or str(uuid4())
+
+    def _note(self, *, got: bytes | None = None, sent: bytes | None = None) -> None:
+        log = self._server.payload_log
+        if log is not None:
+            number = self._numbers["in" if got is not None else "out"]
+            log.message(self.head.path, self.head.metadata, self._log_id, next(number), got=got, sent=sent)
+
     async def _send(self, message: bytes) -> None:
+        if self._log_id:
+            self._note(sent=message)
         packed = await self._packed(message)
         if self.out is None:
             self._connection.begin(self, self._answer_head)

@@ -100,6 +100,8 @@ class UnaryExchange(Exchange):
         headers = head.metadata.copy()
         if self._server.observed:
             self._server.began(self, headers, body)
+        if self._server.payload_log is not None:
+            self._take(body)
         try:
             outcome = head.method.unary(body, headers, head.timeout)  # type: ignore[union-attr,misc]  # a unary method
         except Exception:
@@ -142,6 +144,8 @@ class UnaryExchange(Exchange):
                 self._server.ended(self, "OK", len(body))
             tail = OK + trailers(answer) if answer.headers else OK
             self._connection.answer(self, HEAD, prefix(len(body)), body, tail)
+            if self._taken is not None:
+                self._log(body)
         elif isinstance(body, bytes | tuple):
             self._answer_large(answer, body)
         else:
@@ -161,6 +165,7 @@ class UnaryExchange(Exchange):
             return
         self._over = True
         self._server.ended(self, "OK", size)
+        self._log(pieces)
         self._connection.begin(self, HEAD)
         self._connection.send(self, (prefix(size), *pieces), OK + trailers(answer))
 
@@ -173,6 +178,7 @@ class UnaryExchange(Exchange):
         if not self._over:
             self._over = True
             self._server.ended(self, "OK", len(body))
+            self._log(body)
             self._connection.begin(self, HEAD_GZIP)
             self._connection.send(self, packed, OK + trailers(answer))
 

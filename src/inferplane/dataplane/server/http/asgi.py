@@ -18,6 +18,10 @@ AsgiApp: TypeAlias = Callable[
 ]
 
 
+COPIED = 16 * 1024 * 1024
+"""Bytes of an answer in parts that are kept for the payload log."""
+
+
 class Client(Protocol):
     """The connection that the request came over."""
 
@@ -26,6 +30,8 @@ class Client(Protocol):
     @property
     def date(self) -> bytes: ...
     def closing_time(self, request: Incoming) -> None: ...
+    def copies(self, request: Incoming) -> bool: ...
+    def sent(self, request: Incoming, answer: Answer, body: bytes | None) -> None: ...
     async def writable(self) -> None: ...
     def finished(self, request: Incoming) -> None: ...
     def abort(self) -> None: ...
@@ -45,6 +51,7 @@ class Exchange:
         self._started = False
         self._chunked = False
         self._complete = False
+        self._copy: bytearray | None = bytearray() if client.copies(request) else None
 
     def client_left(self) -> None:
         """The client sends nothing more and most likely is gone; after closing its half it still gets its answer."""
@@ -61,7 +68,7 @@ class Exchange:
         except Exception:
             log.exception("handler failed target=%s", self._request.target.decode("latin-1"))
         if self._complete:
-            self._client.finished(self._request)
+            self._finish()
         elif self._started:
             self._client.abort()
         else:
@@ -83,6 +90,16 @@ class Exchange:
             else:
                 self._fail(answer)
             return
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._copy is not None and not self._gone and self._head is not None:
+            status, headers = self._head
+            kind = next((value for name, value in headers if name == b"content-type"), None)
+            whole = len(self._copy) <= COPIED
+            self._client.sent(
+                self._request, Answer(status, b"", kind, tuple(headers)), bytes(self._copy) if whole else None
+            )
         self._client.finished(self._request)
 
     def _fail(self, answer: Answer = INTERNAL) -> None:
@@ -114,6 +131,8 @@ class Exchange:
             self._complete = self._complete or last
             return
         out = b"" if self._started else self._begin(len(data) if last else None)
+        if self._copy is not None and len(self._copy) <= COPIED:
+            self._copy += data
         if self._request.method != b"HEAD":
             self._request.sent += len(data)
             out += wire.chunk(data) if self._chunked and data else data

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
+from time import time
 from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
@@ -79,6 +80,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server.lost(self, self._current)
+        if self._current is not None and self._server.payload_log is not None:
+            self._server.log_payloads(self._current, None, None)
         self._closing = True
         self._waiting.clear()
         if self._exchange is not None:
@@ -308,6 +311,8 @@ class Connection(asyncio.Protocol):
         self.deadline = None
         if self._server.observed:
             self._server.note(request, wire.address(self.transport.get_extra_info("peername")))
+        if self._server.payload_log is not None:
+            request.began = time()
         if request.coding:
             self._start(self._inflate(request))
         else:
@@ -370,13 +375,14 @@ class Connection(asyncio.Protocol):
     def _finish(self, answer: Answer, body: bytes | Pieces) -> None:
         request = cast(Incoming, self._current)
         self.closing_time(request)
-        if request.accepts:
-            answer, body = compression.as_accepted(answer, body, request.accepts)
-        out = wire.whole(answer, body, request, self._server.date)
+        coded, data = compression.as_accepted(answer, body, request.accepts) if request.accepts else (answer, body)
+        out = wire.whole(coded, data, request, self._server.date)
         if isinstance(out, bytes):
             self.transport.write(out)
         else:
             self.transport.writelines(out)
+        if self._server.payload_log is not None:
+            self._server.log_payloads(request, answer, body)
         self.finished(request)
 
     async def _stream(self, answer: Answer, chunks: AsyncIterator[bytes]) -> None:
@@ -395,6 +401,15 @@ class Connection(asyncio.Protocol):
         """Decides, right before the head is written, whether this is the connection's last answer."""
         if self._server.draining or (self._closing and not self._waiting):
             request.keep_alive = False
+
+    def copies(self, request: Incoming) -> bool:
+        """Whether what is sent is to be kept for `sent`."""
+        log = self._server.payload_log
+        return log is not None and log.wants(request.method, request.target)
+
+    def sent(self, request: Incoming, answer: Answer, body: bytes | None) -> None:
+        """All of an answer has gone out; `body` None where it was too large to keep."""
+        self._server.log_payloads(request, answer, body)
 
     async def writable(self) -> None:
         """Returns when the client has read enough of what was written."""

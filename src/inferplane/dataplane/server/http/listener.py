@@ -8,9 +8,10 @@ import ssl
 from collections.abc import Callable
 from email.utils import formatdate
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from inferplane.dataplane.server.accepting import SharedListener
+from inferplane.dataplane.server.answers import Answer, Handler, Pieces
 from inferplane.dataplane.server.cells import Cells
 from inferplane.dataplane.server.http.access_log import AccessLog
 from inferplane.dataplane.server.http.asgi import AsgiApp
@@ -18,12 +19,11 @@ from inferplane.dataplane.server.http.known_heads import KnownHeads
 from inferplane.dataplane.server.http.lane import Connection
 from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.lookout import Lookout, lookout
-from inferplane.dataplane.server.http.probes import Probes
-from inferplane.dataplane.server.http.routes import HotRoutes
 from inferplane.dataplane.server.http.wire import Incoming
 from inferplane.kernel.errors import InferplaneError
 
 if TYPE_CHECKING:
+    from inferplane.dataplane.server.payload_log import PayloadLog
     from inferplane.dataplane.server.tracing import Spans
 
 _SWEEP = 0.5
@@ -61,14 +61,25 @@ def _is_address(host: str) -> bool:
     return True
 
 
+class Routes(Protocol):
+    def find(self, method: bytes, target: bytes) -> Handler | None:
+        """None for what the application is to answer."""
+
+
+class Readiness(Protocol):
+    """Told when the server is about to stop."""
+
+    stopping: bool
+
+
 class HttpServer:
     """Serves `routes` and `app` on one address. Made and used on one event loop."""
 
     def __init__(
         self,
-        routes: HotRoutes,
+        routes: Routes,
         app: AsgiApp,
-        probes: Probes,
+        probes: Readiness,
         limits: Limits,
         access_log: AccessLog | None = None,
         spans: "Spans | None" = None,
@@ -89,6 +100,7 @@ class HttpServer:
         self._access_log = access_log
         self._spans = spans
         self.observed = access_log is not None or spans is not None
+        self.payload_log: PayloadLog | None = None
         self.date = b""
         # Ids are unique to the process and cheap to make: 64 random bits, then a number.
         self._id_prefix = os.urandom(8).hex().encode("ascii")
@@ -151,6 +163,12 @@ class HttpServer:
         request.client = client
         if self._spans is not None:
             self._spans.began(request)
+
+    def log_payloads(self, request: Incoming, answer: Answer | None, body: bytes | Pieces | None) -> None:
+        """The request is over, with this answer or with none that was complete; `body` None was too large to keep."""
+        log = self.payload_log
+        if log is not None and request.refusal is None and log.wants(request.method, request.target):
+            log.answered(request, answer, body)
 
     def opened(self, connection: Connection) -> None:
         self.connections.add(connection)

@@ -23,7 +23,7 @@ class Incoming(msgspec.Struct):
     `length` is that of the body as its head claims, 0 where it does not; `coding` and `accepts` are the
     Content-Encoding and the Accept-Encoding; `own_id` tells that the id is the server's, not the client's; `status` and
     `sent` tell what was answered. `client` and `since` are known only where requests are logged or traced; `span` is
-    the `traceparent` of their span.
+    the `traceparent` of their span. `began` is known where payloads are logged, in seconds since the epoch.
     """
 
     method: bytes = b""
@@ -43,6 +43,7 @@ class Incoming(msgspec.Struct):
     accepts: bytes = b""
     client: str = ""
     since: float = 0.0
+    began: float = 0.0
     status: int = 0
     sent: int = 0
     span: str = ""

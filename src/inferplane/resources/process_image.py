@@ -115,6 +115,14 @@ def process_images() -> list[JsonObject]:
             preload=["inferplane.assembly.storage_initializer", "inferplane.assembly.storage_initializer:warm"],
         ),
         _image(
+            "kserve-router",
+            images=["kserve/router", "inferplane/router"],
+            entrypoint="inferplane.assembly.router:main",
+            preload=["inferplane.assembly.router", "inferplane.assembly.router:warm"],
+            announcesReadiness=True,
+            onDemand=True,
+        ),
+        _image(
             "kserve-agent",
             images=["kserve/agent", "inferplane/agent"],
             entrypoint="inferplane.assembly.agent:main",

@@ -50,6 +50,13 @@ _SERVICE = {
     ),
     "InferenceServiceReady": Meaning("the service answers"),
     "InferenceServiceNotReady": Meaning("the service answered and no longer does", "inferplane why NAME"),
+    "InvalidGraphSpec": Meaning(
+        "an inference graph breaks a rule: a node or a condition makes no sense", "inferplane validate -f FILE"
+    ),
+    "InferenceServiceNotFound": Meaning("a graph asks a service that does not exist", "create it, or correct the name"),
+    "NoEndpoint": Meaning("a graph asks a service at which no path can be asked", "read the message"),
+    "InferenceGraphReady": Meaning("the graph answers"),
+    "InferenceGraphNotReady": Meaning("the graph answered and no longer does", "inferplane graph NAME"),
     "OutOfDate": Meaning("Knative has not looked at the newest spec yet"),
     "IngressNotServed": Meaning("the gateway does not serve the Ingress yet", "inferplane status"),
 }

@@ -38,6 +38,7 @@ CLUSTER_STORAGE_CONTAINER = Resource(
     "serving.kserve.io", "v1alpha1", "clusterstoragecontainers", "ClusterStorageContainer", namespaced=False
 )
 TRAINED_MODEL = Resource("serving.kserve.io", "v1alpha1", "trainedmodels", "TrainedModel")
+INFERENCE_GRAPH = Resource("serving.kserve.io", "v1alpha1", "inferencegraphs", "InferenceGraph")
 LOCAL_MODEL_CACHE = Resource("serving.kserve.io", "v1alpha1", "localmodelcaches", "LocalModelCache", namespaced=False)
 LOCAL_MODEL_NAMESPACE_CACHE = Resource(
     "serving.kserve.io", "v1alpha1", "localmodelnamespacecaches", "LocalModelNamespaceCache"

@@ -10,6 +10,7 @@ from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta
 from inferplane.controlplane.serving import cabundle, keda, localmodels, processimages
+from inferplane.controlplane.serving.graphs.controller import graphs
 from inferplane.controlplane.serving.inferenceservice import (
     Caches,
     InferenceServices,
@@ -42,6 +43,7 @@ def controllers(api: Api, informers: Informers, recorder: Recorder, clock: Clock
         _inference_services(api, informers, recorder, clock),
         _runtime_check(informers, recorder, clock),
         _ca_bundles(api, informers, recorder, clock),
+        graphs(api, informers, recorder, clock),
         trained_models(api, informers, clock),
     ]
 

@@ -7,6 +7,7 @@ from inferplane.kernel.json import JsonObject
 from inferplane.resources import gateway, process_image
 from inferplane.resources.crds import rules
 from inferplane.resources.crds.definition import AGE, Definition, column, crd
+from inferplane.resources.serving.inferencegraph import InferenceGraphSpec, InferenceGraphStatus
 from inferplane.resources.serving.inferenceservice import InferenceServiceSpec, InferenceServiceStatus
 from inferplane.resources.serving.runtime import ServingRuntimeSpec
 from inferplane.resources.serving.storagecontainer import StorageContainerSpec
@@ -85,6 +86,22 @@ _KINDS = (
         status=TrainedModelStatus,
         short_names=("tm",),
         rules=rules.TRAINED_MODEL,
+    ),
+    Definition(
+        "serving.kserve.io",
+        "v1alpha1",
+        "InferenceGraph",
+        "inferencegraphs",
+        InferenceGraphSpec,
+        "Several services behind one URL: in sequence, by condition, by weight, or all at once.",
+        (
+            column("URL", ".status.url"),
+            column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
+            AGE,
+        ),
+        status=InferenceGraphStatus,
+        short_names=("ig",),
+        rules=rules.GRAPH,
     ),
     Definition(
         "serving.kserve.io",

@@ -131,6 +131,29 @@ TRAINED_MODEL: Mapping[str, Sequence[Rule]] = {
     ),
 }
 
+GRAPH: Mapping[str, Sequence[Rule]] = {
+    "": (
+        Rule(
+            f"self.metadata.name.matches('{NAME_PATTERN}')",
+            "the name must start with a lower-case letter and hold only lower-case letters, digits and '-'",
+        ),
+    ),
+    "spec.nodes": (Rule("'root' in self", "no node is named root, which takes the requests"),),
+    "spec.nodes.*": (
+        Rule(
+            "self.routerType != 'Splitter' || !has(self.steps) || self.steps.all(one, has(one.weight))",
+            "every step of a Splitter needs a weight",
+        ),
+    ),
+    "spec.nodes.*.steps.[]": (
+        Rule(
+            "[" + ", ".join(_given(one) for one in ("nodeName", "serviceName", "serviceUrl")) + "]"
+            ".filter(one, one).size() == 1",
+            "exactly one of nodeName, serviceName and serviceUrl is needed",
+        ),
+    ),
+}
+
 
 def ruled(schema: JsonObject, rules: Mapping[str, Sequence[Rule]]) -> JsonObject:
     """`schema` with the rules put where they belong."""
@@ -139,10 +162,16 @@ def ruled(schema: JsonObject, rules: Mapping[str, Sequence[Rule]]) -> JsonObject
     return schema
 
 
+_ALL_OF = {"*": "additionalProperties", "[]": "items"}
+"""Words of a path that stand for every value of a map, and every item of a list."""
+
+
 def _at(schema: JsonObject, path: Sequence[str], rules: Sequence[Rule]) -> JsonObject:
     if not path:
         written: list[Json] = [{"rule": one.expression, "message": one.message} for one in rules]
         return schema | {"x-kubernetes-validations": written}
     first, *rest = path
+    if (inner := _ALL_OF.get(first)) is not None:
+        return schema | {inner: _at(object_at(schema, inner), rest, rules)}
     properties = object_at(schema, "properties")
     return schema | {"properties": properties | {first: _at(object_at(properties, first), rest, rules)}}

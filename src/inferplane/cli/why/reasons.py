@@ -58,6 +58,17 @@ _SERVICE = {
     "InferenceGraphReady": Meaning("the graph answers"),
     "InferenceGraphNotReady": Meaning("the graph answered and no longer does", "inferplane graph NAME"),
     "OutOfDate": Meaning("Knative has not looked at the newest spec yet"),
+    "IsNotMMSPredictor": Meaning(
+        "a TrainedModel names a service that has a model of its own, or no server now",
+        "name one whose predictor has no storageUri",
+    ),
+    "MemoryResourceNotAvailable": Meaning(
+        "a TrainedModel needs more memory than its service's container has left",
+        "raise the container's memory limit, or annotate the service with inferplane.dev/model-memory: measured",
+    ),
+    "FrameworkNotSupported": Meaning(
+        "a TrainedModel is of a framework that its service's runtime does not serve", "name another service"
+    ),
     "IngressNotServed": Meaning("the gateway does not serve the Ingress yet", "inferplane status"),
 }
 _PATTERNS = {

@@ -37,14 +37,12 @@ def main_container(deployment: JsonObject) -> JsonObject:
 
 
 def backends(route: JsonObject) -> list[tuple[str, list[tuple[str, int]], str]]:
-    """(path, (Service, weight) …, timeout) of each rule."""
+    """(path, (Service, weight) …, timeout) of each match of each rule."""
     found = []
-    for rule in list_at(route, "spec", "rules"):
-        assert isinstance(rule, dict)
-        [match] = list_at(rule, "matches")
-        assert isinstance(match, dict)
+    for rule in dicts(list_at(route, "spec", "rules")):
         shares = [(str(one["name"]), int(str(one["weight"]))) for one in dicts(list_at(rule, "backendRefs"))]
-        found.append((text_at(match, "path", "value"), shares, text_at(rule, "timeouts", "request")))
+        for match in dicts(list_at(rule, "matches")):
+            found.append((text_at(match, "path", "value"), shares, text_at(rule, "timeouts", "request")))
     return found
 
 

@@ -187,6 +187,7 @@ async def test_r32_explainer() -> None:
     assert "env" not in container
     assert top == [
         (r"^/v1/models/[\w-]+:explain$", [(f"{ISVC}-explainer", 1)], "30s"),
+        (r"^/v2/models/[\w-]+/explain$", [(f"{ISVC}-explainer", 1)], "30s"),
         ("^/.*$", [(f"{ISVC}-predictor", 1)], "60s"),
     ]
     assert own == [("^/.*$", [(f"{ISVC}-explainer", 1)], "30s")]
@@ -203,6 +204,7 @@ async def test_r32_explainer() -> None:
             {"explainer": EXPLAINER},
             [
                 ("/serving/default/raw-foo/v1/models/raw-foo:explain", "explainer", "30s"),
+                ("/serving/default/raw-foo/v2/models/raw-foo/explain", "explainer", "30s"),
                 ("/serving/default/raw-foo", "predictor", "30s"),
             ],
         ),
@@ -236,7 +238,14 @@ async def test_r33_r34_r35_paths(components: dict[str, JsonObject], expected: li
         (
             {"explainer": EXPLAINER},
             [
-                ("raw-foo", ["/v1/models/raw-foo:explain explainer", "/ predictor"]),
+                (
+                    "raw-foo",
+                    [
+                        "/v1/models/raw-foo:explain explainer",
+                        "/v2/models/raw-foo/explain explainer",
+                        "/ predictor",
+                    ],
+                ),
                 ("raw-foo-explainer", ["/ explainer"]),
                 ("raw-foo-predictor", ["/ predictor"]),
             ],

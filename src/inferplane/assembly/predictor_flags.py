@@ -29,6 +29,15 @@ def add_predictor_flags(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--enable_predictor_health_check", action="store_true", help="ready only while the predictor is ready"
     )
+    to.add_argument(
+        "--predictor_binary_tensors",
+        choices=tuple(_BINARY),
+        default="auto",
+        help="numbers as bytes (V2 over REST): as its metadata says, always or never",
+    )
+
+
+_BINARY = {"auto": None, "always": True, "never": False}
 
 
 def predictor(found: argparse.Namespace, environ: Mapping[str, str]) -> PredictorConfig:
@@ -41,6 +50,7 @@ def predictor(found: argparse.Namespace, environ: Mapping[str, str]) -> Predicto
         found.predictor_request_retries,
         found.enable_predictor_health_check,
         environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE"),
+        _BINARY[found.predictor_binary_tensors],
     )
 
 

@@ -163,11 +163,28 @@ class WorkersShouldBeLessThanMaxWorkersError(InferenceFailure):
 
 
 class UpstreamFailed(InferenceFailure):
-    """The predictor behind a transformer refused or failed. `status` is the one to answer with, as HTTP knows it."""
+    """The predictor behind a transformer refused or failed. `status` is the one to answer with, as HTTP knows it.
 
-    def __init__(self, status: int, message: str) -> None:
+    Where the predictor gave an answer, that is handed on: `body` with its `content_type` and `retry_after` over REST,
+    `code` over gRPC.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        body: bytes = b"",
+        content_type: str = "",
+        retry_after: str = "",
+        code: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.body = body
+        self.content_type = content_type
+        self.retry_after = retry_after
+        self.code = code
 
 
 class ModelMissingError(InferenceFailure):

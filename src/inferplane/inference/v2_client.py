@@ -1,5 +1,6 @@
 """V2 over REST, the client's half: InferRequest → bytes, bytes → InferResponse."""
 
+import math
 import uuid
 from typing import cast
 
@@ -7,7 +8,7 @@ import numpy as np
 import orjson
 
 from inferplane.inference import arrays, binary
-from inferplane.inference.datatypes import BINARY_ONLY, Datatype
+from inferplane.inference.datatypes import BINARY_ONLY, NUMPY, Datatype
 from inferplane.inference.errors import InvalidInput
 from inferplane.inference.tensors import (
     BINARY_SIZE,
@@ -28,31 +29,44 @@ _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NAIVE_UTC
 
 def write_request(request: InferRequest) -> tuple[bytes, int | None]:
     """The body, and the length of its JSON when tensors follow it. Raw inputs travel as bytes, all others as JSON."""
-    head, tails = _request(request, listed=False)
+    pieces, length = request_pieces(request, None)
+    return b"".join(pieces), length
+
+
+def request_pieces(request: InferRequest, raw_from: int | None) -> tuple[list[binary.Buffer], int | None]:
+    """As `write_request`, without joining the tensors.
+
+    With `raw_from` numbers that take so many bytes travel as bytes too, and then all outputs are asked for so.
+    """
+    head, tails = _request(request, listed=False, raw_from=raw_from)
     text = orjson.dumps(head, option=_OPTIONS)
-    return (b"".join([text, *tails]), len(text)) if tails else (text, None)
+    return [text, *tails], len(text) if tails else None
 
 
 def rest_request(request: InferRequest) -> tuple[dict[str, object] | bytes, int | None]:
     """What KServe's `to_rest` gives: (JSON object of plain lists, None) or (JSON and bytes, length of the JSON)."""
-    head, tails = _request(request, listed=True)
+    head, tails = _request(request, listed=True, raw_from=None)
     if not tails:
         return head, None
     text = orjson.dumps(head, option=_OPTIONS)
     return b"".join([text, *tails]), len(text)
 
 
-def _request(request: InferRequest, *, listed: bool) -> tuple[dict[str, object], list[binary.Buffer]]:
+def _request(
+    request: InferRequest, *, listed: bool, raw_from: int | None
+) -> tuple[dict[str, object], list[binary.Buffer]]:
     tails: list[binary.Buffer] = []
     head: dict[str, object] = {
         "id": request.id or _made_up_id(),
         "model_name": request.model_name,
-        "inputs": [_input(tensor, request.model_name, tails, listed) for tensor in request.inputs],
+        "inputs": [_input(tensor, request.model_name, tails, listed, raw_from) for tensor in request.inputs],
     }
     if request.request_outputs:
         head["outputs"] = [_named(wanted.name, wanted.parameters) for wanted in request.request_outputs]
     if request.parameters:
         head["parameters"] = plain_parameters(request.parameters)
+    if raw_from is not None and tails:
+        head["parameters"] = {"binary_data_output": True, **plain_parameters(request.parameters)}
     return head, tails
 
 
@@ -64,7 +78,9 @@ def _named(name: str, parameters: Parameters | None) -> dict[str, object]:
     return {"name": name, "parameters": plain_parameters(parameters)} if parameters else {"name": name}
 
 
-def _input(tensor: InferInput, model: str, tails: list[binary.Buffer], listed: bool) -> dict[str, object]:
+def _input(
+    tensor: InferInput, model: str, tails: list[binary.Buffer], listed: bool, raw_from: int | None
+) -> dict[str, object]:
     described: dict[str, object] = {"name": tensor.name, "shape": tensor.shape, "datatype": tensor.datatype}
     if tensor.is_empty:
         raise InvalidInput(f"'data' field is missing for input '{tensor.name}' for model '{model}'")
@@ -76,6 +92,11 @@ def _input(tensor: InferInput, model: str, tails: list[binary.Buffer], listed: b
         tails.append(tensor.raw_data)
         described["parameters"] = {**plain_parameters(tensor.parameters), BINARY_SIZE: len(tensor.raw_data)}
         return described
+    if raw_from is not None and _goes_raw(tensor, raw_from):
+        raw = binary.raw(tensor.view(), tensor.datatype)
+        tails.append(raw)
+        described["parameters"] = {**plain_parameters(tensor.parameters), BINARY_SIZE: len(raw)}
+        return described
     if tensor.parameters:
         described["parameters"] = plain_parameters(tensor.parameters)
     if tensor.datatype in BINARY_ONLY:
@@ -85,6 +106,14 @@ def _input(tensor: InferInput, model: str, tails: list[binary.Buffer], listed: b
         )
     described["data"] = _inline(tensor, listed)
     return described
+
+
+def _goes_raw(tensor: Tensor, least: int) -> bool:
+    """Whether it holds numbers that take so many bytes, or that have no form in JSON."""
+    if tensor.datatype == Datatype.BYTES or tensor.datatype not in Datatype.__members__:
+        return False
+    kind = Datatype(tensor.datatype)
+    return kind in BINARY_ONLY or math.prod(tensor.shape) * NUMPY[kind].itemsize >= least
 
 
 def _inline(tensor: Tensor, listed: bool) -> Data | None:

@@ -129,6 +129,12 @@ def process_images() -> list[JsonObject]:
             preload=["inferplane.assembly.agent"],
             onDemand=True,
         ),
+        _explainer("kserve-art-explainer", "art", "kserve/art-explainer", "inferplane/art-explainer"),
+        # It reads models of all of these.
+        _explainer(
+            "inferplane-shap-explainer", "shap", "inferplane/shap-explainer", extras=",sklearn,xgboost,lightgbm"
+        ),
+        _explainer("inferplane-lime-explainer", "lime", "inferplane/lime-explainer"),
         _mlserver(),
     ]
 
@@ -189,6 +195,19 @@ def _model_server(name: str, image: str, format: str, library: str, *, on_demand
         preload=[f"inferplane.assembly.warming:{format}"],
         announcesReadiness=True,
         **({"onDemand": True} if on_demand else {}),
+    )
+
+
+def _explainer(name: str, explainer: str, *images: str, extras: str = "") -> JsonObject:
+    return _image(
+        name,
+        images=[*images],
+        entrypoint="inferplane.assembly.explainer:main",
+        args=[f"--explainer={explainer}"],
+        requirements=[f"inferplane[{explainer}{extras}]"],
+        preload=["inferplane.assembly.explainer", f"inferplane.dataplane.explainers.{explainer}"],
+        announcesReadiness=True,
+        onDemand=True,
     )
 
 

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import grpc
 import httpx
+import numpy as np
 import pytest
-from tests.contract.grpc.serving import Serving, serving
+from tests.contract.grpc.serving import Serving, infer, message, serving
 
 from inferplane import InferInput, InferOutput, InferRequest, InferResponse, Model, PredictorConfig
 from inferplane.dataplane.model.forwarding import close_clients
@@ -33,7 +35,10 @@ class Predictor(Model):
         self.seen = headers
         response_headers["x-took"] = "1"
         if isinstance(payload, InferRequest):
-            doubled = InferOutput("y", [2], "FP64", payload.inputs[0].as_numpy() * 2)
+            [tensor] = payload.inputs
+            if (tensor.as_numpy().astype(float) < 0).any():
+                raise InvalidInput("not below 0")
+            doubled = InferOutput("y", tensor.shape, tensor.datatype, tensor.as_numpy() * 2)
             return InferResponse(payload.id, self.name, [doubled])
         if payload["instances"] == ["bad"]:
             raise InvalidInput("not this one")
@@ -92,11 +97,46 @@ async def test_v2_is_asked_with_tensors(protocol: str) -> None:
     assert (answer.id, answer.outputs[0].as_numpy().tolist()) == ("7", [2.0, 4.0])
 
 
-async def test_the_predictors_refusal_keeps_its_status() -> None:
+async def test_the_predictors_refusal_is_handed_on_word_for_word() -> None:
     async with behind(Predictor(), "v1") as front, httpx.AsyncClient() as client:
         answer = await client.post(f"http://127.0.0.1:{front.http}/v1/models/m:predict", json={"instances": ["bad"]})
-    assert answer.status_code == 400
-    assert answer.json()["error"].startswith("HTTPStatusError : not this one, '400 Bad Request' for url")
+    assert (answer.status_code, answer.json()) == (400, {"error": "not this one"})
+    assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("protocol", ["v2", "grpc-v2"])
+async def test_a_refusal_has_the_same_code_and_words_over_every_protocol(protocol: str) -> None:
+    bad = InferInput("x", [1], "FP64", [-1.0])
+    async with behind(Predictor(), protocol) as front:
+        async with grpc.aio.insecure_channel(front.address) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await infer(channel, message("m", [bad]))
+        async with httpx.AsyncClient() as client:
+            url = f"http://127.0.0.1:{front.http}/v2/models/m/infer"
+            tensor = {"name": "x", "shape": [1], "datatype": "FP64", "data": [-1.0]}
+            answer = await client.post(url, json={"inputs": [tensor]})
+    assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "not below 0")
+    assert (answer.status_code, answer.json()) == (400, {"error": "not below 0"})
+
+
+async def test_an_author_may_catch_what_the_predictor_refuses() -> None:
+    class Forgiving(Transformer):
+        async def predict(self, payload: Any, headers: dict[str, str], response_headers: dict[str, str]) -> Any:
+            try:
+                return await super().predict(payload, headers, response_headers)
+            except httpx.HTTPStatusError as error:
+                return {"predictions": [error.response.status_code, error.response.json()["error"]]}
+
+    async with behind(Predictor(), "v1"):
+        answer, _ = await Forgiving()({"instances": ["bad"]})
+    assert answer == {"predictions": [400, "not this one"]}
+
+
+async def test_an_author_may_catch_that_nobody_answers() -> None:
+    tell_predictor(PredictorConfig("127.0.0.1:1"))
+    with pytest.raises(httpx.ConnectError, match="cannot connect"):
+        await Transformer()({"instances": [1]}, {})
+    await close_clients()
 
 
 async def test_a_predictor_that_is_not_there_is_a_503() -> None:
@@ -104,7 +144,27 @@ async def test_a_predictor_that_is_not_there_is_a_503() -> None:
         tell_predictor(PredictorConfig("127.0.0.1:1"))
         answer = await client.post(f"http://127.0.0.1:{front.http}/v1/models/m:predict", json={"instances": [1]})
         await close_clients()
-    assert (answer.status_code, answer.json()["error"].split(" :")[0]) == (503, "ConnectError")
+    assert answer.status_code == 503
+    assert answer.json()["error"].startswith("the predictor at http://127.0.0.1:1: cannot connect (")
+
+
+async def test_a_predictor_that_is_not_ready_says_when_to_come_back() -> None:
+    predictor = Predictor()
+    predictor.ready = False
+    async with behind(predictor, "v1") as front, httpx.AsyncClient() as client:
+        answer = await client.post(f"http://127.0.0.1:{front.http}/v1/models/m:predict", json={"instances": [1]})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json() == {"error": "Model with name m is not ready."}
+
+
+async def test_large_tensors_go_to_our_predictor_and_come_back_as_bytes() -> None:
+    values = np.arange(4096, dtype=np.float32)
+    tensor = InferInput("x", [4096], "FP32", values)
+    predictor = Predictor()
+    async with behind(predictor, "v2"):
+        answer, _ = await Transformer()(InferRequest("m", [tensor], "7"))
+    assert predictor.seen["content-type"] == "application/octet-stream"
+    assert (answer.outputs[0].as_numpy() == values * 2).all()
 
 
 @pytest.mark.parametrize("protocol", ["v1", "v2", "grpc-v2"])

@@ -90,9 +90,10 @@ async def test_by_gateway_api_explanations_go_to_the_explainer_and_paths_are_cut
         await says(world, "explainer", revision="e-v1")
         explain, rest = rules(world)
         by_path = [object_at(one, "timeouts")["request"] for one in rules(world, "foo-path")]
-    assert explain["matches"] == [{"path": {"type": "RegularExpression", "value": r"^/v1/models/[\w-]+:explain$"}}]
+    patterns = (r"^/v1/models/[\w-]+:explain$", r"^/v2/models/[\w-]+/explain$")
+    assert explain["matches"] == [{"path": {"type": "RegularExpression", "value": one}} for one in patterns]
     assert (explain["backendRefs"], rest["backendRefs"]) == ([backend("e-v1", 100)], [backend("revision-v1", 100)])
-    assert by_path == ["9s", "60s"]
+    assert by_path == ["9s", "9s", "60s"]
 
 
 async def test_by_gateway_api_an_internal_service_has_no_route() -> None:

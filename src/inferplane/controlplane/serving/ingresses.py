@@ -30,7 +30,8 @@ def of(isvc: InferenceService, services: Mapping[str, str], config: Config) -> l
     entry = services.get(names.TRANSFORMER) or services[names.PREDICTOR]
     paths = [_path("/", "Prefix", entry)]
     if names.EXPLAINER in services:
-        paths.insert(0, _path(f"/v1/models/{name}:explain", "Exact", services[names.EXPLAINER]))
+        explained = (f"/v1/models/{name}:explain", f"/v2/models/{name}/explain")
+        paths = [*(_path(path, "Exact", services[names.EXPLAINER]) for path in explained), *paths]
     rules = [_rule(top, *paths), *(_rule(host, _path("/", "Prefix", services[kind])) for kind, host in hosts.items())]
     annotations: JsonObject = {key: text for key, text in isvc.metadata.annotations.items() if key != _LAST_APPLIED}
     return [

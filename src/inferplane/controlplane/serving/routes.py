@@ -148,12 +148,14 @@ def of(isvc: InferenceService, ways: Ways, config: Config) -> list[JsonObject]:
 def entrances(isvc: InferenceService, hosts: list[str], ways: Ways, config: Ingress) -> list[JsonObject]:
     """The routes to the service itself, by host and by path. Raises TemplateError and ConfigError."""
     made = _Rules(isvc, config)
-    explained = [made.to(ways.explainer, _regex(EXPLAIN))] if ways.explainer else []
+    explained = [made.to(ways.explainer, _regex(EXPLAIN), more=[_regex(EXPLAIN_V2)])] if ways.explainer else []
     by_host = _route(isvc.metadata.name, hosts, [*explained, *made.all_to(ways.entry)], config)
     return [by_host, _path_route(made, ways)] if config.path_template else [by_host]
 
 
 EXPLAIN = r"^/v1/models/[\w-]+:explain$"
+EXPLAIN_V2 = r"^/v2/models/[\w-]+/explain$"
+"""Ours: KServe has no such path, and so no rule for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +165,20 @@ class _Rules:
     isvc: InferenceService
     config: Ingress
 
-    def to(self, way: Way, match: Mapping[str, Json], *filters: JsonObject, port: int = 80) -> JsonObject:
+    def to(
+        self,
+        way: Way,
+        match: Mapping[str, Json],
+        *filters: JsonObject,
+        port: int = 80,
+        more: Sequence[Mapping[str, Json]] = (),
+    ) -> JsonObject:
+        """`more`: what else the rule matches."""
         meta = self.isvc.metadata
         named = _headers({"KServe-Isvc-Name": meta.name, "KServe-Isvc-Namespace": meta.namespace})
         backends: list[Json] = [self._backend(way, name, weight, port) for name, weight in way.shares]
-        rule: JsonObject = {"matches": [dict(match)], "filters": [named, *filters], "backendRefs": backends}
+        matches: list[Json] = [dict(one) for one in (match, *more)]
+        rule: JsonObject = {"matches": matches, "filters": [named, *filters], "backendRefs": backends}
         if self.config.disable_http_route_timeout:
             return rule
         seconds = _DEFAULT_TIMEOUT if way.timeout is None else way.timeout
@@ -222,9 +233,9 @@ def _path_route(made: _Rules, ways: Ways) -> JsonObject:
     name, prefix = made.isvc.metadata.name, path(made.isvc, made.config)
     rules = [made.to(ways.entry, {"path": {"type": "PathPrefix", "value": prefix}}, _rewrite("Prefix", "/"))]
     if ways.explainer:
-        inner = f"/v1/models/{name}:explain"
-        exact: JsonObject = {"path": {"type": "Exact", "value": prefix + inner}}
-        rules.insert(0, made.to(ways.explainer, exact, _rewrite("Full", inner)))
+        for inner in (f"/v2/models/{name}/explain", f"/v1/models/{name}:explain"):
+            exact: JsonObject = {"path": {"type": "Exact", "value": prefix + inner}}
+            rules.insert(0, made.to(ways.explainer, exact, _rewrite("Full", inner)))
     return _route(f"{name}-path", [made.config.ingress_domain], rules, made.config)
 
 

@@ -1,8 +1,8 @@
 """What a transformer's `predict` and an explainer's way back do when their author wrote none: ask the one behind.
 
 Clients are kept, one for each predictor and event loop, since a connection belongs to the loop that made it. Their
-errors (httpx.HTTPStatusError, grpc.RpcError) are the author's to catch; those that nobody catches become answers with
-the status of the one behind (`upstream.py`).
+errors (httpx.HTTPStatusError, grpc.RpcError) are the author's to catch; those that nobody catches become the answer of
+the one behind (`upstream.py`).
 """
 
 import asyncio
@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
+from inferplane.dataplane.model.asking import Asking
 from inferplane.dataplane.model.predictor import PredictorConfig, PredictorProtocol
-from inferplane.dataplane.model.upstream import translated
+from inferplane.dataplane.model.upstream import as_authors_know_it, translated
 from inferplane.inference.errors import InvalidInput, UpstreamFailed
 from inferplane.inference.tensors import InferRequest
 
 if TYPE_CHECKING:
     from inferplane.client.inference.kserve_grpc import InferenceGRPCClient
-    from inferplane.client.inference.kserve_rest import InferenceRESTClient
 
 FORWARDED = ("x-request-id", "x-b3-traceid", "traceparent", "tracestate", "authorization")
 """Headers of a request that go on to the predictor. KServe forwards the same but for W3C's two."""
@@ -36,7 +36,7 @@ _NOT_HANDED_BACK = {
 }
 """Headers of the predictor's answer that are about its own transport; ours has its own."""
 
-_clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, InferenceRESTClient | InferenceGRPCClient]]" = (
+_clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, Asking | InferenceGRPCClient]]" = (
     WeakKeyDictionary()
 )
 
@@ -63,10 +63,14 @@ async def predict(
         return await _over_grpc(payload, config, headers)
     if not isinstance(payload, InferRequest | dict):
         raise InvalidInput(f"the predictor takes an object or an InferRequest, got {type(payload).__name__}")
-    upstream: dict[str, str] = {}
-    answer = await _rest(config).infer(
-        config.predictor_base_url, payload, model_name, headers=forwarded(headers), response_headers=upstream
-    )
+    asking = _rest(config)
+    try:
+        answer, upstream = await asking.predict(model_name, payload, forwarded(headers))
+    except UpstreamFailed as failure:
+        error = as_authors_know_it(failure, asking.url(model_name))
+        if error is failure:
+            raise
+        raise error from failure
     if response_headers is not None:
         response_headers.update({name: value for name, value in upstream.items() if name not in _NOT_HANDED_BACK})
     return answer
@@ -91,7 +95,7 @@ async def explain(
         told.predictor_request_retries,
         predictor_ca_file=told.predictor_ca_file,
     )
-    return await _rest(asked).explain(asked.predictor_base_url, model_name, payload, headers=forwarded(headers))
+    return await _rest(asked).explain(model_name, payload, forwarded(headers))
 
 
 async def is_ready(model_name: str, config: PredictorConfig) -> bool:
@@ -99,7 +103,7 @@ async def is_ready(model_name: str, config: PredictorConfig) -> bool:
     try:
         if config.wire is PredictorProtocol.GRPC_V2:
             return await _grpc(config).is_model_ready(model_name)
-        return await _rest(config).is_model_ready(config.predictor_base_url, model_name)
+        return await _rest(config).is_model_ready(model_name)
     except Exception as error:
         if isinstance(translated(error), UpstreamFailed):
             return False
@@ -118,20 +122,12 @@ async def _over_grpc(payload: Any, config: PredictorConfig, headers: Mapping[str
     return await _grpc(config).infer(request, headers=tuple(metadata.items()))
 
 
-def _rest(config: PredictorConfig) -> "InferenceRESTClient":
+def _rest(config: PredictorConfig) -> Asking:
     kept = _clients.setdefault(asyncio.get_running_loop(), {})
     client = kept.get(config)
     if client is None:
-        from inferplane.client.inference.kserve_rest import InferenceRESTClient, RESTConfig  # only transformers need it
-
-        settings = RESTConfig(
-            protocol=config.wire,
-            timeout=config.timeout,
-            retries=config.retries,
-            verify=config.predictor_ca_file or True,
-        )
-        client = kept[config] = InferenceRESTClient(settings)
-    return cast("InferenceRESTClient", client)
+        client = kept[config] = Asking(config)
+    return cast(Asking, client)
 
 
 def _grpc(config: PredictorConfig) -> "InferenceGRPCClient":

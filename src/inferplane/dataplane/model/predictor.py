@@ -27,6 +27,8 @@ class PredictorConfig:
     predictor_health_check: bool = False
     predictor_ca_file: str | None = None
     """Certificates (PEM) that the predictor's is checked against; the system's when None."""
+    predictor_binary_tensors: bool | None = None
+    """Whether numbers go to it as bytes (V2 over REST); None leaves it to what its metadata says."""
 
     @property
     def predictor_base_url(self) -> str:

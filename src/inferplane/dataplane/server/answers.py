@@ -88,7 +88,7 @@ def of_error(error: Exception) -> Answer:
         retry = (b"retry-after", b"%d" % error.retry_after)
         return Answer(503, orjson.dumps({"error": str(error)}), headers=(retry,))
     if isinstance(error, UpstreamFailed):
-        return failed(error.status, str(error))
+        return _handed_on(error)
     if isinstance(error, InferenceFailure) and error.kind is Kind.NOT_READY:
         return Answer(503, orjson.dumps({"error": str(error)}), headers=((b"retry-after", b"1"),))
     if isinstance(error, InferenceFailure):
@@ -98,6 +98,14 @@ def of_error(error: Exception) -> Answer:
     if isinstance(error, InferplaneError):
         return failed(500, str(error))
     return failed(500, f"{type(error).__name__} : {error}")
+
+
+def _handed_on(error: UpstreamFailed) -> Answer:
+    """What the one behind answered, word for word; what there is to say of it where it gave no answer."""
+    retry = ((b"retry-after", error.retry_after.encode("latin-1")),) if error.retry_after else ()
+    if error.body:
+        return Answer(error.status, error.body, error.content_type.encode("latin-1") or None, retry)
+    return Answer(error.status, orjson.dumps({"error": str(error)}), headers=retry)
 
 
 def of_v2_error(error: Exception) -> Answer:

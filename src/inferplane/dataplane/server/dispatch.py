@@ -94,6 +94,10 @@ class Dispatch:
         """V2 `infer`."""
         return self._answer(V2, name, body, headers)
 
+    def explain_tensors(self, name: str, body: bytes, headers: Headers) -> Outcome:
+        """V2 `explain`."""
+        return self._answer(V2, name, body, headers, InferenceVerb.EXPLAIN)
+
     def call(self, codec: Codec, name: str, body: bytes, headers: Headers, timeout: float | None = None) -> Outcome:
         """Inference over a protocol that brings its own codec. `timeout` in seconds, where the protocol has one."""
         return self._answer(codec, name, body, headers, timeout=timeout)

@@ -22,14 +22,14 @@ def made(ways: Ways, **ingress: object) -> dict[str, JsonObject]:
 
 
 def rules(route: JsonObject) -> list[tuple[str, list[tuple[str, int, int]]]]:
-    """Path, and (Service, port, weight) of each backend."""
+    """Path, and (Service, port, weight) of each backend, a match."""
     found = []
     for rule in list_at(route, "spec", "rules"):
         assert isinstance(rule, dict)
         backends = [one for one in list_at(rule, "backendRefs") if isinstance(one, dict)]
         shares = [(str(one["name"]), int(str(one["port"])), int(str(one["weight"]))) for one in backends]
-        [match] = [one for one in list_at(rule, "matches") if isinstance(one, dict)]
-        found.append((text_at(match, "path", "value"), shares))
+        matches = [one for one in list_at(rule, "matches") if isinstance(one, dict)]
+        found += [(text_at(match, "path", "value"), shares) for match in matches]
     return found
 
 
@@ -50,7 +50,7 @@ def test_with_both_each_has_its_route_and_the_transformer_is_the_entry() -> None
         "iris-predictor": ["p"],
         "iris-transformer": ["t"],
         "iris-explainer": ["e"],
-        "iris": ["e", "t"],
+        "iris": ["e", "e", "t"],
     }
 
 

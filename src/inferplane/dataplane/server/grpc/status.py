@@ -103,6 +103,8 @@ def code_of(error: Exception, status: int) -> Code:
     if type(error) is InferenceError:
         return Code.INVALID_ARGUMENT
     if isinstance(error, UpstreamFailed):
+        if error.code is not None:
+            return Code(error.code)
         return _OF_HTTP.get(status, Code.INVALID_ARGUMENT if status < 500 else Code.INTERNAL)
     if isinstance(error, InferenceFailure) and error.kind is not Kind.FAILED:
         return CODES[error.kind]

@@ -105,6 +105,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *_versions("GET", "/v2/models/{}/config", "config", "Triton's configuration of a model", Gives.CONFIG, _KNOWN),
     *_versions("GET", "/v2/models/{}/stats", "statistics", "Statistics of a model", Gives.STATISTICS, _KNOWN),
     *_calls("infer", "Infer", Gives.INFERENCE, Body.V2),
+    *_calls("explain", "Explain", Gives.INFERENCE, Body.V2),
     *_calls("infer_stream", "Infer, each response an event", Gives.EVENTS, Body.V2),
     *_calls("generate", "Generate", Gives.GENERATION, Body.GENERATE),
     *_calls("generate_stream", "Generate, each response an event", Gives.EVENTS, Body.GENERATE),

@@ -29,6 +29,7 @@ class HotRoutes:
         streams = Streams(dispatch)
         self._calls_of_v2: dict[str, Callable[[str, bytes, dict[str, str]], Outcome]] = {
             "infer": dispatch.infer,
+            "explain": dispatch.explain_tensors,
             "infer_stream": streams.infer_stream,
             "generate": streams.generate,
             "generate_stream": streams.generate_stream,
@@ -86,6 +87,6 @@ class HotRoutes:
 
 _V1 = re.compile(r"/v1/models/(?P<model>[^/]+):(?P<verb>predict|explain)")
 _V2 = re.compile(
-    r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?/(?P<verb>infer|infer_stream|generate|generate_stream)"
+    r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?/(?P<verb>infer|explain|infer_stream|generate|generate_stream)"
 )
 """Names have no slash."""

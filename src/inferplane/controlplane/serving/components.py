@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from inferplane.client.kubernetes import kinds
-from inferplane.controlplane.serving import agents, merging, names, servertypes, storage, storagespec
+from inferplane.controlplane.serving import agents, merging, multimodel, names, servertypes, storage, storagespec
 from inferplane.controlplane.serving.agents import Post, Servers
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
 from inferplane.resources.process_image import ProcessImage
@@ -255,7 +255,9 @@ def _component(
         **allowed(spec.annotations, filters),
     }
     post = Post(isvc, kind, spec, annotations, endpoint)
-    pod = agents.attached(pod, post, servers, config)
+    pulls = isinstance(spec, PredictorSpec) and multimodel.is_multi_model(spec, object_at(isvc.spec, names.PREDICTOR))
+    pod = agents.attached(pod, post, servers, config, multimodel.flags() if pulls else ())
+    pod = multimodel.furnished(pod, isvc.metadata.name) if pulls else pod
     return Component(kind, name, spec, labels, annotations | agents.noted(post, config), pod)
 
 

@@ -8,7 +8,7 @@ looks at pods: it is the same for every mode. Pure.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from inferplane.controlplane.serving import agents, credentials, names, storagecontainers, storagespec
+from inferplane.controlplane.serving import agents, credentials, multimodel, names, storagecontainers, storagespec
 from inferplane.controlplane.serving.credentials import Given, StorageRefused
 from inferplane.controlplane.serving.plan import Canary, Part, Plan, invalid
 from inferplane.controlplane.serving.ports import entry_container
@@ -58,7 +58,8 @@ def _object(desired: Desired, part: Part, todo: Plan, stores: Stores) -> Desired
     """Of what has no pods nothing changes."""
     template = object_at(desired.body, "spec", "template")
     pod = object_at(template, "spec")
-    whole = _fetched(_logged(pod, part, todo, stores), template, part, todo, stores) if pod else pod
+    whole = _pulled(_logged(pod, part, todo, stores), template, todo, stores) if pod else pod
+    whole = _fetched(whole, template, part, todo, stores)
     if whole == pod:
         return desired
     spec = object_at(desired.body, "spec") | {"template": template | {"spec": whole}}
@@ -81,6 +82,22 @@ def _logged(pod: JsonObject, part: Part, todo: Plan, stores: Stores) -> JsonObje
     have = {text_at(one, "name") for one in _containers(pod, "volumes")}
     volumes = [*list_at(pod, "volumes"), *(one for one in given.volumes if one["name"] not in have)]
     return pod | {"containers": containers} | ({"volumes": volumes} if volumes else {})
+
+
+def _pulled(pod: JsonObject, template: JsonObject, todo: Plan, stores: Stores) -> JsonObject:
+    """Credentials of the pod's account, or those that are named, for whoever pulls models. Raises StorageRefused."""
+    if not any(multimodel.pulls(one) for one in _containers(pod, "containers")):
+        return pod
+    settings = todo.config.credentials
+    chosen = text_at(template, "metadata", "annotations", settings.storage_secret_name_annotation)
+    account = stores.accounts.get(text_at(pod, "serviceAccountName") or "default")
+    given = credentials.of_account(account, chosen, stores.secrets, settings)
+    given = credentials.with_authorities(given, todo.config.storage_initializer, todo.isvc.metadata.namespace)
+    containers: list[Json] = [
+        _with(one, given) if multimodel.pulls(one) else one for one in _containers(pod, "containers")
+    ]
+    volumes: list[Json] = [*list_at(pod, "volumes"), *given.volumes]
+    return pod | {"containers": containers, "volumes": volumes}
 
 
 def _fetched(pod: JsonObject, template: JsonObject, part: Part, todo: Plan, stores: Stores) -> JsonObject:

@@ -13,6 +13,7 @@ from inferplane.resources.serving.runtime import ServingRuntime
 from inferplane.resources.serving.templates import TemplateError
 
 PREDICTOR: JsonObject = {"model": {"modelFormat": {"name": "sklearn"}}}
+STORED: JsonObject = {"model": {"modelFormat": {"name": "sklearn"}, "storageUri": "file:///m"}}
 
 
 def isvc(predictor: JsonObject | None = None, **meta: dict[str, str]) -> InferenceService:
@@ -49,7 +50,7 @@ def with_ports(*ports: JsonObject) -> ServingRuntime:
     ],
 )
 def test_ports_of_the_service(ports: list[JsonObject], expected: list[tuple[str, int, int, str]]) -> None:
-    service = made(isvc(), with_ports(*ports))[1]
+    service = made(isvc(STORED), with_ports(*ports))[1]
     found = [one for one in list_at(service, "spec", "ports") if isinstance(one, dict)]
     assert [(one["name"], one["port"], one["targetPort"], text_at(one, "appProtocol")) for one in found] == expected
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from inferplane.client.kubernetes.http import HttpApi
 from inferplane.client.kubernetes.kubeconfig import read_kubeconfig
 from inferplane.controlplane.apiserver import pki
-from inferplane.controlplane.apiserver.app import create_app
+from inferplane.controlplane.apiserver.app import App, create_app
 from inferplane.controlplane.apiserver.server import Server
 from inferplane.controlplane.apiserver.store.store import Store
 from inferplane.controlplane.apiserver.usage import UsageSource
@@ -17,6 +17,13 @@ from inferplane.kernel.clock import SystemClock
 @asynccontextmanager
 async def real_api(directory: Path, usage: UsageSource | None = None) -> AsyncIterator[HttpApi]:
     """A client of a server that runs in this event loop; its kubeconfig is `directory/kubeconfig`."""
+    async with real_server(directory, usage) as (_, api):
+        yield api
+
+
+@asynccontextmanager
+async def real_server(directory: Path, usage: UsageSource | None = None) -> AsyncIterator[tuple[App, HttpApi]]:
+    """The server, too."""
     clock = SystemClock()
     identity = pki.ensure(directory / "pki", clock.now())
     store = await Store.open(directory / "state.db", clock)
@@ -26,7 +33,7 @@ async def real_api(directory: Path, usage: UsageSource | None = None) -> AsyncIt
     pki.write_kubeconfig(directory / "kubeconfig", server.url, identity)
     try:
         async with HttpApi(read_kubeconfig(directory / "kubeconfig")) as api:
-            yield api
+            yield app, api
     finally:
         await server.stop()
         await app.close()

@@ -6,6 +6,7 @@ from inferplane.controlplane.activator.buffer import Report
 from inferplane.controlplane.activator.controller import Activator
 from inferplane.controlplane.activator.measures import ColdStarts
 from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.machinery.precedence import Precedence
 from inferplane.kernel.clock import Clock
 
 # Files that the control plane needs for other things: the store, its clients, watches.
@@ -15,9 +16,9 @@ _PER_REQUEST = 2
 _ENOUGH = 65_536
 
 
-def activator(informers: Informers, clock: Clock, report: Report, starts: ColdStarts) -> Activator:
+def activator(informers: Informers, clock: Clock, report: Report, starts: ColdStarts, first: Precedence) -> Activator:
     """To be made before the informers run. `report` gets the load (`signals.stats`)."""
-    return Activator(informers, clock, report, capacity=capacity(_open_files()), woken=starts.observe)
+    return Activator(informers, clock, report, capacity=capacity(_open_files()), woken=starts.observe, first=first)
 
 
 def capacity(open_files: int) -> int:

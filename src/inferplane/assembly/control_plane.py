@@ -1,7 +1,7 @@
 """The control-plane process: API server on SQLite, controllers, and the xDS server that configures Envoy.
 
-The controllers speak to the API server over HTTPS like any other client, though it lives in the same process: what is
-tested here is what runs on a cluster.
+The controllers' requests are those of any other client, but as the API server lives in the same process they take no
+wire (`apiserver.local`); what runs on a cluster is the same but for that.
 """
 
 import argparse
@@ -22,11 +22,10 @@ from inferplane.assembly import addons, logs, readiness
 from inferplane.assembly.autoscaling import autoscaling
 from inferplane.assembly.home import Home
 from inferplane.assembly.serverless import Serverless
-from inferplane.client.kubernetes.http import HttpApi
-from inferplane.client.kubernetes.kubeconfig import read_kubeconfig
 from inferplane.controlplane.activator.measures import ColdStarts
 from inferplane.controlplane.apiserver import pki
-from inferplane.controlplane.apiserver.app import create_app
+from inferplane.controlplane.apiserver.app import App, create_app
+from inferplane.controlplane.apiserver.local import LocalApi
 from inferplane.controlplane.apiserver.logs import NodeLogs
 from inferplane.controlplane.apiserver.server import Server
 from inferplane.controlplane.apiserver.store.store import Store
@@ -36,12 +35,15 @@ from inferplane.controlplane.gateway.controllers import run_gateway
 from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import EVENTS_WAIT, Recorder
 from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.machinery.precedence import Precedence
 from inferplane.controlplane.serving.controllers import controllers as serving_controllers
 from inferplane.controlplane.workloads.controllers import controllers as workload_controllers
 from inferplane.kernel.clock import Clock, SystemClock
 from inferplane.kernel.errors import InferplaneError
 
 COMPONENT = "inferplane"
+_ON_THE_WAY = frozenset({"podautoscaler", "deployment", "replicaset", "scheduler"})
+"""Controllers that lie between a request for a sleeping service and its pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +74,14 @@ async def _run(options: Options) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     starts = ColdStarts()
-    async with _api_server(options, clock, starts):
-        kubeconfig = read_kubeconfig(options.home.kubeconfig)
-        async with HttpApi(kubeconfig, user_agent=f"{COMPONENT}/{__version__}") as api:
-            await addons.install(api, addons.addons(options.gateway_port))
-            await _until(stop, _controllers(api, clock, options.home, starts))
+    async with _api_server(options, clock, starts) as app:
+        api = LocalApi(app, user_agent=f"{COMPONENT}/{__version__}")
+        await addons.install(api, addons.addons(options.gateway_port))
+        await _until(stop, _controllers(api, clock, options.home, starts))
 
 
 @asynccontextmanager
-async def _api_server(options: Options, clock: Clock, starts: ColdStarts) -> AsyncIterator[None]:
+async def _api_server(options: Options, clock: Clock, starts: ColdStarts) -> AsyncIterator[App]:
     """Listening, over the store of this home."""
     home = options.home
     identity = pki.ensure(home.pki, clock.now())
@@ -99,16 +100,17 @@ async def _api_server(options: Options, clock: Clock, starts: ColdStarts) -> Asy
     await server.start()
     pki.write_kubeconfig(home.kubeconfig, server.url, identity)
     try:
-        yield
+        yield app
     finally:
         await server.stop()
 
 
-async def _controllers(api: HttpApi, clock: Clock, home: Home, starts: ColdStarts) -> None:
+async def _controllers(api: LocalApi, clock: Clock, home: Home, starts: ColdStarts) -> None:
     """Runs all controllers until cancelled. One that breaks takes the process along; the supervisor starts it anew."""
     informers = Informers(api, clock)
     recorder = Recorder(api, COMPONENT, clock, patience=EVENTS_WAIT)
-    serverless = Serverless(informers, clock, recorder, starts, envoy_admin=home.envoy_admin_socket)
+    first = Precedence(clock)
+    serverless = Serverless(informers, clock, recorder, starts, envoy_admin=home.envoy_admin_socket, first=first)
     controllers = [
         *workload_controllers(
             informers,
@@ -118,20 +120,21 @@ async def _controllers(api: HttpApi, clock: Clock, home: Home, starts: ColdStart
             ca=(home.pki / "ca.crt").read_text(),
             autoscaling=autoscaling(os.environ),
             scaled_objects=True,
+            first=first,
         ),
         *serving_controllers(informers.api, informers, recorder, clock),
         *serverless.controllers,
     ]
     async with asyncio.TaskGroup() as tasks:
         # Asked for before the informers run, so that the first lists of all kinds go out together.
-        tasks.create_task(run_gateway(informers, clock, xds_address=str(home.xds_socket)), name="gateway")
+        tasks.create_task(run_gateway(informers, clock, xds_address=str(home.xds_socket), first=first), name="gateway")
         tasks.create_task(informers.run(), name="informers")
         tasks.create_task(recorder.run(), name="events")
         # It listens from the first moment: requests for a revision at zero wait rather than fail.
         tasks.create_task(serverless.run(), name="serverless")
         await informers.synced()
         _spare_the_collector()
-        _start(tasks, controllers)
+        _start(tasks, controllers, first)
         readiness.announce(os.environ, readiness.READY)
 
 
@@ -143,9 +146,10 @@ def _spare_the_collector() -> None:
     gc.set_threshold(10_000, 20, 100)
 
 
-def _start(tasks: asyncio.TaskGroup, controllers: Sequence[Controller]) -> None:
+def _start(tasks: asyncio.TaskGroup, controllers: Sequence[Controller], first: Precedence) -> None:
     for controller in controllers:
-        tasks.create_task(controller.run(), name=controller.name)
+        on_the_way = controller.name in _ON_THE_WAY
+        tasks.create_task(controller.run(None if on_the_way else first), name=controller.name)
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:

@@ -16,6 +16,7 @@ from inferplane.controlplane.knative.controllers import controllers as knative_c
 from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.machinery.precedence import Precedence
 from inferplane.kernel.clock import Clock
 
 
@@ -23,13 +24,20 @@ class Serverless:
     """To be made before the informers run; `controllers` are to be run when they are synced."""
 
     def __init__(
-        self, informers: Informers, clock: Clock, recorder: Recorder, starts: ColdStarts, *, envoy_admin: Path
+        self,
+        informers: Informers,
+        clock: Clock,
+        recorder: Recorder,
+        starts: ColdStarts,
+        *,
+        envoy_admin: Path,
+        first: Precedence,
     ) -> None:
         self._clock = clock
         self._envoy_admin = envoy_admin
-        scaling = PodAutoscalerController(informers, clock, recorder)
+        scaling = PodAutoscalerController(informers, clock, recorder, first)
         self._autoscaler = scaling.autoscaler
-        self._activator = activator(informers, clock, self._autoscaler.record, starts)
+        self._activator = activator(informers, clock, self._autoscaler.record, starts, first)
         self.controllers: list[Controller] = [
             *knative_controllers(informers, recorder, clock),
             scaling.controller,

@@ -20,9 +20,10 @@ from inferplane.client.kubernetes.api import (
     Propagation,
     ServerUnreachable,
 )
-from inferplane.client.kubernetes.http import HttpApi, path_of
+from inferplane.client.kubernetes.http import HttpApi
 from inferplane.client.kubernetes.kinds import CONFIG_MAP, DEPLOYMENT, NODE, POD
 from inferplane.client.kubernetes.kubeconfig import Connection
+from inferplane.client.kubernetes.rest import path_of
 from inferplane.kernel.json import Json, JsonObject
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

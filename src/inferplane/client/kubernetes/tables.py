@@ -10,8 +10,9 @@ from typing import Protocol, Self
 from urllib.parse import urlencode
 
 from inferplane.client.kubernetes.api import Api, Resource
-from inferplane.client.kubernetes.http import HttpApi, path_of
+from inferplane.client.kubernetes.http import HttpApi
 from inferplane.client.kubernetes.kubeconfig import Connection
+from inferplane.client.kubernetes.rest import path_of
 from inferplane.kernel.json import JsonObject, list_at, number_at, object_at, text_at
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"

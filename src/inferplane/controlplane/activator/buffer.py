@@ -15,6 +15,7 @@ from inferplane.controlplane.activator.answers import CROWDED, ENDING, FULL, TIM
 from inferplane.controlplane.activator.decide import Limits, Patience, State, Throttle, Ticket
 from inferplane.controlplane.activator.meter import Meter
 from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.machinery.precedence import Precedence
 from inferplane.kernel.clock import Clock
 from inferplane.relay.answers import Answer
 from inferplane.relay.gate import Address, Request, Tap
@@ -141,7 +142,7 @@ class Buffer:
     """`report` gets what the autoscaler has to know, at once for a revision that had no requests, then each second.
 
     `capacity` bounds the calls of all revisions together. `woken` is told the phases of each cold start, in
-    milliseconds.
+    milliseconds; `first` is taken from the arrival of a request that found its service asleep to its end.
     """
 
     def __init__(
@@ -153,6 +154,7 @@ class Buffer:
         depth: int = DEPTH,
         capacity: int = 1 << 30,
         woken: Woken = lambda _: None,
+        first: Precedence | None = None,
     ) -> None:
         self._revisions = revisions
         self._report = report
@@ -160,6 +162,7 @@ class Buffer:
         self._depth = depth
         self._capacity = capacity
         self._woken = woken
+        self._first = first
         self._lines: dict[Key, _Line] = {}
         self._calls = 0
         self._closing = False
@@ -190,6 +193,8 @@ class Buffer:
         call.enter(ticket, self._clock.now().timestamp() * 1000 if ticket.slept else 0.0)
         self._calls += 1
         line.meter.arrived(now)
+        if ticket.slept and self._first is not None:
+            self._first.begin()
         return call
 
     def pods_changed(self, revision: Key) -> None:
@@ -242,6 +247,8 @@ class Buffer:
         line.throttle.finish(ticket)
         line.meter.left(self.now())
         self._calls -= 1
+        if ticket.slept and self._first is not None:
+            self._first.end()
         if line.throttle.waiting:
             self.assign(line)
 

@@ -16,6 +16,7 @@ from inferplane.controlplane.activator.door import Door
 from inferplane.controlplane.activator.revisions import CachedRevisions
 from inferplane.controlplane.machinery.cache import decode
 from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.machinery.precedence import Precedence
 from inferplane.kernel.backoff import Backoff
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.errors import InferplaneError
@@ -33,7 +34,7 @@ _RETRY = Backoff(first=0.05, limit=2.0)
 
 class Activator:
     """`report` gets the load (`signals.stats`); `capacity` bounds the requests of all revisions; `woken` is told the
-    phases of each cold start."""
+    phases of each cold start, `first` is taken while it lasts."""
 
     def __init__(
         self,
@@ -45,13 +46,14 @@ class Activator:
         depth: int = DEPTH,
         capacity: int = 1 << 30,
         woken: Woken = lambda _: None,
+        first: Precedence | None = None,
     ) -> None:
         self._informers = informers
         self._api: Api = informers.api
         self._clock = clock
         self._host = host
         revisions = CachedRevisions(informers)
-        self.buffer = Buffer(revisions, report, clock, depth=depth, capacity=capacity, woken=woken)
+        self.buffer = Buffer(revisions, report, clock, depth=depth, capacity=capacity, woken=woken, first=first)
         self.listener = Listener(Door(self.buffer), clock)
         revisions.on_pods(self.buffer.pods_changed)
         revisions.on_deletion(self.buffer.gone)

@@ -19,7 +19,7 @@ from inferplane import __version__
 from inferplane.controlplane.apiserver import access, discovery, errors, negotiation, paths, routing, streams, tokens
 from inferplane.controlplane.apiserver.access import Gate
 from inferplane.controlplane.apiserver.answers import plain
-from inferplane.controlplane.apiserver.calls import Answer, Call, Stream, User
+from inferplane.controlplane.apiserver.calls import ADMIN, Answer, Call, Stream, User
 from inferplane.controlplane.apiserver.core import Core
 from inferplane.controlplane.apiserver.documents import Documents
 from inferplane.controlplane.apiserver.errors import StatusError
@@ -136,10 +136,24 @@ class App:
         except StatusError as error:
             await client.refuse(plain(PLAIN, error.body(), error.code))
 
-    async def _answer(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer | Stream:
+    async def exchange(
+        self, method: str, path: str, query: str, headers: dict[str, str], body: bytes
+    ) -> Answer | Stream:
+        """The answer to a request of the administrator's that came on no wire. Names of headers are in lower case."""
+
+        async def receive() -> MutableMapping[str, Any]:
+            return {"type": "http.request", "body": body}
+
+        scope = {"method": method, "path": path, "query_string": query.encode("latin-1")}
+        return await self._answer(scope, headers, receive, ADMIN)
+
+    async def _answer(
+        self, scope: Scope, headers: dict[str, str], receive: Receive, user: User | None = None
+    ) -> Answer | Stream:
+        """`user`: who is known to ask."""
         wanted = PLAIN
         try:
-            user = self._gate.user(self.core, scope["path"], headers.get("authorization", ""))
+            user = user or self._gate.user(self.core, scope["path"], headers.get("authorization", ""))
             if user is None:
                 raise errors.unauthorized()
             wanted = _medium(headers)

@@ -30,6 +30,7 @@ from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta
+from inferplane.controlplane.machinery.precedence import LATER, Precedence
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.json import JsonObject, object_at
 from inferplane.resources.apps import Deployment
@@ -64,7 +65,9 @@ class _Rules:
 class PodAutoscalerController:
     """`autoscaler` has the deciders; run it beside `controller`."""
 
-    def __init__(self, informers: Informers, clock: Clock, recorder: Recorder) -> None:
+    def __init__(self, informers: Informers, clock: Clock, recorder: Recorder, first: Precedence | None = None) -> None:
+        """`first`: what all but a scale stands back for."""
+        self._first = first
         self._api = informers.api
         self._children = Children(informers.api, MANAGER)
         self._clock = clock
@@ -137,6 +140,8 @@ class PodAutoscalerController:
             step = bounds.bounded(decider.wanted, rules.limits, self._standing(key, pa, service))
             if step.apply:
                 await self._scale(pa, step.scale)
+        if self._first is not None and self._first.taken:
+            return Result(LATER)
         ready = self._pods.ready(key)
         await self._connect(key, pa, self._mode(pa, step.scale, burst), bounds.activators(rules.decider, ready))
         needed = bounds.min_ready(rules.limits, is_initialized=status.is_initialized(pa))

@@ -45,6 +45,7 @@ from inferplane.controlplane.gateway.xds import Value, XdsServer
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.machinery.precedence import Precedence
 from inferplane.kernel.clock import Clock, timestamp
 from inferplane.kernel.json import Json, JsonObject
 from inferplane.resources import gateway as api
@@ -138,7 +139,7 @@ class GatewayController:
         """All that is known is planned and published."""
         return not (self._stale or self._stale_endpoints)
 
-    async def run(self, xds_address: str) -> None:
+    async def run(self, xds_address: str, first: Precedence | None = None) -> None:
         """Until cancelled. The informers must be synced: from here on an absent object means that it does not exist."""
         self._publish()
         self.xds.open()
@@ -146,7 +147,7 @@ class GatewayController:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for one in self.controllers:
-                    tasks.create_task(one.run(), name=one.name)
+                    tasks.create_task(one.run(first), name=one.name)
                 await self._keep_publishing()
         finally:
             await self.xds.stop()

@@ -5,17 +5,24 @@ import socket
 from inferplane.controlplane.gateway.controller import GatewayController
 from inferplane.controlplane.gateway.plan import LOOPBACK
 from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.machinery.precedence import Precedence
 from inferplane.kernel.clock import Clock
 
 
 async def run_gateway(
-    informers: Informers, clock: Clock, *, xds_address: str, addresses: tuple[str, ...] | None = None
+    informers: Informers,
+    clock: Clock,
+    *,
+    xds_address: str,
+    addresses: tuple[str, ...] | None = None,
+    first: Precedence | None = None,
 ) -> None:
     """Until cancelled; `informers` are run by the caller. `xds_address`: a socket's path or host:port. `addresses`:
-    where Envoy's listeners bind, by default this machine's loopback addresses."""
+    where Envoy's listeners bind, by default this machine's loopback addresses. `first`: what statuses stand back for.
+    """
     gateway = GatewayController(informers, clock, addresses or loopback_addresses())
     await informers.synced()
-    await gateway.run(xds_address)
+    await gateway.run(xds_address, first)
 
 
 def loopback_addresses() -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from inferplane.client.kubernetes.api import Conflict
 from inferplane.controlplane.machinery.cache import Cache, Key, T
+from inferplane.controlplane.machinery.precedence import Precedence
 from inferplane.controlplane.machinery.queue import WorkQueue
 from inferplane.kernel.backoff import Backoff
 from inferplane.kernel.clock import Clock
@@ -39,6 +40,7 @@ class Controller:
         self._reconcile = reconcile
         self._workers = workers
         self._queue = WorkQueue(clock, backoff)
+        self._first: Precedence | None = None
         self._said: dict[Key, str] = {}
 
     def watch(self, cache: Cache[T], keys: Callable[[T], Iterable[Key]]) -> None:
@@ -59,9 +61,10 @@ class Controller:
         """Nothing to do now; what waits for its time doesn't count."""
         return self._queue.idle
 
-    async def run(self) -> None:
+    async def run(self, first: Precedence | None = None) -> None:
         """Until cancelled. Start it when the informers are synced: a reconcile must not mistake "not yet listed" for
-        "does not exist"."""
+        "does not exist". `first`: what its reconciles stand back for."""
+        self._first = first
         try:
             async with asyncio.TaskGroup() as workers:
                 for number in range(self._workers):
@@ -73,6 +76,8 @@ class Controller:
         while True:
             key = await self._queue.take()
             try:
+                if self._first is not None:
+                    await self._first.calm()
                 await self._once(key)
             finally:
                 self._queue.done(key)

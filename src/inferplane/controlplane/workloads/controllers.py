@@ -5,6 +5,7 @@ from inferplane.client.kubernetes.discovery import Discovery
 from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
+from inferplane.controlplane.machinery.precedence import Precedence
 from inferplane.controlplane.workloads.autoscaling.controller import AutoscalerController
 from inferplane.controlplane.workloads.autoscaling.decide import Settings
 from inferplane.controlplane.workloads.autoscaling.scaled_objects import ScaledObjectController
@@ -27,10 +28,11 @@ def controllers(
     ca: str,
     autoscaling: Settings | None = None,
     scaled_objects: bool = False,
+    first: Precedence | None = None,
 ) -> list[Controller]:
     """Run them when the informers are synced. `ca` is the API server's CA (PEM), put into each namespace.
 
-    `scaled_objects`: the server has KEDA's kind, and nobody else honours it.
+    `scaled_objects`: the server has KEDA's kind, and nobody else honours it. `first`: what statuses stand back for.
 
     They write through `informers.api`, so that each sees the others' writes at once.
     """
@@ -44,8 +46,8 @@ def controllers(
         NamespaceFurnisher(api, informers, clock, ca).controller,
         NamespaceCloser(api, informers, discovery, census, clock).controller,
         GarbageCollector(api, census, clock).controller,
-        DeploymentController(api, informers, clock, recorder).controller,
-        ReplicaSetController(api, informers, clock, recorder, scheduler).controller,
+        DeploymentController(api, informers, clock, recorder, first).controller,
+        ReplicaSetController(api, informers, clock, recorder, scheduler, first).controller,
         AutoscalerController(api, informers, clock, recorder, autoscaling).controller,
         scheduler.controller,
         EndpointSliceController(api, informers, clock).controller,

@@ -15,6 +15,7 @@ from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta, object_reference
+from inferplane.controlplane.machinery.precedence import LATER, Precedence
 from inferplane.controlplane.workloads.claims import adoption, candidates, claim, index_claimants, releasing
 from inferplane.controlplane.workloads.deployments import revisions, rollout
 from inferplane.controlplane.workloads.deployments.revisions import REVISION, Revision
@@ -48,8 +49,12 @@ class _Sight:
 
 
 class DeploymentController:
-    def __init__(self, api: Api, informers: Informers, clock: Clock, recorder: Recorder) -> None:
+    def __init__(
+        self, api: Api, informers: Informers, clock: Clock, recorder: Recorder, first: Precedence | None = None
+    ) -> None:
+        """`first`: what a status stands back for."""
         self._api = api
+        self._first = first
         self._clock = clock
         self._recorder = recorder
         self._deployments = informers.cache(DEPLOYMENT, Deployment)
@@ -82,6 +87,8 @@ class DeploymentController:
                 self.controller.enqueue(key)
                 return None
             created = made
+        if self._first is not None and self._first.taken and not created:
+            return Result(LATER)
         sight = self._sight(key) or sight
         await self._write_status(sight, created)
         sight = self._sight(key) or sight

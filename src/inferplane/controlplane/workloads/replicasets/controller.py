@@ -12,6 +12,7 @@ from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.events import EventKind, Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta, object_reference
+from inferplane.controlplane.machinery.precedence import LATER, Precedence
 from inferplane.controlplane.workloads.claims import adoption, candidates, claim, index_claimants, releasing
 from inferplane.controlplane.workloads.replicasets.plan import look_again_in, new_pod, next_status, plan
 from inferplane.controlplane.workloads.scheduling.controller import Scheduler
@@ -28,10 +29,18 @@ class CannotScale(InferplaneError):
 
 class ReplicaSetController:
     def __init__(
-        self, api: Api, informers: Informers, clock: Clock, recorder: Recorder, scheduler: Scheduler | None = None
+        self,
+        api: Api,
+        informers: Informers,
+        clock: Clock,
+        recorder: Recorder,
+        scheduler: Scheduler | None = None,
+        first: Precedence | None = None,
     ) -> None:
-        """With a `scheduler` pods are created with their node where there is room."""
+        """With a `scheduler` pods are created with their node where there is room. `first`: what a status stands back
+        for."""
         self._api = api
+        self._first = first
         self._scheduler = scheduler
         self._clock = clock
         self._recorder = recorder
@@ -76,6 +85,8 @@ class ReplicaSetController:
         todo = plan(replica_set, self._mine(replica_set), frozenset(self._doomed))
         failure = await self._create(replica_set, object_at(stored, "spec", "template"), todo.create)
         failure = failure or await self._delete(replica_set, todo.delete)
+        if self._first is not None and self._first.taken and not failure:
+            return Result(LATER)
         await self._write_status(key, failure)
         if failure:
             raise CannotScale(failure)

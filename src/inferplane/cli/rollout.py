@@ -3,10 +3,13 @@
 All of it is pure; `waiting` watches the service and asks after each change.
 """
 
+from dataclasses import dataclass
+
 from inferplane.cli.why.causes import Cause, Kind
 from inferplane.cli.why.facts import Deployment, Service
 from inferplane.cli.why.words import plural
 from inferplane.resources.meta import ConditionStatus, condition
+from inferplane.resources.serving.inferencegraph import InferenceGraph
 
 # What only a change of the spec, of the model or of the machine can cure: waiting on would be in vain.
 FINAL = frozenset(
@@ -61,3 +64,25 @@ def is_rolled_out(deployment: Deployment) -> bool:
 def is_hopeless(causes: tuple[Cause, ...]) -> bool:
     """Whether waiting on is in vain."""
     return any(cause.kind in FINAL for cause in causes)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Where a graph stands; `final`: it is ready, or waiting on is in vain."""
+
+    words: str = "applied"
+    ready: bool = False
+    final: bool = False
+
+
+def graph_settled(graph: InferenceGraph) -> Settled:
+    ready = condition(graph.status.conditions, "Ready")
+    if ready is None or (graph.status.observed_generation or 0) < graph.metadata.generation:
+        return Settled()
+    if ready.status is ConditionStatus.TRUE:
+        return Settled("applied → Ready", ready=True, final=True)
+    words = f"{ready.reason}: {ready.message}".strip(": ") or "not ready yet"
+    return Settled(words, final=ready.reason in _GRAPH_FINAL)
+
+
+_GRAPH_FINAL = frozenset({"InvalidGraphSpec", "ServerlessModeRejected", "Stopped"})

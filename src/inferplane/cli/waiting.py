@@ -6,14 +6,15 @@ from collections.abc import Callable
 import msgspec
 
 from inferplane.assembly.record import Platform
-from inferplane.cli.rollout import is_hopeless, is_ready, is_rolled_out, stages
+from inferplane.cli.rollout import Settled, graph_settled, is_hopeless, is_ready, is_rolled_out, stages
 from inferplane.cli.terminal import Step
 from inferplane.cli.why.collect import SERVICE_LABEL, collect
 from inferplane.cli.why.decide import Explanation, decide
 from inferplane.cli.why.facts import Deployment, Service
 from inferplane.client.kubernetes.api import Api, EventType, Gone, Resource
-from inferplane.client.kubernetes.kinds import DEPLOYMENT, INFERENCE_SERVICE
+from inferplane.client.kubernetes.kinds import DEPLOYMENT, INFERENCE_GRAPH, INFERENCE_SERVICE
 from inferplane.kernel.json import JsonObject
+from inferplane.resources.serving.inferencegraph import InferenceGraph
 
 # How often it is asked whether waiting on makes sense. Readiness itself is watched, not polled.
 CHECK_SECONDS = 0.5
@@ -37,19 +38,19 @@ async def until_ready(
 
 async def _watch_ready(api: Api, name: str, namespace: str, step: Step) -> None:
     only = f"metadata.name={name}"
-    await _until(
+    await until(
         api, INFERENCE_SERVICE, namespace, lambda body: _told(msgspec.convert(body, Service), step), fields=only
     )
     # A service may be ready with the pods of its version before: what was applied has to be there.
     deployments = await api.list(DEPLOYMENT, namespace, labels=f"{SERVICE_LABEL}={name}")
     for item in deployments.items:
         one = f"metadata.name={msgspec.convert(item, Deployment).metadata.name}"
-        await _until(
+        await until(
             api, DEPLOYMENT, namespace, lambda body: is_rolled_out(msgspec.convert(body, Deployment)), fields=one
         )
 
 
-async def _until(
+async def until(
     api: Api, resource: Resource, namespace: str, done: Callable[[JsonObject], bool], *, fields: str
 ) -> None:
     """Returns when an object with these fields is as `done` wants it: now, or after one of its changes."""
@@ -72,6 +73,28 @@ def _told(service: Service, step: Step) -> bool:
     else:
         step.update(words)
     return ready
+
+
+async def until_graph_ready(api: Api, name: str, namespace: str, *, step: Step, timeout: float) -> str:
+    """ "" when the graph is ready; else why it is not after `timeout` seconds, or as soon as its spec is refused."""
+    only, last = f"metadata.name={name}", Settled()
+
+    def settled(body: JsonObject) -> bool:
+        nonlocal last
+        last = graph_settled(msgspec.convert(body, InferenceGraph))
+        step.update(last.words)
+        return last.final
+
+    try:
+        async with asyncio.timeout(timeout):
+            await until(api, INFERENCE_GRAPH, namespace, settled, fields=only)
+    except TimeoutError:
+        pass  # what was seen last is told
+    step.end(last.words)
+    if last.ready:
+        return ""
+    step.fail()
+    return f"inferencegraph/{name}: {last.words}\n  see   inferplane graph {name}"
 
 
 async def _watch_failure(api: Api, name: str, namespace: str, platform: Platform | None) -> Explanation:

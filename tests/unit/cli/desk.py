@@ -22,6 +22,7 @@ from inferplane.kernel.json import Json, JsonObject, text_at
 SHORT = {"InferenceService": "isvc", "Service": "svc", "Deployment": "deploy", "ConfigMap": "cm"}
 KINDS = (
     kinds.INFERENCE_SERVICE,
+    kinds.INFERENCE_GRAPH,
     kinds.POD,
     kinds.CONFIG_MAP,
     kinds.DEPLOYMENT,

@@ -10,11 +10,11 @@ from inferplane.cli.manifests import Manifest, read_manifests
 from inferplane.cli.schema import FieldError, field_errors, field_names, located
 from inferplane.cli.session import Session, run
 from inferplane.cli.terminal import Step
-from inferplane.cli.waiting import until_ready
+from inferplane.cli.waiting import until_graph_ready, until_ready
 from inferplane.cli.why.decide import Explanation
 from inferplane.cli.why.render import render
 from inferplane.client.kubernetes.api import ApiError, NotFound, Resource
-from inferplane.client.kubernetes.kinds import INFERENCE_SERVICE
+from inferplane.client.kubernetes.kinds import INFERENCE_GRAPH, INFERENCE_SERVICE
 from inferplane.client.kubernetes.tables import CommandLine
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import JsonObject, text_at
@@ -28,7 +28,7 @@ TIMEOUT_SECONDS = 120.0
     "-f", "--filename", "filenames", multiple=True, required=True, help="File, directory, or - for standard input."
 )
 @click.option("-n", "--namespace", help="For objects that name none (default: default).")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until InferenceServices are ready.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until services and graphs are ready.")
 @click.option("--timeout", default=TIMEOUT_SECONDS, show_default=True, help="Seconds to wait for each.")
 @click.option("--dry-run", is_flag=True, help="Only have the server check it.")
 @click.pass_obj
@@ -43,10 +43,9 @@ def apply(
     manifests = [one for name in filenames for one in read_manifests(name)]
     plan = Plan(session.namespace(namespace), timeout if wait and not dry_run else 0.0, dry_run)
     applied = run(_apply(session, manifests, plan))
-    if troubled := [one for one in applied if one.trouble is not None]:
+    if troubled := [one for one in applied if one.trouble is not None or one.words]:
         for one in troubled:
-            assert one.trouble is not None
-            click.echo("\n".join(render(one.trouble)), err=True)
+            click.echo("\n".join(render(one.trouble) if one.trouble else [one.words]), err=True)
         raise click.exceptions.Exit(1)
     session.terminal.next(_next(applied, filenames))
 
@@ -62,12 +61,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """`trouble` says why a service that was waited for is not ready."""
+    """`trouble` says why a service that was waited for is not ready; `words` say it of a graph."""
 
     resource: Resource
     name: str
     namespace: str
     trouble: Explanation | None = None
+    words: str = ""
 
 
 async def _apply(session: Session, manifests: list[Manifest], plan: Plan) -> list[Applied]:
@@ -83,7 +83,10 @@ async def apply_one(session: Session, api: CommandLine, manifest: Manifest, plan
         trouble = None
         if plan.timeout and resource.kind == INFERENCE_SERVICE.kind:
             trouble = await _wait(session, api, manifest.name, namespace, step, plan.timeout)
-    return Applied(resource, manifest.name, namespace, trouble)
+        words = ""
+        if plan.timeout and resource.kind == INFERENCE_GRAPH.kind:
+            words = await until_graph_ready(api, manifest.name, namespace, step=step, timeout=plan.timeout)
+    return Applied(resource, manifest.name, namespace, trouble, words)
 
 
 async def put(api: CommandLine, manifest: Manifest, plan: Plan) -> tuple[Resource, str, str]:
@@ -155,6 +158,9 @@ async def _openapi(api: CommandLine, resource: Resource) -> JsonObject:
 
 def _next(applied: list[Applied], filenames: tuple[str, ...]) -> str:
     services = [one for one in applied if one.resource.kind == INFERENCE_SERVICE.kind]
+    if graphs := [one for one in applied if one.resource.kind == INFERENCE_GRAPH.kind]:
+        where = "" if graphs[0].namespace == "default" else f" -n {graphs[0].namespace}"
+        return f"inferplane graph {graphs[0].name}{where}"
     if not services:
         return "inferplane get isvc -A"
     one = services[0]

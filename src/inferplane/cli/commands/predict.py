@@ -1,6 +1,7 @@
 """`inferplane predict NAME -d …`: one request to a service."""
 
 import sys
+from dataclasses import dataclass
 
 import click
 
@@ -8,7 +9,8 @@ from inferplane.cli import completing
 from inferplane.cli.prediction import Answer, Target, http, path_of, protocol_of, read_body, refusal, send, target
 from inferplane.cli.session import Session, run
 from inferplane.cli.why.words import duration
-from inferplane.client.kubernetes.kinds import INFERENCE_SERVICE
+from inferplane.client.kubernetes.api import Resource
+from inferplane.client.kubernetes.kinds import INFERENCE_GRAPH, INFERENCE_SERVICE
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import text_at
 
@@ -28,27 +30,49 @@ def predict(
     \b
       inferplane predict iris -d '{"instances": [[6.8, 2.8, 4.8, 1.4]]}'
       inferplane predict iris -d @request-v2.json
+      inferplane predict ig/mixed -d @request.json           an inference graph
     """
     stdin = sys.stdin.buffer.read() if data == "-" else None
     body, value = read_body(data, stdin)
-    path = path_of(protocol or protocol_of(value), model or name)
     where = session.namespace(namespace)
-    to, answer = run(_predict(session, name, where, path, body))
+    asked = _asked(name)
+    # A graph takes requests at any path: its steps have theirs.
+    path = "/" if asked.resource == INFERENCE_GRAPH else path_of(protocol or protocol_of(value), model or asked.name)
+    to, answer = run(_predict(session, asked, where, path, body))
     if answer.status >= 400:
         option = "" if where == "default" else f" -n {where}"
         raise InferplaneError(
-            f"{to.url}: {refusal(answer)}", fix=f"if the service is at fault: inferplane why {name}{option}"
+            f"{to.url}: {refusal(answer)}", fix=f"if the service is at fault: inferplane {asked.why}{option}"
         )
     click.echo(answer.body)
     session.terminal.say(f"{duration(answer.seconds)}  POST {to.url}")
 
 
-async def _predict(session: Session, name: str, namespace: str, path: str, body: bytes) -> tuple[Target, Answer]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    resource: Resource
+    name: str
+
+    @property
+    def why(self) -> str:
+        """The command that says what is wrong with it."""
+        return f"graph {self.name}" if self.resource == INFERENCE_GRAPH else f"why {self.name}"
+
+
+def _asked(name: str) -> _Asked:
+    kind, slash, rest = name.partition("/")
+    if slash and kind in ("ig", "inferencegraph"):
+        return _Asked(INFERENCE_GRAPH, rest)
+    return _Asked(INFERENCE_SERVICE, rest if slash and kind in ("isvc", "inferenceservice") else name)
+
+
+async def _predict(session: Session, asked: _Asked, namespace: str, path: str, body: bytes) -> tuple[Target, Answer]:
     async with session.api() as api:
-        service = await api.get(INFERENCE_SERVICE, name, namespace)
-    url = text_at(service, "status", "url")
+        found = await api.get(asked.resource, asked.name, namespace)
+    url = text_at(found, "status", "url")
     if not url:
-        raise InferplaneError(f"inferenceservice/{name} has no URL yet", fix=f"see why: inferplane why {name}")
+        what = f"{asked.resource.kind.lower()}/{asked.name}"
+        raise InferplaneError(f"{what} has no URL yet", fix=f"see why: inferplane {asked.why}")
     platform = None if session.foreign else session.platform()
     to = target(url, path, platform.gateway if platform else "")
     async with http() as client:

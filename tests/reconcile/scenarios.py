@@ -95,7 +95,7 @@ SCENARIOS = {
     "T2": "a model on the list of a server of many",
     "T3": "another storageUri",
     "T4": "deletion",
-    "T5": "more memory than there is; differs: the limit is that of the runtime's container, where the service says none",
+    "T5": "more memory than there is; differs: without a limit of the service's own, that of the runtime counts",
     "T6": "a parent with a model of its own",
     # 10.4: watches
     "W1": "pods wake the service of their label; differs: any change does, so that what they say is told",

@@ -12,12 +12,16 @@ _GRPC = {400: b"3", 404: b"5", 413: b"8", 501: b"12", 502: b"14", 503: b"14", 50
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An error with its text, or, with `content`, a body of that type. `retry_after` in seconds, 0 for none."""
+    """An error with its text, or, with `content`, a body of that type and further headers.
+
+    `retry_after` in seconds, 0 for none.
+    """
 
     status: int
     text: str
     retry_after: int = 0
     content: tuple[bytes, bytes] | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
     def body(self) -> tuple[bytes, bytes]:
@@ -41,6 +45,7 @@ def as_http1(answer: Answer, *, head_only: bool, close: bool) -> bytes:
     ]
     if answer.retry_after:
         lines.append(b"retry-after: %d" % answer.retry_after)
+    lines += [b"%b: %b" % header for header in answer.headers]
     if close:
         lines.append(b"connection: close")
     return b"\r\n".join([*lines, b"", b"" if head_only else body])
@@ -56,6 +61,7 @@ def as_http2(answer: Answer, *, grpc: bool) -> tuple[list[tuple[bytes, bytes]], 
         (b":status", b"%d" % answer.status),
         (b"content-type", kind),
         (b"content-length", b"%d" % len(body)),
+        *answer.headers,
     ]
     if answer.retry_after:
         headers.append((b"retry-after", b"%d" % answer.retry_after))

@@ -107,6 +107,16 @@ class Recording:
             (0 if asked is None else len(asked)) + (0 if body is None else len(body)),
         )
 
+    def heard(self, exchange: Note) -> None:
+        """An exchange that others answered; parts that are not logged are left out here."""
+        if self._share < 1 and random() >= self._share:
+            return
+        own, method, path, headers, body, began, status, kind, length, answer, ended, number = exchange
+        body, answer = body if self._request else None, answer if self._response and status == 200 else None
+        wanted = self._wanted(headers)
+        size = (0 if body is None else len(body)) + (0 if answer is None else len(answer))
+        self._note((own, method, path, wanted, body, began, status, kind, length, answer, ended, number), size)
+
     def called(self, path: str, metadata: Headers, began: float, body: bytes, answer: bytes | None) -> None:
         if self._share < 1 and random() >= self._share:
             return

@@ -113,13 +113,13 @@ def row(event: Event, about: About) -> list[str | bool]:
     ]
 
 
-def posted(events: Sequence[Event], about: About) -> bytes:
+def as_array(events: Sequence[Event], about: About) -> bytes:
     """What another marshaller than ours is posted: an array, however many there are."""
     return orjson.dumps([record(event, about) for event in events])
 
 
 def _as_json(events: Sequence[Event], about: About) -> bytes:
-    return orjson.dumps(record(events[0], about)) if len(events) == 1 else posted(events, about)
+    return orjson.dumps(record(events[0], about)) if len(events) == 1 else as_array(events, about)
 
 
 def _as_csv(events: Sequence[Event], about: About) -> bytes:

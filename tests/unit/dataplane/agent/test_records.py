@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from inferplane.dataplane.agent.events import REQUEST, RESPONSE, Event, parsed
-from inferplane.dataplane.agent.records import COLUMNS, About, key, marshalled, posted, record
+from inferplane.dataplane.agent.records import COLUMNS, About, as_array, key, marshalled, record
 from inferplane.dataplane.agent.settings import Format
 
 ABOUT = About("s3://bucket/prefix", "ca.crt", skip_verify=True)
@@ -72,7 +72,7 @@ def test_a_file_of_json_is_an_object_for_one_and_an_array_for_none_or_many() -> 
     assert orjson.loads(marshalled(Format.JSON, [one], ABOUT)) == record(one, ABOUT)
     assert orjson.loads(marshalled(Format.JSON, [one, two], ABOUT)) == [record(one, ABOUT), record(two, ABOUT)]
     assert marshalled(Format.JSON, [], ABOUT) == b"[]"
-    assert orjson.loads(posted([one], ABOUT)) == [record(one, ABOUT)]
+    assert orjson.loads(as_array([one], ABOUT)) == [record(one, ABOUT)]
 
 
 def test_a_file_of_csv_has_kserves_columns_and_quotes_what_needs_it() -> None:

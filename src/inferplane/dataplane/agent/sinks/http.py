@@ -7,6 +7,7 @@ import aiohttp
 
 from inferplane.dataplane.agent import events as forms
 from inferplane.dataplane.agent.events import BATCHED, STRUCTURED, Event
+from inferplane.dataplane.agent.posting import posted
 from inferplane.dataplane.agent.settings import ContentMode, LoggerSettings
 from inferplane.dataplane.agent.sinks.sink import Batch, Refused, Unavailable
 from inferplane.dataplane.storage.errors import scrubbed, shown
@@ -33,7 +34,7 @@ class HttpSink:
         headers, body = self._request(events)
         try:
             async with self._connected().post(
-                self._url, data=body, headers=headers, allow_redirects=False, ssl=self._tls or True
+                self._url, data=posted(body), headers=headers, allow_redirects=False, ssl=self._tls or True
             ) as answer:
                 if not 200 <= answer.status < 300:
                     raise await _failure(answer)

@@ -11,7 +11,8 @@ from typing import Protocol
 import aiohttp
 
 from inferplane.dataplane.agent.events import Event
-from inferplane.dataplane.agent.records import CONTENT_TYPES, About, marshalled, posted
+from inferplane.dataplane.agent.posting import posted
+from inferplane.dataplane.agent.records import CONTENT_TYPES, About, as_array, marshalled
 from inferplane.dataplane.agent.settings import MARSHALLER_URL, Format, StoreSettings
 from inferplane.dataplane.agent.sinks.sink import Refused, Unavailable
 
@@ -55,7 +56,7 @@ class ForeignMarshaller:
         session = self._session = self._session or aiohttp.ClientSession(timeout=_TIMEOUT)
         headers = {"Content-Type": "application/json"}
         try:
-            async with session.post(self._url, data=posted(events, self._about), headers=headers) as answer:
+            async with session.post(self._url, data=posted(as_array(events, self._about)), headers=headers) as answer:
                 content = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"marshaller {self._url}: {error or type(error).__name__}") from error

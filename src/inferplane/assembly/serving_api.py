@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.applications import Starlette
@@ -43,6 +43,7 @@ from inferplane.inference.errors import NoModelReady
 from inferplane.kernel.errors import InferplaneError
 
 if TYPE_CHECKING:
+    from inferplane.dataplane.agent.writer import LogWriter
     from inferplane.dataplane.server.tracing import Spans
 
 log = logging.getLogger("inferplane.server")
@@ -121,6 +122,7 @@ class ModelServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._has_workers = False
+        self._log_writer: LogWriter | None = None
         self._wants_grpc = grpc_port is not None or given.has_grpc_port
         if given.configure_logging:
             configure_logging(given.log_config_file)
@@ -162,10 +164,11 @@ class ModelServer:
         """
         try:
             self._register(models)
-            if self.workers > 1:
-                self._share()
-            else:
-                self._run()
+            with self._payload_logging() as self._log_writer:
+                if self.workers > 1:
+                    self._share()
+                else:
+                    self._run()
         except InferplaneError as error:
             announce_failure(os.environ, type(error).__name__, str(error))
             raise
@@ -189,6 +192,13 @@ class ModelServer:
                 model.enable_latency_logging = self.enable_latency_logging
             model.start()
         self._engines = [model for model in models if model.engine]
+
+    def _payload_logging(self) -> "AbstractContextManager[LogWriter | None]":
+        if self._flags.agent.logger is None:
+            return nullcontext()
+        from inferplane.assembly.payload_logging import payload_logging
+
+        return payload_logging(self._flags.agent.logger, self.http_port)
 
     def _run(self, place: Place | None = None) -> None:
         keep_freed()
@@ -260,6 +270,7 @@ class ModelServer:
             events=event_settings(os.environ),
             app=self.app,
             spans=spans,
+            log_writer=self._log_writer,
         )
 
     def _grpc(self) -> GrpcFlags:

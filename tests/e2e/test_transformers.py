@@ -73,8 +73,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     with whole_platform(directory / "home") as started:
         for body in (service(script, "chain", "v1"), service(script, "chain-v2", "v2"), collocated(script)):
             started.kubectl("apply", "-f", "-", stdin=json.dumps(body))
-        for name in ("chain", "chain-v2", "together"):
-            started.kubectl("wait", "--for=condition=Ready", f"isvc/{name}", "--timeout=120s")
+        started.kubectl("apply", "-f", "-", stdin=json.dumps(in_knative_mode(service(script, "chain-knative", "v1"))))
+        for name in ("chain", "chain-v2", "together", "chain-knative"):
+            started.run(*("kubectl", "wait", "--for=condition=Ready", f"isvc/{name}", "--timeout=120s"), timeout=130)
         yield started
 
 
@@ -108,6 +109,12 @@ def service(script: Path, name: str, protocol: str) -> dict[str, object]:
     return isvc(name, spec)
 
 
+def in_knative_mode(body: dict[str, object]) -> dict[str, object]:
+    meta = body["metadata"]
+    assert isinstance(meta, dict)
+    return {**body, "metadata": {**meta, "annotations": {"serving.kserve.io/deploymentMode": "Knative"}}}
+
+
 def collocated(script: Path) -> dict[str, object]:
     """Both in one pod: there the predictor is at localhost."""
     model = container(script, "sum", "--model_name=together")
@@ -117,11 +124,15 @@ def collocated(script: Path) -> dict[str, object]:
     return isvc("together", {"predictor": {"containers": [model, transformer]}})
 
 
+HOSTS = {"chain-knative": "chain-knative.default.localhost"}
+"""In Knative mode a host is made as Knative makes it."""
+
+
 def ask(platform: Whole, host: str, path: str, body: object) -> tuple[int, dict[str, object]]:
     request = urllib.request.Request(
         platform.gateway + path,
         json.dumps(body).encode(),
-        {"Host": f"{host}-default.localhost", "Content-Type": "application/json"},
+        {"Host": HOSTS.get(host, f"{host}-default.localhost"), "Content-Type": "application/json"},
     )
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
@@ -133,7 +144,7 @@ def ask(platform: Whole, host: str, path: str, body: object) -> tuple[int, dict[
 V1 = {"instances": [[1, 2], [3, 4]]}
 
 
-@pytest.mark.parametrize("name", ["chain", "together"])
+@pytest.mark.parametrize("name", ["chain", "together", "chain-knative"])
 def test_v1_requests_go_through_the_transformer(platform: Whole, name: str) -> None:
     assert ask(platform, name, f"/v1/models/{name}:predict", V1) == (200, {"predictions": [30, 70]})
 
@@ -157,6 +168,7 @@ def test_explanations_come_from_the_explainer_on_the_host_of_the_service_and_by_
     body = {"instances": [[5, 6]]}
     assert ask(platform, "chain", "/v1/models/chain:explain", body) == expected
     assert ask(platform, "chain-explainer", "/v1/models/chain:explain", body) == expected
+    assert ask(platform, "chain-knative", "/v1/models/chain-knative:explain", body) == expected
     request = urllib.request.Request(
         f"{platform.gateway}/serving/default/chain/v1/models/chain:explain", json.dumps(body).encode()
     )
@@ -205,7 +217,7 @@ def test_with_the_gateway_api_switched_off_the_way_in_is_an_ingress(platform: Wh
 
     eventually(is_served, 60)
     platform.kubectl("wait", "--for=condition=Ready", "isvc/chain", "--timeout=60s")
-    eventually(lambda: platform.kubectl("get", "httproute", "-o", "name") == "", 60)
+    eventually(lambda: platform.kubectl("get", "httproute", "chain", "--ignore-not-found", "-o", "name") == "", 60)
     assert ask(platform, "chain", "/v1/models/chain:predict", V1) == (200, {"predictions": [30, 70]})
     assert ask(platform, "chain-predictor", "/v1/models/chain:predict", V1) == (200, {"predictions": [3, 7]})
     explained = ask(platform, "chain", "/v1/models/chain:explain", {"instances": [[5, 6]]})

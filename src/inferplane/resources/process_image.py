@@ -203,7 +203,7 @@ def _explainer(name: str, explainer: str, *images: str, extras: str = "") -> Jso
         name,
         images=[*images],
         entrypoint="inferplane.assembly.explainer:main",
-        args=[f"--explainer={explainer}"],
+        args=[f"--explainer={explainer}", "--model_dir=/mnt/models"],
         requirements=[f"inferplane[{explainer}{extras}]"],
         preload=["inferplane.assembly.explainer", f"inferplane.dataplane.explainers.{explainer}"],
         announcesReadiness=True,

@@ -68,7 +68,7 @@ class ShapExplainer(Model):
         self._names = tuple(options.feature_names) or (self._background.names if self._background else ())
         if self.method == "kernel" and self._background is None:
             raise ModelLoadError(
-                "Kernel SHAP needs rows to compare with",
+                f"found {_kind(local)} in {options.directory}, and Kernel SHAP needs rows to compare with",
                 fix=f"put {' or '.join(tables.NAMES)} beside the model, or name a file with --background",
             )
         log.info("explaining by SHAP method=%s", self.method)
@@ -137,9 +137,14 @@ def chosen(
         return "linear", lambda given: Values.of(linear.shap_values(given), linear.expected_value)
     if options.method in ("auto", "kernel"):
         return "kernel", None
-    kind = "no model" if local is None else type(local).__name__
     fix = "put the model's file there" if local is None else "use --method=kernel, or give it a background"
-    raise ModelLoadError(f"--method={options.method} does not fit: found {kind} in {options.directory}", fix=fix)
+    raise ModelLoadError(
+        f"--method={options.method} does not fit: found {_kind(local)} in {options.directory}", fix=fix
+    )
+
+
+def _kind(model: object | None) -> str:
+    return "no model" if model is None else type(model).__name__
 
 
 def sample(rows: NDArray[np.float64], most: int, seed: int) -> NDArray[np.float64]:

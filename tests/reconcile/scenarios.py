@@ -97,12 +97,31 @@ SCENARIOS = {
     "T4": "deletion",
     "T5": "more memory than there is; differs: without a limit of the service's own, that of the runtime counts",
     "T6": "a parent with a model of its own",
+    # 10.5: InferenceGraph
+    **{f"G{number}": "initial scale of the router" for number in range(1, 7)},
+    "G7": "Knative Service of the router, headers that are propagated",
+    "G8": "resources of the graph's own",
+    "G9": "affinity, tolerations and what else is said of pods",
+    "G10": "Standard mode: Deployment and Service; differs: a way in too",
+    "G11": "no Knative: the mode is rejected",
+    **{f"G{number}": "stop: false, true, edited either way, in both modes" for number in range(12, 20)},
+    "G20": "the router's pod in Standard mode",
+    "G21": "status; differs: Ready waits for the router, the way in and the services",
+    "G22": "a chain",
+    "G23": "an ensemble",
+    "G24": "conditions of a sequence, met and unmet",
+    "G25": "headers by patterns, invalid ones left out",
+    "G26": "a URL that is none; differs: refused before the first request",
+    "G27": "time limits",
+    "G28": "a splitter's draws",
     # 10.4: watches
     "W1": "pods wake the service of their label; differs: any change does, so that what they say is told",
     "W2": "runtimes wake their services; differs: also those that wait for one",
 }
 
 FILES = {
+    "graphs": "reconcile/test_conformance_graphs.py",
+    "graph endpoints": "unit/controlplane/serving/graphs/test_endpoints.py",
     **{
         name: f"unit/controlplane/serving/test_{name}.py"
         for name in ("selection", "merging", "images", "storage", "modelimages", "status", "render", "routes", "plan")
@@ -204,11 +223,18 @@ AREAS: dict[str, dict[str, str]] = {
         "loading after an error": "status::another_try_keeps_what_was_known",
         "copies": "status::a_failure_says_where_why_and_when_and_ready_pods_are_counted",
     },
+    "endpoint for graphs": {
+        "no path, v1, v2, PROTOCOL, custom, runtime's protocol": (
+            "graph endpoints::the_path_is_that_of_the_model_in_its_protocol"
+        ),
+        "not ready": "graph endpoints::a_service_that_cannot_be_asked_says_why",
+    },
     "HPA": {
         "bounds, cpu, scaleTarget, memory": "scaling::bounds_and_metric_come_from_the_component",
         "memory by value": "scaling::r5_memory_by_average_value",
         "memory without a target": "scaling::memory_without_a_target_is_no_metric",
         "several metrics": "scaling::several_metrics_and_a_behavior_are_passed_on",
+        "of graphs": "graphs::g10_g20_the_deployment_and_service_of_a_router",
         "external: deleted if ours": "scaling::another_class_removes_the_autoscaler",
         "external: kept if foreign": "scaling::an_autoscaler_of_somebody_else_is_left_alone",
         "another class": "scaling::the_object_of_the_class_before_is_removed_either_way",
@@ -315,9 +341,7 @@ AREAS: dict[str, dict[str, str]] = {
 
 WITHOUT = {
     "validation: 20": "cannot be reached: beside a model a framework is refused by 18, alone it becomes the model",
-    "endpoint for graphs": "InferenceGraph is not a kind of ours yet",
     "defaulting: ModelMesh": "the mode is refused by name",
-    "HPA: of graphs": "InferenceGraph is not a kind of ours yet",
     "pods: what is left alone, being idempotent": "nothing is injected into pods: the Deployment says it all",
     "pods: Istio's user from an injected sidecar": "is injected after us; the annotation works",
     "pods: metrics aggregation": "needs an image of KServe's in place of Knative's queue-proxy",

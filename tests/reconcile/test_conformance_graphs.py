@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from tests.reconcile.serving import graphs
 from tests.reconcile.serving.graphs import GRAPH, applied, conditions, container, graph, router_says, said, step
-from tests.reconcile.serving.knative_world import knative, shipped
+from tests.reconcile.serving.knative_world import knative, says, service, shipped
 from tests.reconcile.serving.world import config, serving
 
 from inferplane.client.kubernetes import kinds
@@ -278,3 +278,32 @@ async def test_an_object_of_somebody_elses_is_left_alone() -> None:
         reason, message = said(world)
         assert reason == "ReconcileFailed"
         assert message.startswith(f"Service {GRAPH} is there already and belongs to nobody")
+
+
+async def test_services_are_asked_at_their_addresses_and_their_state_is_the_graphs() -> None:
+    async with knative() as world:
+        await applied(world, graph(step("foo"), step("foo", data="$response")))
+        await world.applied(service())
+        assert said(world, "ServicesReady")[0] == "InferenceServiceNotReady"
+        await says(world)
+        url = "http://foo.default.svc.cluster.local/v1/models/foo:predict"
+        text = str(list_at(container(world), "args")[1])
+        steps = msgspec.json.decode(text)["nodes"]["root"]["steps"]
+        assert [(one["serviceName"], one["serviceUrl"]) for one in steps] == [("foo", url)] * 2
+        await router_says(world)
+        assert conditions(world)["Ready"] == "True"
+        await says(world, ready="False")
+        reason, message = said(world)
+        assert reason == "InferenceServiceNotReady"
+        assert message.startswith("InferenceService foo is not ready: ")
+        assert world.exists(kinds.KNATIVE_SERVICE, GRAPH)
+
+
+async def test_the_same_graph_is_the_same_text_whatever_the_order_it_came_in() -> None:
+    async with knative() as world:
+        steps: list[Json] = [{"name": "a", "weight": 1, **step()}]
+        await applied(world, graph() | {"spec": {"nodes": {"root": {"routerType": "Sequence", "steps": steps}}}})
+        before = world.peek(kinds.KNATIVE_SERVICE, GRAPH)
+        steps = [{**step(), "weight": 1, "name": "a"}]
+        await applied(world, graph() | {"spec": {"nodes": {"root": {"steps": steps, "routerType": "Sequence"}}}})
+        assert world.peek(kinds.KNATIVE_SERVICE, GRAPH)["spec"] == before["spec"]

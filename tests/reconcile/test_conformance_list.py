@@ -8,10 +8,10 @@ from tests.reconcile.scenarios import AREAS, FILES, SCENARIOS, WITHOUT
 
 TESTS = Path(__file__).parents[1]
 # How many rows each table of the reference has.
-ROWS = {"K": 44, "R": 43, "M": 10, "C": 7, "T": 6}
+ROWS = {"K": 44, "R": 43, "M": 10, "C": 7, "T": 6, "G": 28}
 _TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
-_RANGE = re.compile(r"([krmcwt])(\d+)_to_\1(\d+)")
-_NUMBER = re.compile(r"(?<=_)([krmcwt]\d+)(?=_)")
+_RANGE = re.compile(r"([krmcwtg])(\d+)_to_\1(\d+)")
+_NUMBER = re.compile(r"(?<=_)([krmcwtg]\d+)(?=_)")
 
 
 def defined_in(path: Path) -> list[str]:
@@ -33,7 +33,8 @@ def test_no_row_of_the_reference_is_left_out() -> None:
 
 
 def test_every_numbered_scenario_has_its_test() -> None:
-    modules = [*(TESTS / "reconcile").glob("test_conformance_*.py"), *(TESTS / "reconcile/serving").glob("test_*.py")]
+    places = ("reconcile/test_conformance_*.py", "reconcile/serving/test_*.py", "*/dataplane/graph/test_*.py")
+    modules = [file for place in (*places, "contract/graph/test_*.py") for file in TESTS.rglob(place)]
     tested = {number for module in modules for test in defined_in(module) for number in numbers(test)}
     assert sorted(SCENARIOS.keys() - tested) == []
 

@@ -9,12 +9,17 @@ import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from inferplane.assembly.router import routing
 from inferplane.dataplane.graph.forwarding import Propagation
 from inferplane.dataplane.graph.plan import read
+from inferplane.dataplane.server.tracing import Spans, tracer
 from inferplane.kernel.json import Json, JsonObject
 
+TRACE = f"00-{'1' * 32}-{'2' * 16}-01"
 BINARY = {"content-type": "application/octet-stream", "inference-header-content-length": "9"}
 
 
@@ -117,7 +122,7 @@ async def test_the_last_answer_is_handed_on_with_its_status() -> None:
 
 
 async def test_headers_go_on_by_pattern_and_the_trace_always(echo: Service) -> None:
-    sent = {"Authorization": "Bearer t", "X-Other": "1", "traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01"}
+    sent = {"Authorization": "Bearer t", "X-Other": "1", "traceparent": TRACE}
     async with graph(echo.step(), propagate=["^Auth", "*broken*"]) as one:
         await one.post(headers=sent | {"x-request-id": "r-7"})
     [(_, headers, _)] = echo.asked
@@ -125,6 +130,24 @@ async def test_headers_go_on_by_pattern_and_the_trace_always(echo: Service) -> N
     assert headers["traceparent"] == sent["traceparent"]
     assert headers["x-request-id"] == "r-7"
     assert "x-other" not in headers
+
+
+async def test_a_trace_goes_on_through_the_routers_own_span(echo: Service) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    parsed = read(msgspec.json.encode({"nodes": {"root": {"routerType": "Sequence", "steps": [echo.step()]}}}).decode())
+    async with (
+        routing(parsed, Propagation(), "127.0.0.1", 0, Spans(tracer(provider, "1"))) as server,
+        aiohttp.ClientSession() as client,
+        client.post(f"http://127.0.0.1:{server.port}/", data=b"{}", headers={"traceparent": TRACE}),
+    ):
+        pass
+    [span] = exporter.get_finished_spans()
+    _, trace, parent, _ = echo.asked[0][1]["traceparent"].split("-")
+    assert span.context is not None
+    assert (trace, int(parent, 16)) == ("1" * 32, span.context.span_id)
+    provider.shutdown()
 
 
 async def test_binary_tensors_pass_through_byte_by_byte(echo: Service) -> None:

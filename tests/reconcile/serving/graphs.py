@@ -6,7 +6,6 @@ from inferplane.client.kubernetes import kinds
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
 
 GRAPH = "chain"
-ADDRESS = "http://foo.default.svc.cluster.local"
 
 
 def step(service: str = "", **fields: Json) -> JsonObject:
@@ -47,22 +46,6 @@ def said(world: World, type: str = "Ready") -> tuple[str, str]:
     """Reason and message of a condition."""
     found = [one for one in list_at(status(world), "conditions") if isinstance(one, dict) and one["type"] == type]
     return text_at(found[0], "reason"), text_at(found[0], "message")
-
-
-def service(
-    name: str = "foo", predictor: JsonObject | None = None, *, ready: str = "True", **parts: Json
-) -> JsonObject:
-    """An InferenceService with an address."""
-    model: JsonObject = predictor or {"sklearn": {"storageUri": "s3://b/m"}}
-    why: JsonObject = {} if ready == "True" else {"reason": "RevisionFailed", "message": "it broke"}
-    return {
-        "metadata": {"name": name},
-        "spec": {"predictor": model, **parts},
-        "status": {
-            "address": {"url": f"http://{name}.default.svc.cluster.local"},
-            "conditions": [{"type": "Ready", "status": ready, **why}],
-        },
-    }
 
 
 def template(world: World) -> JsonObject:

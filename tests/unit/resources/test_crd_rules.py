@@ -17,7 +17,7 @@ def schema(kind: str) -> JsonObject:
     return object_at(version, "schema", "openAPIV3Schema")
 
 
-RULES = {kind: Rules.of(schema(kind)) for kind in ("InferenceService", "ServingRuntime")}
+RULES = {kind: Rules.of(schema(kind)) for kind in ("InferenceService", "InferenceGraph", "ServingRuntime")}
 
 
 def violations(kind: str, spec: JsonObject, old: JsonObject | None = None, name: str = "iris") -> list[str]:
@@ -116,6 +116,32 @@ def test_the_predictors_name_changes_only_with_its_model() -> None:
     ]
     assert violations("InferenceService", named, old=other) == []
     assert violations("InferenceService", predictor({"sklearn": {}}, name="b"), old=predictor({"sklearn": {}})) == []
+
+
+A_STEP: JsonObject = {"serviceName": "a"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        ({"root": {"routerType": "Sequence", "steps": [A_STEP]}}, []),
+        ({"root": {"routerType": "Splitter", "steps": [A_STEP | {"weight": 100}]}}, []),
+        (
+            {"start": {"routerType": "Sequence", "steps": [A_STEP]}},
+            ["spec.nodes: no node is named root, which takes the requests"],
+        ),
+        (
+            {"root": {"routerType": "Sequence", "steps": [A_STEP, {"nodeName": ""}]}},
+            ["spec.nodes[root].steps[1]: exactly one of nodeName, serviceName and serviceUrl is needed"],
+        ),
+        (
+            {"root": {"routerType": "Splitter", "steps": [A_STEP]}},
+            ["spec.nodes[root]: every step of a Splitter needs a weight"],
+        ),
+    ],
+)
+def test_a_graphs_nodes_and_steps_are_held_to_rules(nodes: JsonObject, words: list[str]) -> None:
+    assert violations("InferenceGraph", {"nodes": nodes}) == words
 
 
 def test_a_runtimes_workers_cannot_be_removed() -> None:

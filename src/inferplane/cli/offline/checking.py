@@ -18,11 +18,13 @@ from inferplane.cli.offline.world import (
     service_of,
     world_of,
 )
+from inferplane.client.kubernetes.kinds import INFERENCE_GRAPH
 from inferplane.controlplane.serving.plan import NOT_SUPPORTED_YET, Blocked, Plan
 from inferplane.kernel.json import object_at
 from inferplane.resources.core import ConfigMap
-from inferplane.resources.serving import runtime_validation, validation
+from inferplane.resources.serving import graph_validation, runtime_validation, validation
 from inferplane.resources.serving.config import ConfigError, parse
+from inferplane.resources.serving.inferencegraph import InferenceGraphSpec
 from inferplane.resources.serving.inferenceservice import FRAMEWORKS, FailureReason
 
 _FIELDS = {
@@ -60,6 +62,10 @@ def _rules(manifest: Manifest, world: World, namespace: str) -> Iterator[Finding
     try:
         if is_service(manifest):
             yield from _service(manifest, world, namespace)
+        elif manifest.kind == INFERENCE_GRAPH.kind:
+            spec = msgspec.convert(object_at(manifest.body, "spec"), InferenceGraphSpec)
+            for words in graph_validation.problems(manifest.name, spec):
+                yield _worded(manifest, words)
         elif is_runtime(manifest):
             runtime = runtime_of(manifest, namespace)
             gpus = world.config.multi_node.custom_gpu_resource_type_list

@@ -18,7 +18,7 @@ from inferplane.resources.knative.crds import knative_crds
 from inferplane.resources.schemas import Schema
 
 _CRD = "CustomResourceDefinition"
-_HAVE_WORDS = ("InferenceService", "ServingRuntime", "ClusterServingRuntime")
+_HAVE_WORDS = ("InferenceService", "InferenceGraph", "ServingRuntime", "ClusterServingRuntime")
 
 
 class Kinds:

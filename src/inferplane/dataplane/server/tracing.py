@@ -57,7 +57,8 @@ class Spans:
     def began(self, request: Incoming) -> None:
         """A request is about to be answered; its headers get the context of its span."""
         route = self._route(request.target)
-        if route.path in _UNTRACED:
+        # A POST to the root is a request to a graph.
+        if route.path in _UNTRACED and not (route.path == "/" and request.method == b"POST"):
             return
         caller = {name.decode(): value.decode("latin-1") for name, value in request.headers if name in _CONTEXT}
         name, attributes = _http_attributes(request, route, self.scheme)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from inferplane.controlplane.serving import names
+from inferplane.controlplane.serving.multimodel import is_multi_model
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
 from inferplane.resources.meta import ConditionStatus, condition
@@ -20,7 +21,6 @@ from inferplane.resources.serving.runtime import ServingRuntime
 
 _PROTOCOL = "PROTOCOL"
 _MODEL_NAME_FLAG, _MODEL_NAME_VARIABLE = "--model_name", "MLSERVER_MODEL_NAME"
-_MULTI_MODEL = "MULTI_MODEL_SERVER"
 _PROTOCOLS = ("v1", "v2")
 
 
@@ -68,7 +68,7 @@ def _path(isvc: InferenceService, runtimes: Sequence[ServingRuntime]) -> str:
     if spec.transformer is not None:
         return _of_protocol(_variable(transformer, _PROTOCOL) or "v1", _model_name(isvc, transformer))
     model = spec.predictor.model
-    if _is_multi_model(isvc, model):
+    if is_multi_model(spec.predictor, object_at(isvc.spec, names.PREDICTOR)):
         return ""
     protocol = _protocol(name, model, runtimes) if model is not None else "v1"
     return _of_protocol(protocol, _model_name(isvc, transformer))
@@ -90,14 +90,6 @@ def _protocol(name: str, model: ModelSpec, runtimes: Sequence[ServingRuntime]) -
         words = ", ".join(spoken) or "nothing"
         raise NoEndpoint(f"InferenceService {name}: its runtime {model.runtime} speaks {words}, a graph v1 and v2")
     return protocol
-
-
-def _is_multi_model(isvc: InferenceService, model: ModelSpec | None) -> bool:
-    predictor = object_at(isvc.spec, names.PREDICTOR)
-    if model is None:
-        return _variable(_first_container(predictor), _MULTI_MODEL).lower() == "true"
-    has_storage = model.storage_uri or model.storage is not None or predictor.get("storageUris")
-    return model.model_format.name != "huggingface" and not has_storage
 
 
 def _model_name(isvc: InferenceService, transformer: JsonObject) -> str:

@@ -38,6 +38,7 @@ from bench.servers import free_ports
 
 KIND = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
 STOP = "serving.kserve.io/stop"
+MODE = "serving.kserve.io/deploymentMode"
 MARK = "soak/mark"
 VICTIMS = ("control-plane", "node", "envoy", "pod", "keeper", "supervisor")
 PATIENCE = 120.0
@@ -123,7 +124,7 @@ class Client:
 
 
 def service(name: str, model: str, mark: str, running: bool) -> dict[str, object]:
-    annotations = {MARK: mark} | ({} if running else {STOP: "true"})
+    annotations = {MARK: mark, MODE: "Standard"} | ({} if running else {STOP: "true"})
     predictor = {"minReplicas": 1, "model": {"modelFormat": {"name": "sklearn"}, "storageUri": model}}
     return {
         "apiVersion": "serving.kserve.io/v1beta1",

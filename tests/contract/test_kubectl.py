@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -17,6 +16,9 @@ pytestmark = [
     pytest.mark.kubectl,
     pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on the PATH: install it to run these"),
 ]
+
+
+STANDARD = "standard-iris"
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +33,18 @@ def iris(platform: Whole) -> Whole:
     """The example, applied and waited for with kubectl."""
     said = platform.kubectl("apply", "-f", EXAMPLE / "isvc.yaml")
     assert "inferenceservice.serving.kserve.io/sklearn-iris created" in said
-    waited = platform.kubectl("wait", "--for=condition=Ready", "isvc/sklearn-iris", "--timeout=20s")
+    waited = platform.kubectl("wait", "--for=condition=Ready", "isvc/sklearn-iris", "--timeout=50s")
     assert waited == "inferenceservice.serving.kserve.io/sklearn-iris condition met\n"
+    return platform
+
+
+@pytest.fixture(scope="module")
+def standard(platform: Whole) -> Whole:
+    """The same in Standard mode, where its Deployment is the user's to scale and to restart."""
+    service = (EXAMPLE / "isvc.yaml").read_text()
+    marked = f"name: {STANDARD}\n  annotations:\n    serving.kserve.io/deploymentMode: Standard"
+    platform.kubectl("apply", "-f", "-", stdin=service.replace("name: sklearn-iris", marked))
+    platform.kubectl("wait", "--for=condition=Ready", f"isvc/{STANDARD}", "--timeout=50s")
     return platform
 
 
@@ -50,7 +62,8 @@ def test_get_prints_the_columns_that_kserve_prints(iris: Whole) -> None:
         "NAME", "URL", "READY", "PREV", "LATEST", "PREVROLLEDOUTREVISION", "LATESTREADYREVISION", "AGE",
     ]  # fmt: skip
     assert shown["READY"] == "True"
-    assert re.fullmatch(r"http://sklearn-iris-default\.localhost:\d+", shown["URL"])
+    assert re.fullmatch(r"http://sklearn-iris\.default\.localhost:\d+", shown["URL"])
+    assert (shown["LATEST"], shown["LATESTREADYREVISION"]) == ("100", "sklearn-iris-predictor-00001")
 
 
 def test_the_url_of_the_status_answers(iris: Whole) -> None:
@@ -71,10 +84,18 @@ def test_the_path_of_the_service_answers_without_its_host(iris: Whole) -> None:
 
 def test_children_are_listed_in_one_go(iris: Whole) -> None:
     shown = iris.kubectl("get", "pods,deploy,rs,svc,endpointslices,httproute")
-    assert "deployment.apps/sklearn-iris-predictor   1/1     1            1" in shown
+    assert re.search(r"^deployment.apps/sklearn-iris-predictor-00001-deployment +1/1 +1 +1", shown, re.MULTILINE)
     for kind in ("pod", "replicaset.apps", "service", "endpointslice.discovery.k8s.io"):
-        assert f"{kind}/sklearn-iris-predictor" in shown
+        assert f"{kind}/sklearn-iris-predictor-00001" in shown
     assert "httproute.gateway.networking.k8s.io/sklearn-iris " in shown
+
+
+def test_children_in_standard_mode_are_listed_in_one_go(standard: Whole) -> None:
+    shown = standard.kubectl("get", "pods,deploy,rs,svc,endpointslices,httproute")
+    assert re.search(rf"^deployment.apps/{STANDARD}-predictor +1/1 +1 +1", shown, re.MULTILINE)
+    for kind in ("pod", "replicaset.apps", "service", "endpointslice.discovery.k8s.io"):
+        assert f"{kind}/{STANDARD}-predictor" in shown
+    assert f"httproute.gateway.networking.k8s.io/{STANDARD} " in shown
 
 
 def test_describe_tells_conditions_and_events(iris: Whole) -> None:
@@ -88,9 +109,10 @@ def test_describe_tells_conditions_and_events(iris: Whole) -> None:
 
 
 def test_logs_are_those_of_the_model_server(iris: Whole) -> None:
-    said = iris.kubectl("logs", "deploy/sklearn-iris-predictor")
+    deployment = "deploy/sklearn-iris-predictor-00001-deployment"
+    said = iris.kubectl("logs", deployment)
     assert "sklearn-iris" in said
-    assert len(iris.kubectl("logs", "deploy/sklearn-iris-predictor", "--tail=1").splitlines()) == 1
+    assert len(iris.kubectl("logs", deployment, "--tail=1").splitlines()) == 1
 
 
 def test_explain_knows_the_fields_of_ours_and_of_kubernetes(iris: Whole) -> None:
@@ -111,31 +133,33 @@ def test_an_unknown_field_is_refused_with_its_path(platform: Whole) -> None:
     assert 'unknown field "spec.predictor.model.modelFormt"' in done.stderr
 
 
-def test_scaling_the_deployment_scales_the_processes(iris: Whole) -> None:
-    iris.kubectl("scale", "deploy/sklearn-iris-predictor", "--replicas=2")
-    iris.kubectl("rollout", "status", "deploy/sklearn-iris-predictor", "--timeout=20s")
-    assert row(iris.kubectl("get", "deploy"))["READY"] == "2/2"
-    iris.kubectl("scale", "deploy/sklearn-iris-predictor", "--replicas=1")
-    eventually(lambda: row(iris.kubectl("get", "deploy"))["READY"] == "1/1", within=20)
+def test_scaling_the_deployment_scales_the_processes(standard: Whole) -> None:
+    deployment = f"deploy/{STANDARD}-predictor"
+    standard.kubectl("scale", deployment, "--replicas=2")
+    standard.kubectl("rollout", "status", deployment, "--timeout=50s")
+    assert row(standard.kubectl("get", deployment))["READY"] == "2/2"
+    standard.kubectl("scale", deployment, "--replicas=1")
+    eventually(lambda: row(standard.kubectl("get", deployment))["READY"] == "1/1", within=60)
 
 
-def test_a_restart_rolls_over_without_a_gap(iris: Whole) -> None:
-    iris.kubectl("rollout", "restart", "deploy/sklearn-iris-predictor")
-    said = iris.kubectl("rollout", "status", "deploy/sklearn-iris-predictor", "--timeout=20s")
+def test_a_restart_rolls_over_without_a_gap(standard: Whole) -> None:
+    deployment = f"deploy/{STANDARD}-predictor"
+    standard.kubectl("rollout", "restart", deployment)
+    said = standard.kubectl("rollout", "status", deployment, "--timeout=50s")
     assert "successfully rolled out" in said
-    assert "2 " in iris.kubectl("rollout", "history", "deploy/sklearn-iris-predictor")
+    assert "2 " in standard.kubectl("rollout", "history", deployment)
 
 
-def test_delete_leaves_no_process_and_no_route(iris: Whole, tmp_path: Path) -> None:
+def test_delete_leaves_no_process_and_no_route(iris: Whole, standard: Whole) -> None:
     addresses = iris.kubectl("get", "pods", "-o", "jsonpath={.items[*].status.podIP}").split()
     assert addresses
-    said = iris.kubectl("delete", "isvc", "sklearn-iris")
+    said = iris.kubectl("delete", "isvc", "sklearn-iris", STANDARD)
     assert said.startswith('inferenceservice.serving.kserve.io "sklearn-iris" deleted')
 
     def nothing_is_left() -> bool:
-        left = iris.kubectl("get", "deploy,rs,pods,svc,endpointslices,httproutes", "-o", "name")
+        left = iris.kubectl("get", "ksvc,rev,deploy,rs,pods,svc,endpointslices,httproutes", "-o", "name")
         return not left.replace("service/kubernetes\n", "").strip()
 
-    eventually(nothing_is_left, within=35)
+    eventually(nothing_is_left, within=60)
     listening = {one.laddr.ip for one in psutil.net_connections(kind="tcp") if one.laddr and one.status == "LISTEN"}
     assert not listening & set(addresses)

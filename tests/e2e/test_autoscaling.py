@@ -28,7 +28,7 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 SERVICE = """\
 apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
-metadata: {name: iris}
+metadata: {name: iris, annotations: {serving.kserve.io/deploymentMode: Standard}}
 spec:
   predictor:
     minReplicas: 1

@@ -54,7 +54,7 @@ def ask(platform: Whole, name: str, path: str, body: object) -> object:
     request = urllib.request.Request(
         platform.gateway + path,
         json.dumps(body).encode(),
-        {"Host": f"{name}-default.localhost", "Content-Type": "application/json"},
+        {"Host": f"{name}.default.localhost", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)

@@ -30,7 +30,7 @@ SETOSA: JsonObject = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
 
 def call(platform: Whole, name: str, path: str, body: JsonObject | None = None) -> JsonObject:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(platform.gateway + path, data, {"Host": f"{name}-default.localhost"})
+    request = urllib.request.Request(platform.gateway + path, data, {"Host": f"{name}.default.localhost"})
     with urllib.request.urlopen(request, timeout=30) as answer:
         found = json.load(answer)
     assert isinstance(found, dict)

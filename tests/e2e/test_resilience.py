@@ -18,7 +18,7 @@ from tests.e2e.whole import EXAMPLE, INFERPLANE, Whole, eventually, whole_platfo
 
 pytestmark = pytest.mark.e2e
 
-HOST = "sklearn-iris-default.localhost"
+HOST = "sklearn-iris.default.localhost"
 PATH = "/v1/models/sklearn-iris:predict"
 BODY = b'{"instances":[[6.8,2.8,4.8,1.4]]}'
 CONNECTIONS = 16

@@ -49,7 +49,7 @@ class Service:
 
     def ask(self, name: str) -> tuple[int, str]:
         url = f"{self.platform.gateway}/v1/models/{name}:predict"
-        request = urllib.request.Request(url, BODY, {"host": "many-default.localhost"})
+        request = urllib.request.Request(url, BODY, {"host": "many.default.localhost"})
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()

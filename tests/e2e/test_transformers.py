@@ -93,7 +93,7 @@ def isvc(name: str, spec: dict[str, object]) -> dict[str, object]:
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
-        "metadata": {"name": name},
+        "metadata": {"name": name, "annotations": {"serving.kserve.io/deploymentMode": "Standard"}},
         "spec": spec,
     }
 

@@ -180,7 +180,7 @@ def test_what_the_readme_has_you_type_in_another_terminal(platform: Whole, iris:
 @pytest.mark.e2e
 def test_the_everyday_client_does_what_its_manual_shows(platform: Whole, iris: None) -> None:
     first = next(block for block in blocks(REPOSITORY / "docs" / "clients.md") if block.language == "python")
-    # `iris-default.localhost` and the model's name are those of the page.
+    # `iris.default.localhost` and the model's name are those of the page.
     script = first.text.replace("http://localhost:8080", platform.gateway)
     platform.run(sys.executable, "-c", script)
 

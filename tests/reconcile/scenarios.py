@@ -147,7 +147,8 @@ FILES = {
     "basic": "reconcile/serving/test_standard_mode.py",
     "nodes": "reconcile/test_conformance_nodes.py",
     "canaries": "reconcile/test_conformance_canaries.py",
-    "knative_rows": "reconcile/test_conformance_knative.py",
+    "knative_canaries": "reconcile/test_conformance_knative_canaries.py",
+    "knative_fails": "reconcile/test_conformance_knative_failures.py",
 }
 """Module of tests, by the word that `AREAS` has for it."""
 
@@ -217,7 +218,7 @@ AREAS: dict[str, dict[str, str]] = {
     },
     "status of the model": {
         "no pods": "status::without_pods_the_model_is_pending_and_with_ready_it_is_loaded",
-        "no pods, failed revision": "knative_rows::a_revision_that_failed_without_pods_is_a_model_that_did_not_load",
+        "no pods, failed revision": "knative_fails::a_revision_that_failed_without_pods_is_a_model_that_did_not_load",
         "states of the containers, others ignored": "status::the_newest_pod_tells_the_state_of_the_model",
         "exit code": "status::a_failure_says_where_why_and_when_and_ready_pods_are_counted",
         "loading after an error": "status::another_try_keeps_what_was_known",
@@ -262,7 +263,7 @@ AREAS: dict[str, dict[str, str]] = {
     },
     "Knative Service": {
         "targets": "traffic::the_latest_revision_gets_its_share_and_the_one_before_the_rest",
-        "tag latest": "knative_rows::the_latest_revision_has_a_tag_when_asked_for",
+        "tag latest": "knative_canaries::the_latest_revision_has_a_tag_when_asked_for",
         "no-op": "knative::at_rest_nothing_is_written",
     },
     "Ingress, VirtualService, HTTPRoute": {

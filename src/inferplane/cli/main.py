@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "delete": ("delete", "Delete objects by name or by file."),
     "logs": ("logs", "Print what a service's processes write."),
     "predict": ("predict", "Send a request to a service, through the gateway."),
+    "rollout": ("rollout", "Show the revisions of a service with their shares of the requests, or change them."),
     "top": ("top", "Show what each service does: requests, latency, CPU, memory."),
     "bench": ("bench", "Load-test a service or an endpoint."),
     "autoscaler": ("autoscaler", "Replay recorded load, or simulate what a service would do under a load."),

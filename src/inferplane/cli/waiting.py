@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from inferplane.assembly.record import Platform
-from inferplane.cli.rollout import Settled, graph_settled, is_hopeless, is_ready, is_rolled_out, stages
+from inferplane.cli.progress import Settled, graph_settled, is_hopeless, is_ready, is_rolled_out, stages
 from inferplane.cli.terminal import Step
 from inferplane.cli.why.collect import SERVICE_LABEL, collect
 from inferplane.cli.why.decide import Explanation, decide

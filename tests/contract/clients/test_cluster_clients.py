@@ -69,7 +69,7 @@ def test_kserve_client_creates_waits_for_patches_and_deletes_a_service(
     client_python: Path, platform: Whole, model: str
 ) -> None:
     found = conversation(client_python, platform, "kserve", model)
-    assert str(found.pop("url")).startswith("http://from-kserve-default.localhost:")
+    assert str(found.pop("url")).startswith("http://from-kserve.default.localhost:")
     assert found == {"created": "from-kserve", "ready": True, "timeout": 77, "left": []}
 
 

@@ -128,3 +128,39 @@ def canary(percent: int | None) -> JsonObject:
     body = service({"tensorflow": {"storageUri": "s3://test/mnist/export/v2", "runtimeVersion": "1.14.0"}})
     predictor = object_at(body, "spec", "predictor")
     return body | {"spec": {"predictor": predictor | ({} if percent is None else {"canaryTrafficPercent": percent})}}
+
+
+VIRTUAL: JsonObject = {
+    "gateways": [LOCAL, MESH, OUTSIDE],
+    "hosts": ["foo.default.svc.cluster.local", "foo.default.example.com"],
+    "http": [
+        {
+            "match": [
+                {
+                    "authority": {"regex": r"^foo\.default\.svc\.cluster\.local(?::\d{1,5})?$"},
+                    "gateways": [LOCAL, MESH],
+                },
+                {"authority": {"regex": r"^foo\.default\.example\.com(?::\d{1,5})?$"}, "gateways": [OUTSIDE]},
+            ],
+            "route": [
+                {
+                    "destination": {
+                        "host": "knative-local-gateway.istio-system.svc.cluster.local",
+                        "port": {"number": 80},
+                    },
+                    "weight": 100,
+                }
+            ],
+            "headers": {
+                "request": {
+                    "set": {
+                        "Host": "foo-predictor.default.svc.cluster.local",
+                        "KServe-Isvc-Name": "foo",
+                        "KServe-Isvc-Namespace": "default",
+                    }
+                }
+            },
+        }
+    ],
+}
+"""The VirtualService of a predictor alone."""

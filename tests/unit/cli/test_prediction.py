@@ -30,10 +30,10 @@ def test_the_protocols_have_their_paths() -> None:
 
 
 def test_a_request_goes_to_the_gateway_with_the_service_s_host() -> None:
-    to = target("http://iris-default.localhost", "/v1/models/iris:predict", "http://localhost:8081")
-    assert to.url == "http://iris-default.localhost:8081/v1/models/iris:predict"
+    to = target("http://iris.default.localhost", "/v1/models/iris:predict", "http://localhost:8081")
+    assert to.url == "http://iris.default.localhost:8081/v1/models/iris:predict"
     assert to.connect_to == "http://localhost:8081/v1/models/iris:predict"
-    assert to.host == "iris-default.localhost:8081"
+    assert to.host == "iris.default.localhost:8081"
 
 
 def test_the_gateway_s_port_wins_over_the_configured_one() -> None:
@@ -85,9 +85,9 @@ async def test_a_request_carries_the_service_s_host_through_the_gateway() -> Non
     app = web.Application()
     app.router.add_post("/v1/models/iris:predict", echo)
     async with TestServer(app) as gateway, http() as client:
-        to = target("http://iris-default.localhost", "/v1/models/iris:predict", f"http://127.0.0.1:{gateway.port}")
+        to = target("http://iris.default.localhost", "/v1/models/iris:predict", f"http://127.0.0.1:{gateway.port}")
         answer = await send(client, to, b'{"a": 1}')
-        host = f"iris-default.localhost:{gateway.port}"
+        host = f"iris.default.localhost:{gateway.port}"
     assert answer.status == 201
     assert msgspec.json.decode(answer.body) == {"host": host, "body": {"a": 1}}
 

@@ -11,7 +11,7 @@ from inferplane.controlplane.serving.plan import Runtimes
 from inferplane.kernel.json import JsonObject, object_at
 from inferplane.resources.core import ConfigMap, Secret, ServiceAccount
 from inferplane.resources.serving.config import CONFIG_NAME, CONFIG_NAMESPACE, Config, parse
-from inferplane.resources.serving.defaults import cluster_serving_runtimes
+from inferplane.resources.serving.defaults import SHIPPED, cluster_serving_runtimes
 from inferplane.resources.serving.inferenceservice import InferenceService
 from inferplane.resources.serving.runtime import ServingRuntime
 from inferplane.resources.serving.storagecontainer import ClusterStorageContainer, default_storage_container
@@ -57,7 +57,7 @@ def world_of(manifests: Iterable[Manifest], namespace: str) -> World:
     A runtime of a file takes the place of the default one of its name.
     """
     given = list(manifests)
-    config = next((parse(msgspec.convert(one.body, ConfigMap).data) for one in given if is_config(one)), Config())
+    config = next((parse(msgspec.convert(one.body, ConfigMap).data) for one in given if is_config(one)), SHIPPED)
     defaults = [msgspec.convert(one, ServingRuntime) for one in cluster_serving_runtimes()]
     runtimes = [*defaults, *(runtime_of(one, namespace) for one in given if is_runtime(one))]
     fetchers = [default_storage_container(), *(one.body for one in given if _is(one, GROUP, STORAGE_CONTAINER))]

@@ -23,6 +23,7 @@ from inferplane.client.kubernetes.api import Api, ApiError, Resource
 from inferplane.resources.apps import Deployment
 from inferplane.resources.autoscaling import PodMetrics
 from inferplane.resources.core import Pod
+from inferplane.resources.knative.words import REVISION
 from inferplane.resources.meta import ObjectMeta, View
 from inferplane.resources.schemas.quantities import amount
 
@@ -127,13 +128,17 @@ def _use(metrics: Iterable[PodMetrics]) -> dict[Name, Use]:
 
 
 def _traffic(counters: str, deployments: Iterable[Deployment]) -> dict[Name, Traffic]:
-    """Of each component: the clusters of its Services, which are named as its Deployments."""
-    names = {(one.metadata.namespace, one.metadata.name): _name(one.metadata) for one in deployments}
+    """Of each component: the clusters of its Services, which are named as its Deployments, or as its revisions."""
+    names = {(one.metadata.namespace, _service(one.metadata)): _name(one.metadata) for one in deployments}
     found: dict[Name, Traffic] = defaultdict(Traffic)
     for place, traffic in gateway_traffic(counters).items():
         if place in names:
             found[names[place]] += traffic
     return found
+
+
+def _service(deployment: ObjectMeta) -> str:
+    return deployment.labels.get(REVISION, deployment.name)
 
 
 def gateway_traffic(text: str) -> dict[tuple[str, str], Traffic]:

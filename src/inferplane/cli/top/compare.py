@@ -38,37 +38,41 @@ def rows(before: Sample, after: Sample) -> list[Row]:
 
 def _row(name: Name, before: Sample, after: Sample) -> Row:
     replicas, use = after.services[name], after.use.get(name)
-    traffic, past = _traffic(name, after), _traffic(name, before)
+    ways = _ways(name, before, after)
+    rates = [_rate(past, now, after.at - before.at) for past, now in ways]
     latency = _latency(name, before, after)
     return Row(
         name,
         replicas.wanted,
         replicas.ready,
-        rate=_rate(past, traffic, after.at - before.at),
+        rate=max((one for one in rates if one is not None), default=None),
         mean=latency.mean,
         p50=quantile(latency, 0.5),
         p99=quantile(latency, 0.99),
-        active=None if traffic is None else round(traffic.active),
+        active=max((round(now.active) for _, now in ways), default=None),
         cpu=use.cpu if use else None,
         memory=use.memory if use else None,
     )
 
 
-def _traffic(name: Name, sample: Sample) -> Traffic | None:
-    """The gateway's count, which is the same for every runtime; else what the servers themselves say."""
-    counted = sample.gateway.get(name)
-    if counted is not None:
-        return counted
-    servers = sample.served.get(name)
-    return sum((one.traffic for one in servers.values()), Traffic()) if servers else None
+def _ways(name: Name, before: Sample, after: Sample) -> list[tuple[Traffic, Traffic]]:
+    """How much was counted by then and by now: at the gateway, and by the servers themselves.
+
+    Neither sees all: requests reach a server past the gateway's cluster of it (by the activator), and a gateway counts
+    what no server has answered. What saw more is nearer to the truth.
+    """
+    gateway = [(before.gateway.get(name, Traffic()), after.gateway[name])] if name in after.gateway else []
+    servers = [(_served(name, before), _served(name, after))] if after.served.get(name) else []
+    return gateway + servers
 
 
-def _rate(before: Traffic | None, after: Traffic | None, seconds: float) -> float | None:
-    if after is None or seconds <= 0:
-        return None
-    past = before.total if before is not None else 0.0
+def _served(name: Name, sample: Sample) -> Traffic:
+    return sum((one.traffic for one in sample.served.get(name, {}).values()), Traffic())
+
+
+def _rate(before: Traffic, after: Traffic, seconds: float) -> float | None:
     # A replica that ended takes its count along, a gateway that was restarted begins anew.
-    return max(0.0, after.total - past) / seconds
+    return max(0.0, after.total - before.total) / seconds if seconds > 0 else None
 
 
 def _latency(name: Name, before: Sample, after: Sample) -> Histogram:

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from inferplane.cli.why.causes import Cause, Kind
 from inferplane.cli.why.facts import Facts, Node, Service
-from inferplane.cli.why.pod_causes import pod_causes
+from inferplane.cli.why.pod_causes import last_failure, pod_causes
 from inferplane.cli.why.reasons import meaning
 from inferplane.cli.why.route_causes import route_cause
 from inferplane.cli.why.scaling_causes import scaling_causes, scaling_notes
@@ -20,6 +20,7 @@ from inferplane.resources.meta import Condition, ConditionStatus, condition
 
 REPEATED = 40
 STOP_ANNOTATION = "serving.kserve.io/stop"
+KNATIVE = "Knative"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,9 @@ def _without_pods(facts: Facts, service: Service) -> list[Cause]:
     if refused:
         return refused
     if not facts.pods and not _sleeps(service):
-        if service.status.deployment_mode == "Knative" and (told := _failed(service)):
+        if (gone := last_failure(facts)) is not None:
+            return [gone]
+        if service.status.deployment_mode == KNATIVE and (told := _failed(service)):
             return told
         waits_for = "its pods" if facts.deployments else _first_child(service)
         age = ago(service.metadata.creation_timestamp, facts.now)
@@ -158,7 +161,7 @@ def _without_pods(facts: Facts, service: Service) -> list[Cause]:
 
 
 def _first_child(service: Service) -> str:
-    if service.status.deployment_mode == "Knative":
+    if service.status.deployment_mode == KNATIVE:
         return "Knative to make its revision"
     return "the controller to choose a runtime and make its Deployment"
 
@@ -167,7 +170,7 @@ def _sleeps(service: Service) -> bool:
     """In Knative mode a predictor can be ready without a pod."""
     predictor = condition(service.status.conditions, "PredictorReady")
     ready = predictor is not None and predictor.status is ConditionStatus.TRUE
-    return service.status.deployment_mode == "Knative" and ready
+    return service.status.deployment_mode == KNATIVE and ready
 
 
 def _failed(service: Service) -> list[Cause]:
@@ -205,11 +208,24 @@ def _headline(facts: Facts, service: Service, causes: tuple[Cause, ...]) -> str:
 
 
 def _fine(facts: Facts, service: Service) -> str:
-    replicas = sum(one.status.ready_replicas for one in facts.deployments)
     status = service.status
     runtime = status.serving_runtime_name or status.cluster_serving_runtime_name
-    parts = [plural(replicas, "replica"), f"runtime {runtime}" if runtime else "", status.url or ""]
+    parts = [_replicas(facts, service), f"runtime {runtime}" if runtime else "", _shares(service), status.url or ""]
     return f"inferenceservice/{facts.name} is ready: {', '.join(part for part in parts if part)}."
+
+
+def _replicas(facts: Facts, service: Service) -> str:
+    count = sum(one.status.ready_replicas for one in facts.deployments)
+    asleep = count == 0 and service.status.deployment_mode == KNATIVE
+    return "asleep (0 replicas: the next request starts one)" if asleep else plural(count, "replica")
+
+
+def _shares(service: Service) -> str:
+    """`revision iris-predictor-00002 takes 100 %`, or each one's share while there is a canary."""
+    predictor = service.status.components.get("predictor")
+    traffic = [one for one in predictor.traffic if one.percent] if predictor else []
+    shares = ", ".join(f"{one.revision_name} takes {one.percent} %" for one in traffic)
+    return f"{'revision' if len(traffic) == 1 else 'revisions'} {shares}" if traffic else ""
 
 
 def _next(facts: Facts, causes: tuple[Cause, ...]) -> str:

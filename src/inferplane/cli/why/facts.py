@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from inferplane.resources.autoscaling import HorizontalPodAutoscaler
+from inferplane.resources.knative import TrafficTarget
 from inferplane.resources.meta import Condition, ObjectMeta, View
 
 
@@ -51,9 +52,16 @@ class ModelStatus(View, frozen=True, kw_only=True):
     last_failure_info: FailureInfo | None = None
 
 
+class Component(View, frozen=True, kw_only=True):
+    """`traffic`: which revision has which share (Knative mode)."""
+
+    traffic: tuple[TrafficTarget, ...] = ()
+
+
 class ServiceStatus(View, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...] = ()
     url: str | None = None
+    components: dict[str, Component] = {}
     model_status: ModelStatus = ModelStatus()
     observed_generation: int = 0
     serving_runtime_name: str | None = None

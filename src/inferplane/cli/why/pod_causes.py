@@ -32,6 +32,16 @@ def pod_causes(facts: Facts) -> list[Cause]:
     return causes
 
 
+def last_failure(facts: Facts) -> Cause | None:
+    """What was said by a pod that is gone: in Knative mode a revision that does not start is given up."""
+    info = facts.service.status.model_status.last_failure_info if facts.service else None
+    if info is None or not info.message or not _load_failed(facts):
+        return None
+    lines = _lines(info.message)
+    details = _named_by_the_user(lines if len(lines) <= SHORT_MESSAGE else lines[-1:], facts)
+    return Cause(Kind.MODEL_NOT_LOADED, "predictor", "the model did not load", details)
+
+
 def _by_component(pods: tuple[Pod, ...]) -> dict[str, list[Pod]]:
     newest_first = sorted(
         pods, key=lambda pod: (pod.metadata.creation_timestamp or "", pod.metadata.name), reverse=True

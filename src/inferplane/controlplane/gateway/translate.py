@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import TypeAlias
 
 from envoy.config.accesslog.v3 import accesslog_pb2
@@ -36,6 +37,7 @@ from inferplane.controlplane.gateway.values import (
     ValueMatch,
     VirtualHost,
 )
+from inferplane.resources import activator
 
 RouteMatch: TypeAlias = route_components_pb2.RouteMatch
 RouteAction: TypeAlias = route_components_pb2.RouteAction
@@ -157,6 +159,8 @@ def _local_replies() -> hcm_pb2.LocalReplyConfig:
         mapper = hcm_pb2.ResponseMapper(filter=condition, body_format_override=_error(text))
         if status:
             mapper.status_code.value = status
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            mapper.headers_to_add.add(header=base_pb2.HeaderValue(key="retry-after", value="1"))
         config.mappers.append(mapper)
     return config
 
@@ -332,9 +336,7 @@ def _edits(edits: HeaderEdits) -> Iterable[base_pb2.HeaderValueOption]:
 
 
 def cluster(value: Cluster) -> cluster_pb2.Cluster:
-    described = struct_pb2.Struct(
-        fields={"service": struct_pb2.Value(string_value=f"{value.namespace}/{value.service}")}
-    )
+    described = struct_pb2.Struct(fields={"service": struct_pb2.Value(string_value=_title(value))})
     limits = circuit_breaker_pb2.CircuitBreakers.Thresholds(
         max_connections=wrappers_pb2.UInt32Value(value=UNLIMITED),
         max_pending_requests=wrappers_pb2.UInt32Value(value=UNLIMITED),
@@ -353,6 +355,13 @@ def cluster(value: Cluster) -> cluster_pb2.Cluster:
     options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     made.typed_extension_protocol_options[options].CopyFrom(_any(_protocol(value)))
     return made
+
+
+def _title(value: Cluster) -> str:
+    """What clients are told that it is. Whoever meets the activator's trouble asked for another service."""
+    name = f"{value.namespace}/{value.service}"
+    is_activator = (value.namespace, value.service) == (activator.NAMESPACE, activator.NAME)
+    return f"{name} (it wakes services that sleep)" if is_activator else name
 
 
 def _protocol(value: Cluster) -> http_protocol_options_pb2.HttpProtocolOptions:

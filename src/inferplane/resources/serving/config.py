@@ -19,8 +19,8 @@ from inferplane.resources.schemas.quantities import is_quantity
 CONFIG_NAMESPACE = "kserve"
 CONFIG_NAME = "inferenceservice-config"
 MODE_ALIASES = {"RawDeployment": "Standard", "Serverless": "Knative"}
-STANDARD = "Standard"
-MODES = (STANDARD, "Knative", "ModelMesh")
+STANDARD, KNATIVE = "Standard", "Knative"
+MODES = (STANDARD, KNATIVE, "ModelMesh")
 OCI_MODES = ("", "modelcar", "native", "fetch")
 
 
@@ -68,6 +68,7 @@ class RolloutStrategy(View, frozen=True, kw_only=True):
 
 
 class Deploy(View, frozen=True, kw_only=True):
+    # KServe's constant, where a ConfigMap says nothing. The one that we bring says Knative, as KServe's does.
     default_deployment_mode: str = STANDARD
     deployment_rollout_strategy: RolloutStrategy = RolloutStrategy()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
-from inferplane.resources.serving.config import MODE_ALIASES, Config, Resources
+from inferplane.resources.serving.config import KNATIVE, MODE_ALIASES, Config, Resources
 from inferplane.resources.serving.inferenceservice import FRAMEWORKS, InferenceService
 
 DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
@@ -27,17 +27,19 @@ def defaulted(isvc: InferenceService, config: Config) -> InferenceService:
             spec[name] = _component(name, object_at(spec, name), config)
     if list_at(spec, "canary"):
         spec["canary"] = [_canary(one) for one in list_at(spec, "canary")]
-    annotations = _annotations(isvc.metadata.annotations, spec, config)
+    annotations = _annotations(isvc, spec, config)
     metadata = msgspec.structs.replace(isvc.metadata, annotations=annotations)
     return msgspec.structs.replace(isvc, metadata=metadata, spec=spec)
 
 
-def _annotations(given: dict[str, str], spec: JsonObject, config: Config) -> dict[str, str]:
-    annotations = dict(given)
+def _annotations(isvc: InferenceService, spec: JsonObject, config: Config) -> dict[str, str]:
+    """The mode is written unless it is Knative (KServe). One that was decided before the default changed stays."""
+    annotations = dict(isvc.metadata.annotations)
+    mode = isvc.status.deployment_mode or config.deploy.mode
     if DEPLOYMENT_MODE in annotations:
         annotations[DEPLOYMENT_MODE] = MODE_ALIASES.get(annotations[DEPLOYMENT_MODE], annotations[DEPLOYMENT_MODE])
-    elif config.deploy.mode in ("Standard", "ModelMesh"):
-        annotations[DEPLOYMENT_MODE] = config.deploy.mode
+    elif (decided := MODE_ALIASES.get(mode, mode)) != KNATIVE:
+        annotations[DEPLOYMENT_MODE] = decided
     if model_format := text_at(spec, "predictor", "model", "modelFormat", "name"):
         annotations.setdefault(MODEL_FORMAT, model_format)
     return annotations

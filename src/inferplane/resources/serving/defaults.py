@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from inferplane.kernel.json import Json, JsonObject
-from inferplane.resources.serving.config import CONFIG_NAME, CONFIG_NAMESPACE, Config
+from inferplane.resources.serving.config import CONFIG_NAME, CONFIG_NAMESPACE, KNATIVE, Config, Deploy
 
 _ARGS = ("--model_name={{.Name}}", "--model_dir=/mnt/models", "--http_port=8080")
 
@@ -181,9 +181,13 @@ def cluster_serving_runtimes() -> list[JsonObject]:
     return [_object(one) for one in _RUNTIMES]
 
 
+SHIPPED = Config(deploy=Deploy(default_deployment_mode=KNATIVE))
+"""What the ConfigMap says that a new platform starts with."""
+
+
 def inferenceservice_config() -> JsonObject:
-    """The ConfigMap with our defaults spelled out, so that users see what they can change."""
-    config = {field.encode_name: getattr(Config(), field.name) for field in msgspec.structs.fields(Config)}
+    """The ConfigMap with its defaults spelled out, so that users see what they can change."""
+    config = {field.encode_name: getattr(SHIPPED, field.name) for field in msgspec.structs.fields(Config)}
     data: JsonObject = {key: _document(section) for key, section in config.items()}
     return {
         "apiVersion": "v1",

@@ -6,7 +6,7 @@ from inferplane.cli.prediction import Answer, Target
 from inferplane.client.kubernetes.kinds import INFERENCE_SERVICE
 from inferplane.kernel.json import JsonObject
 
-SERVED: JsonObject = {"metadata": {"name": "iris"}, "status": {"url": "http://iris-default.localhost"}}
+SERVED: JsonObject = {"metadata": {"name": "iris"}, "status": {"url": "http://iris.default.localhost"}}
 Captured = pytest.CaptureFixture[str]
 
 
@@ -32,7 +32,7 @@ def test_the_answer_is_all_of_standard_output(desk: Desk, monkeypatch: pytest.Mo
     desk.server.add(INFERENCE_SERVICE, SERVED)
     sent = gateway(monkeypatch, 200, b'{"predictions": [1]}').sent
     assert desk.type("predict", "iris", "-d", '{"instances": [[1]]}') == 0
-    url = "http://iris-default.localhost:8080/v1/models/iris:predict"
+    url = "http://iris.default.localhost:8080/v1/models/iris:predict"
     assert sent == [(url, b'{"instances": [[1]]}')]
     assert capsys.readouterr().out == '{"predictions": [1]}\n'
     assert desk.said == f"0.9 ms  POST {url}\n"
@@ -50,7 +50,7 @@ def test_a_refusal_is_one_line_and_exit_code_1(desk: Desk, monkeypatch: pytest.M
     gateway(monkeypatch, 400, b'{"error": "Expected \\"instances\\" to be a list"}')
     assert desk.type("predict", "iris", "-d", "{}") == 1
     assert capsys.readouterr().err == (
-        "http://iris-default.localhost:8080/v1/models/iris:predict: HTTP 400: "
+        "http://iris.default.localhost:8080/v1/models/iris:predict: HTTP 400: "
         'Expected "instances" to be a list: if the service is at fault: inferplane why iris\n'
     )
 

@@ -1,5 +1,7 @@
 """The child objects that `render` prints: what the controllers would apply, without a cluster."""
 
+import pytest
+
 from inferplane.cli.manifests import parse
 from inferplane.cli.offline.rendering import children
 from inferplane.cli.offline.world import world_of
@@ -8,7 +10,7 @@ from inferplane.kernel.json import JsonObject, list_at, object_at, text_at
 ISVC = """\
 apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
-metadata: {name: iris, namespace: ml}
+metadata: {name: iris, namespace: ml, annotations: {serving.kserve.io/deploymentMode: Standard}}
 spec:
   predictor:
     timeout: 30
@@ -16,7 +18,7 @@ spec:
   canary:
   - {trafficPercent: 20, predictor: {name: new, sklearn: {storageUri: "gs://bucket/iris2"}}}
 """
-KNATIVE = ISVC[: ISVC.index("  canary")]
+UNMARKED = ISVC[: ISVC.index("  canary")].replace(", annotations: {serving.kserve.io/deploymentMode: Standard}", "")
 
 
 def rendered(text: str, mode: str = "") -> dict[str, JsonObject]:
@@ -44,8 +46,9 @@ def test_standard_mode_is_deployments_services_and_routes_with_the_canary_at_its
     ]
 
 
-def test_knative_mode_is_a_knative_service_and_the_way_in_to_its_first_revision() -> None:
-    found = rendered(KNATIVE, "Knative")
+@pytest.mark.parametrize("asked", ["", "Knative"])
+def test_knative_mode_the_default_is_a_knative_service_and_the_way_in_to_its_first_revision(asked: str) -> None:
+    found = rendered(UNMARKED, asked)
     assert list(found) == ["Service/iris-predictor", "HTTPRoute/iris", "HTTPRoute/iris-path"]
     service = found["Service/iris-predictor"]
     assert (service["apiVersion"], object_at(service, "spec", "template", "spec")["timeoutSeconds"]) == (

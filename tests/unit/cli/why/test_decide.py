@@ -34,7 +34,7 @@ def not_ready(reason: str = "", message: str = "", **more: Json) -> JsonObject:
 def ready() -> JsonObject:
     return {
         "conditions": [{"type": "Ready", "status": "True"}],
-        "url": "http://fraud-default.localhost:8080",
+        "url": "http://fraud.default.localhost:8080",
         "clusterServingRuntimeName": "kserve-sklearnserver",
     }
 
@@ -116,7 +116,7 @@ def test_a_service_that_is_fine_gets_one_line() -> None:
     told = explained(service=service(status=ready()), deployments=(deployment,))
     assert told.fine
     assert told.headline == (
-        "inferenceservice/fraud is ready: 1 replica, runtime kserve-sklearnserver, http://fraud-default.localhost:8080."
+        "inferenceservice/fraud is ready: 1 replica, runtime kserve-sklearnserver, http://fraud.default.localhost:8080."
     )
 
 
@@ -548,6 +548,35 @@ def test_in_knative_mode_what_knative_says_is_told() -> None:
     cause = the_cause(service=in_knative("False", reason="RevisionFailed", message="it broke"), pods=())
     summary = "False (RevisionFailed): the newest revision cannot be made or does not start"
     assert (cause.kind, cause.summary, cause.details) == (Kind.CONDITION, summary, ("it broke",))
+
+
+def test_in_knative_mode_the_words_of_a_pod_that_was_given_up_are_told() -> None:
+    failure: JsonObject = {"reason": "ModelLoadFailed", "message": "/mnt/models/model.joblib: cannot be loaded"}
+    status: JsonObject = not_ready(
+        deploymentMode="Knative",
+        modelStatus={"transitionStatus": "BlockedByFailedLoad", "lastFailureInfo": failure},
+    )
+    cause = the_cause(service=service(status=status), pods=())
+    assert (cause.kind, cause.details) == (
+        Kind.MODEL_NOT_LOADED,
+        ("pvc://models/fraud/model.joblib: cannot be loaded",),
+    )
+
+
+def test_in_knative_mode_a_service_that_is_fine_tells_its_revisions() -> None:
+    traffic: list[Json] = [
+        {"revisionName": "fraud-predictor-00002", "percent": 10},
+        {"revisionName": "fraud-predictor-00001", "percent": 90},
+    ]
+    in_mode: JsonObject = {"deploymentMode": "Knative", "components": {"predictor": {"traffic": traffic[:1]}}}
+    asleep = explained(service=service(status=ready() | in_mode)).headline
+    both = ready() | in_mode | {"components": {"predictor": {"traffic": traffic}}}
+    assert "is ready: asleep (0 replicas: the next request starts one), runtime" in asleep
+    assert ", revision fraud-predictor-00002 takes 10 %, http" in asleep
+    assert (
+        "revisions fraud-predictor-00002 takes 10 %, fraud-predictor-00001 takes 90 %"
+        in explained(service=service(status=both)).headline
+    )
 
 
 def test_in_knative_mode_a_revision_is_waited_for() -> None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from inferplane.cli.main import COMMANDS
-from inferplane.cli.rollout import FINAL
+from inferplane.cli.progress import FINAL
 from inferplane.cli.why.causes import Kind
 
 MANUAL = (Path(__file__).parents[4] / "docs" / "cli.md").read_text()

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from inferplane.resources.serving.config import Config, ConfigError, parse
-from inferplane.resources.serving.defaults import inferenceservice_config
+from inferplane.resources.serving.defaults import SHIPPED, inferenceservice_config
 
 
 def test_what_is_absent_has_our_defaults() -> None:
@@ -15,7 +15,9 @@ def test_the_config_map_of_a_new_platform_spells_the_defaults_out() -> None:
     data = inferenceservice_config()["data"]
     assert isinstance(data, dict)
     texts = {key: value for key, value in data.items() if isinstance(value, str)}
-    assert parse(texts) == Config()
+    assert parse(texts) == SHIPPED
+    assert SHIPPED.deploy.mode == "Knative"
+    assert msgspec.structs.replace(SHIPPED, deploy=Config().deploy) == Config()
     assert '"pathTemplate": "/serving/{{ .Namespace }}/{{ .Name }}"' in texts["ingress"]
 
 

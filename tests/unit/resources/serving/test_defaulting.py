@@ -4,7 +4,7 @@ from inferplane.kernel.json import JsonObject, list_at, object_at
 from inferplane.resources.meta import ObjectMeta
 from inferplane.resources.serving.config import Config, Deploy, Security, parse
 from inferplane.resources.serving.defaulting import defaulted
-from inferplane.resources.serving.inferenceservice import InferenceService
+from inferplane.resources.serving.inferenceservice import InferenceService, InferenceServiceStatus
 
 RESOURCES = {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "1", "memory": "2Gi"}}
 
@@ -52,6 +52,21 @@ def test_of_several_shortcuts_the_first_is_moved_and_the_rest_stay_to_be_refused
 def test_the_mode_is_filled_in_and_its_old_names_replaced(given: str | None, default: str, mode: str | None) -> None:
     config = Config(deploy=Deploy(default_deployment_mode=default))
     found = filled({"sklearn": {}}, config, **({"deploymentMode": given} if given else {}))
+    assert found.metadata.annotations.get("serving.kserve.io/deploymentMode") == mode
+
+
+@pytest.mark.parametrize(
+    ("decided", "default", "mode"),
+    [
+        ("Standard", "Knative", "Standard"),
+        ("RawDeployment", "Knative", "Standard"),
+        ("Knative", "Standard", None),
+        ("Serverless", "Standard", None),
+    ],
+)
+def test_a_mode_that_was_decided_stays_when_the_default_changes(decided: str, default: str, mode: str | None) -> None:
+    isvc = InferenceService(spec={"predictor": {"sklearn": {}}}, status=InferenceServiceStatus(deployment_mode=decided))
+    found = defaulted(isvc, Config(deploy=Deploy(default_deployment_mode=default)))
     assert found.metadata.annotations.get("serving.kserve.io/deploymentMode") == mode
 
 

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from inferplane.cli.rollout import is_hopeless, is_ready, is_rolled_out, stages
+from inferplane.cli.progress import is_hopeless, is_ready, is_rolled_out, stages
 from inferplane.cli.why.causes import Cause, Kind
 from inferplane.cli.why.facts import Deployment, Service
 from inferplane.kernel.json import JsonObject

@@ -202,7 +202,9 @@ async def _serve(options: Options, served: Sequence[Model], place: Place | None,
         async with AsyncExitStack() as stack:
             spans = await stack.enter_async_context(tracing(options.enable_tracing, os.environ, options.model_name))
             ends = replace(_ends(options, spans), log_writer=writer)
-            repository, load = _few(options, served) if options.agent.puller is None else _many(options, ends, stack)
+            repository, load = (
+                _few(options, served) if options.agent.puller is None else _many(options, ends, stack, stop)
+            )
             ports = await stack.enter_async_context(listening(repository, ends, place, stop, load))
             log.info("ready model=%s url=%s", _named(repository), _url(options, ports))
             if place is None:
@@ -220,7 +222,9 @@ def _few(options: Options, served: Sequence[Model]) -> tuple[ModelRepository, Ca
     return repository, partial(_load, repository)
 
 
-def _many(options: Options, ends: Ends, stack: AsyncExitStack) -> tuple[ModelRepository, Callable[[], Awaitable[None]]]:
+def _many(
+    options: Options, ends: Ends, stack: AsyncExitStack, stop: asyncio.Event
+) -> tuple[ModelRepository, Callable[[], Awaitable[None]]]:
     """Models that come by the puller, which ends after the server."""
     from inferplane.assembly.pulling import many_models, pulling_here  # of no use to a server of few models
 
@@ -228,7 +232,8 @@ def _many(options: Options, ends: Ends, stack: AsyncExitStack) -> tuple[ModelRep
     made = _runtime_options(options)
     limit, log_latency = options.memory_limit, options.enable_latency_logging
     repository = many_models(puller, options.format, made, limit, log_latency=log_latency)
-    return repository, partial(_pull, stack, pulling_here(puller, repository, os.environ, ends.metrics or Metrics()))
+    pulled = pulling_here(puller, repository, os.environ, ends.metrics or Metrics(), stop)
+    return repository, partial(_pull, stack, pulled)
 
 
 async def _pull(stack: AsyncExitStack, pulled: AbstractAsyncContextManager[None]) -> None:

@@ -72,12 +72,15 @@ async def pulling(
 
 @asynccontextmanager
 async def pulling_here(
-    settings: PullerSettings, models: ManyModels, environ: Mapping[str, str], metrics: Metrics
+    settings: PullerSettings, models: ManyModels, environ: Mapping[str, str], metrics: Metrics, stop: asyncio.Event
 ) -> AsyncIterator[None]:
-    """Of this server, which is ready once everything that is listed has been brought."""
+    """Of this server, which is ready once everything that is listed has been brought, or is to stop before."""
     metrics.before_told.append(lambda: _tell_models(metrics, models))
     async with pulling(settings, OwnServer(models), environ, metrics) as puller:
-        await puller.brought()
+        waiting = [asyncio.create_task(puller.brought()), asyncio.create_task(stop.wait())]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
         models.open()
         yield
 

@@ -45,24 +45,19 @@ class ModelFiles:
         return directory
 
     def place(self, name: str, spec: ModelSpec) -> None:
-        """Makes `link` lead to that version."""
-        target = self.version(name, spec).relative_to(self._root)
-        link = self.link(name)
-        if link.is_symlink() and link.readlink() == target:
-            return
-        if link.is_dir() and not link.is_symlink():
-            shutil.rmtree(link)  # left by a puller of KServe's, which keeps one version
-        draft = link.with_name(f".{name}.new")
-        draft.unlink(missing_ok=True)
-        os.symlink(target, draft)
-        draft.replace(link)
-
-    def tidy(self, name: str, keep: ModelSpec) -> None:
-        """Removes all versions but `keep`."""
-        kept = self.version(name, keep)
-        for one in kept.parent.iterdir():
-            if one != kept:
-                shutil.rmtree(one, ignore_errors=True)
+        """Makes `link` lead to that version, and removes the others."""
+        directory = self.version(name, spec)
+        target, link = directory.relative_to(self._root), self.link(name)
+        if not (link.is_symlink() and link.readlink() == target):
+            if link.is_dir() and not link.is_symlink():
+                shutil.rmtree(link)  # left by a puller of KServe's, which keeps one version
+            draft = link.with_name(f".{name}.new")
+            draft.unlink(missing_ok=True)
+            os.symlink(target, draft)
+            draft.replace(link)
+        for other in directory.parent.iterdir():
+            if other != directory:
+                shutil.rmtree(other, ignore_errors=True)
 
     def remove(self, name: str) -> None:
         self.link(name).unlink(missing_ok=True)

@@ -15,11 +15,9 @@ class Step(StrEnum):
     UNLOAD = "unload"
     """Has the server let go of the model."""
     PLACE = "place"
-    """Makes the model's directory the wanted version's."""
+    """Makes the model's directory the wanted version's, and removes the files of others."""
     LOAD = "load"
     """Has the server load the wanted version."""
-    TIDY = "tidy"
-    """Removes the files of other versions."""
     REMOVE = "remove"
     """Removes all files."""
 
@@ -32,7 +30,7 @@ def steps(has: ModelSpec | None, wants: ModelSpec | None, *, in_place: bool) -> 
         return Step.UNLOAD, Step.REMOVE
     if in_place:
         # What serves stays where the link leads until the new version has been loaded.
-        return Step.FETCH, Step.LOAD, Step.PLACE, Step.TIDY
+        return Step.FETCH, Step.LOAD, Step.PLACE
     if has is None:
-        return Step.FETCH, Step.PLACE, Step.LOAD, Step.TIDY
-    return Step.FETCH, Step.UNLOAD, Step.PLACE, Step.LOAD, Step.TIDY
+        return Step.FETCH, Step.PLACE, Step.LOAD
+    return Step.FETCH, Step.UNLOAD, Step.PLACE, Step.LOAD

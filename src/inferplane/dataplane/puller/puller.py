@@ -84,8 +84,6 @@ class Pull:
     failures: int = 0
     task: "asyncio.Task[None] | None" = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    on_disk: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once its files are there, or fetching them has failed once."""
 
 
 @dataclass
@@ -117,7 +115,8 @@ class Puller:
         self._retries = retries
         self._fetching = asyncio.Semaphore(at_once)
         self._pulls: dict[str, Pull] = {}
-        self._first = asyncio.Event()
+        self._awaited: set[str] | None = None
+        self._brought = asyncio.Event()
         self.counts = Counts()
 
     @property
@@ -129,18 +128,24 @@ class Puller:
         try:
             left = await self._call(self._files.present)
             async for wanted in versions:
+                if self._awaited is None:
+                    self._awaited = set(wanted)
                 self._want(wanted, left)
                 left = {}
-                self._first.set()
+                self._on_disk("")
         finally:
             await self._end()
 
     async def brought(self) -> None:
-        """Returns once everything in the file's first version is on disk, or has failed to be."""
-        await self._first.wait()
-        for pull in list(self._pulls.values()):
-            if pull.wants is not None:
-                await pull.on_disk.wait()
+        """Returns once everything in the file's first version is on disk, or has failed to be. Loading begins then."""
+        await self._brought.wait()
+
+    def _on_disk(self, name: str) -> None:
+        """Or known to be out of reach, or wanted no more."""
+        if self._awaited is not None:
+            self._awaited.discard(name)
+            if not self._awaited:
+                self._brought.set()
 
     def _want(self, wanted: Mapping[str, ModelSpec], left: Mapping[str, ModelSpec]) -> None:
         """`left` is what a puller before this one has left on disk."""
@@ -159,7 +164,7 @@ class Puller:
             return
         pull.wants, pull.failures = spec, 0
         if spec is None:
-            pull.on_disk.set()
+            self._on_disk(name)
         elif pull.has is None:
             self._target.expect(name)
         pull.changed.set()
@@ -195,7 +200,7 @@ class Puller:
 
     async def _bring_about(self, name: str, pull: Pull, wanted: ModelSpec | None) -> None:
         for step in steps(pull.has, wanted, in_place=self._target.in_place):
-            if pull.changed.is_set() and step is not Step.TIDY:
+            if pull.changed.is_set() and step is not Step.PLACE:
                 return  # a newer spec: begin again with that
             pull.phase = _PHASES.get(step, Phase.REMOVING)
             ok = False
@@ -212,14 +217,13 @@ class Puller:
                 async with self._fetching:
                     if not pull.changed.is_set():
                         await self._call(self._files.bring, name, wanted)
-                pull.on_disk.set()
+                self._on_disk(name)
             case Step.PLACE, ModelSpec():
                 await self._call(self._files.place, name, wanted)
             case Step.LOAD, ModelSpec():
+                await self._brought.wait()
                 await self._target.load(name, wanted, self._files.version(name, wanted))
                 pull.has = wanted
-            case Step.TIDY, ModelSpec():
-                await self._call(self._files.tidy, name, wanted)
             case Step.UNLOAD, _:
                 await self._target.unload(name)
                 pull.has = None
@@ -235,7 +239,7 @@ class Puller:
             log.warning("model=%s %s failed, next attempt in %.0f s: %s", name, pull.phase, delay, reason)
         pull.phase, pull.reason = Phase.FAILED, reason
         self._target.failed(name, words)
-        pull.on_disk.set()
+        self._on_disk(name)
         pause = asyncio.ensure_future(self._clock.sleep(delay))
         newer = asyncio.ensure_future(pull.changed.wait())
         try:

@@ -147,14 +147,18 @@ class ManyModels(ModelRepository):
         known = self._known.setdefault(name, _Known())
         # At most one of these in the line for a turn: requests must not wait for all of them.
         async with self._background:
-            model = await self._run(self._make, name, framework, directory)
+            model, on_disk = await self._run(self._made, name, framework, directory)
             if self._should_load(known):
-                await self._into_memory(name, known, model, directory)
+                await self._into_memory(name, known, model, on_disk)
         old, known.model, known.problem = known.model, model, ""
         self._enter(name, known)
         if old is not None:
             self._attendant.retire(old)
         self._arrived(known)
+
+    def _made(self, name: str, framework: str, directory: Path) -> tuple[Model, int]:
+        """(the model, bytes of its files)."""
+        return self._make(name, framework, directory), size_on_disk(directory)
 
     def withdraw(self, name: str) -> None:
         """It is served no more; requests that are under way are answered."""
@@ -264,10 +268,9 @@ class ManyModels(ModelRepository):
         is_wanted = known.waiting > 0 or (known.model is not None and known.model.ready)
         return is_wanted or self._ledger.excess(self._memory.used()) <= 0
 
-    async def _into_memory(self, name: str, known: _Known, model: Model, directory: Path | None = None) -> None:
+    async def _into_memory(self, name: str, known: _Known, model: Model, on_disk: int = 0) -> None:
         """Loads it and measures what it takes. Raises InferplaneError."""
         async with self._turn:
-            on_disk = 0 if directory is None else await self._run(size_on_disk, directory)
             self._refuse_too_large(name, on_disk, "on disk")
             self._make_room(name, max(known.size, on_disk))
             before, start = self._memory.used(), monotonic()

@@ -4,7 +4,7 @@ from inferplane.dataplane.puller.config import ModelSpec
 from inferplane.dataplane.puller.plan import Step, steps
 
 OLD, NEW = ModelSpec(storage_uri="s3://b/old"), ModelSpec(storage_uri="s3://b/new")
-FETCH, UNLOAD, PLACE, LOAD, TIDY, REMOVE = Step
+FETCH, UNLOAD, PLACE, LOAD, REMOVE = Step
 
 
 @pytest.mark.parametrize(
@@ -12,8 +12,8 @@ FETCH, UNLOAD, PLACE, LOAD, TIDY, REMOVE = Step
     [
         (None, None, (), ()),
         (OLD, OLD, (), ()),
-        (None, NEW, (FETCH, PLACE, LOAD, TIDY), (FETCH, LOAD, PLACE, TIDY)),
-        (OLD, NEW, (FETCH, UNLOAD, PLACE, LOAD, TIDY), (FETCH, LOAD, PLACE, TIDY)),
+        (None, NEW, (FETCH, PLACE, LOAD), (FETCH, LOAD, PLACE)),
+        (OLD, NEW, (FETCH, UNLOAD, PLACE, LOAD), (FETCH, LOAD, PLACE)),
         (OLD, None, (UNLOAD, REMOVE), (UNLOAD, REMOVE)),
     ],
 )

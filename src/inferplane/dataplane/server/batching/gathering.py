@@ -3,7 +3,7 @@
 One of these for each place that requests are for (a path). What fits together (`bodies`) becomes one body, up to a
 number of rows, as soon as no other is on its way there; with a `latency` it waits so long to fill. The answer is taken
 apart again. Where the server refuses a batch, or does not answer row by row, its requests go one by one, so that one
-bad request fails alone; a server that has no time (429, 503, 504) is not asked again.
+bad request fails alone; a server that cannot be reached or has no time (429, 502, 503, 504) is not asked again.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from inferplane.dataplane.server.answers import JSON, Answer
 from inferplane.dataplane.server.batching.bodies import Form, NewId, Rows
 from inferplane.dataplane.server.batching.decide import Bounds, Queue
 
-_BUSY = frozenset({429, 503, 504})
+_BUSY = frozenset({429, 502, 503, 504})
 
 
 class Send(Protocol):

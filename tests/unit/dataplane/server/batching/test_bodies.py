@@ -225,3 +225,28 @@ def test_each_answer_has_its_own_id_and_rows() -> None:
 def test_an_output_that_is_not_one_a_row_does_not_come_apart(output: JsonObject) -> None:
     all_rows = [read(V2, v2([1], [1])), read(V2, v2([2], [1]))]
     assert split(V2, encoded({"outputs": [output]}), all_rows) is None
+
+
+@given(st.lists(st.tuples(st.lists(ROW, min_size=1, max_size=4), st.text(max_size=3)), min_size=1, max_size=6))
+def test_each_gets_from_a_batch_of_tensors_what_it_would_get_alone(
+    requests: list[tuple[list[list[float]], str]],
+) -> None:
+    def server(body: bytes) -> bytes:
+        request = json.loads(body)
+        (tensor,) = request["inputs"]
+        rows, width = tensor["shape"]
+        flat = tensor["data"]
+        outputs = [
+            {"name": "same", "shape": [rows, width], "datatype": "FP64", "data": flat},
+            {
+                "name": "most",
+                "shape": [rows],
+                "datatype": "FP64",
+                "data": [max(flat[a : a + 3]) for a in range(0, 3 * rows, 3)],
+            },
+        ]
+        return encoded({"model_name": "m", "id": request.get("id", ""), "outputs": outputs})
+
+    bodies = [v2([n for row in rows for n in row], [len(rows), 3], id=name or "none") for rows, name in requests]
+    all_rows = [read(V2, body) for body in bodies]
+    assert split(V2, server(V2.join(all_rows, "b")), all_rows) == [json.loads(server(body)) for body in bodies]

@@ -115,7 +115,7 @@ async def test_a_bad_request_fails_alone() -> None:
     assert sorted(map(str, server.bodies)) == ["[-1]", "[1, -1, 2]", "[1]", "[2]"]
 
 
-@pytest.mark.parametrize("status", [429, 503, 504])
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
 async def test_a_server_without_time_is_not_asked_again(status: int) -> None:
     server = Server(status=status)
     found = await answers(gathering(server, Bounds()), request(1), request(2))

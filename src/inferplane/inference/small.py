@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from inferplane.inference.datatypes import Datatype
-from inferplane.inference.tensors import Array, InferInput, InferRequest
+from inferplane.inference.tensors import Array, InferInput, InferOutput, InferRequest, InferResponse
 
 SMALL = 2048
 """Bytes. About where the full decoder is as fast."""
@@ -39,19 +39,54 @@ def rows(body: bytes) -> Rows | None:
 
 
 def request(body: bytes, model_name: str) -> InferRequest | None:
-    """V2: tensors of FP64, FP32 or INT64, perhaps an id, and nothing else."""
+    """V2: tensors of FP64, FP32 or INT64, perhaps an id and a model's name (KServe's clients send it), nothing else."""
     if len(body) > SMALL:
         return None
     root = _plain(body)
     if type(root) is not dict or type(root.get("inputs")) is not list:
         return None
+    if not _HEAD.issuperset(root) or not root["inputs"]:
+        return None
     own_id = root.get("id")
-    if (len(root) > 1 and (len(root) > 2 or type(own_id) is not str)) or not root["inputs"]:
+    if "id" in root and type(own_id) is not str:
         return None
     inputs = [_tensor(item, body) for item in root["inputs"]]
     if None in inputs or (len(inputs) > 1 and len({item["name"] for item in root["inputs"]}) < len(inputs)):
         return None
     return InferRequest(model_name, cast(list[InferInput], inputs), cast(str | None, own_id))
+
+
+_HEAD = frozenset({"id", "inputs", "model_name"})
+
+
+def response(body: bytes) -> InferResponse | None:
+    """V2's answer: tensors of FP64, FP32 or INT64 without parameters."""
+    if len(body) > SMALL:
+        return None
+    root = _plain(body)
+    if type(root) is not dict or type(root.get("outputs")) is not list or not _ANSWER.issuperset(root):
+        return None
+    own_id, version = root.get("id"), root.get("model_version")
+    texts = (root.get("model_name"), "" if own_id is None else own_id, "" if version is None else version)
+    if root.get("parameters") is not None or any(type(one) is not str for one in texts):
+        return None
+    outputs = [_output(item, body) for item in root["outputs"]]
+    if None in outputs:
+        return None
+    found = cast(list[InferOutput], outputs)
+    return InferResponse(cast(str | None, own_id), cast(str, texts[0]), found, cast(str | None, version))
+
+
+_ANSWER = frozenset({"id", "model_name", "model_version", "outputs", "parameters"})
+
+
+def _output(item: object, body: bytes) -> InferOutput | None:
+    if type(item) is not dict or item.pop("parameters", None) is not None:
+        return None
+    found = _tensor(item, body)
+    if found is None or found._decoded is None:
+        return None
+    return InferOutput.decoded(found.name, found.datatype, found._decoded)
 
 
 def _plain(body: bytes) -> object:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferplane.inference import arrays, small, v2
+from inferplane.inference import arrays, small, v2, v2_client
 from inferplane.inference.errors import InferenceFailure
 from inferplane.inference.tensors import Array
 
@@ -54,6 +54,43 @@ def test_v2_requests_are_those_of_the_full_decoder(values: list[object], datatyp
     if found is not None:
         # The white space makes the body too large for the quick reader.
         assert found == v2.read(body + b" " * small.SMALL, "m")
+
+
+@given(st.one_of(NESTED, tables()), st.sampled_from(["FP64", "FP32", "INT64", "INT32", "BOOL", "BYTES", "fp64"]))
+def test_v2_answers_are_those_of_the_full_decoder(values: list[object], datatype: str) -> None:
+    shape = list(np.array(values, dtype=object).shape) if values else [0]
+    tensor = {"name": "y", "shape": shape, "datatype": datatype, "parameters": None, "data": values}
+    body = json.dumps({"model_name": "m", "model_version": None, "id": "7", "outputs": [tensor]}).encode()
+    found = small.response(body)
+    if found is not None:
+        padded = body + b" " * small.SMALL
+        assert found == v2_client.read_response(padded, len(padded))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"outputs": None},
+        {"outputs": [{"name": "y"}]},
+        {"parameters": {"a": 1}},
+        {"id": 7},
+        {"model_name": None},
+        {"more": 1},
+        {"outputs": [{"name": "y", "shape": [1], "datatype": "FP64", "data": [1.5], "parameters": {"a": 1}}]},
+    ],
+)
+def test_an_unusual_answer_is_left_to_the_full_decoder(change: Mapping[str, object]) -> None:
+    tensor = {"name": "y", "shape": [1], "datatype": "FP64", "data": [1.5]}
+    usual = {"model_name": "m", "id": "7", "outputs": [tensor]}
+    assert small.response(json.dumps(usual).encode()) is not None
+    assert small.response(json.dumps({**usual, **change}).encode()) is None
+
+
+def test_the_name_of_a_model_that_kserves_clients_send_changes_nothing() -> None:
+    tensor = {"name": "x", "shape": [2], "datatype": "FP64", "data": [1.5, 2.5]}
+    found = small.request(json.dumps({"id": "7", "model_name": "other", "inputs": [tensor]}).encode(), "m")
+    assert found is not None
+    assert (found.model_name, found.id) == ("m", "7")
 
 
 @given(tables())

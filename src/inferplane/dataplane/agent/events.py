@@ -17,7 +17,6 @@ import orjson
 
 from inferplane.dataplane.agent.redaction import Redaction
 from inferplane.dataplane.agent.settings import Labels, LoggerSettings, Mode
-from inferplane.kernel.json import Json
 
 REQUEST = "org.kubeflow.serving.inference.request"
 RESPONSE = "org.kubeflow.serving.inference.response"
@@ -251,16 +250,17 @@ def _may_be_json(kind: str) -> bool:
 
 
 def parsed(line: bytes) -> Event:
-    """The event of a line that `structured` wrote. ValueError for anything else."""
-    whole = orjson.loads(line)
-    if not isinstance(whole, dict) or "id" not in whole or "type" not in whole:
-        raise ValueError("expected a CloudEvent as a JSON object with id and type")
-    data = _data_of(whole)
-    attributes = {name: value for name, value in whole.items() if name not in ("data", "data_base64")}
-    return Event(attributes, data)
-
-
-def _data_of(whole: Mapping[str, Json]) -> bytes:
+    """The event of a line that `structured` wrote, its payload byte for byte. ValueError for anything else."""
+    try:
+        whole = _LINE.decode(line)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"expected a CloudEvent as a JSON object: {error}") from error
+    if "id" not in whole or "type" not in whole:
+        raise ValueError("expected a CloudEvent with id and type")
+    attributes = {name: msgspec.json.decode(raw) for name, raw in whole.items() if name not in ("data", "data_base64")}
     if "data_base64" in whole:
-        return b64decode(str(whole["data_base64"]), validate=True)
-    return orjson.dumps(whole["data"]) if "data" in whole else b""
+        return Event(attributes, b64decode(str(msgspec.json.decode(whole["data_base64"])), validate=True))
+    return Event(attributes, bytes(whole["data"]) if "data" in whole else b"")
+
+
+_LINE = msgspec.json.Decoder(dict[str, msgspec.Raw])

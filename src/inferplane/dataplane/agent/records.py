@@ -41,7 +41,7 @@ CONTENT_TYPES = {
     Format.JSON: "application/json",
     Format.CSV: "text/csv",
     Format.PARQUET: "application/octet-stream",
-    Format.JSONL: "application/jsonl",
+    Format.JSONL: "application/x-ndjson",
 }
 
 

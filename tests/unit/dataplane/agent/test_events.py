@@ -180,7 +180,7 @@ def test_a_batch_is_an_array_of_structured_events() -> None:
 
 
 def test_a_line_is_read_as_the_event_that_it_was() -> None:
-    [asked, _] = of(exchange(body=b'{"instances":[[1,2]]}'))
+    [asked, _] = of(exchange(body=b'{"instances": [ [1.50, 12345678901234567890123] ]}'))
     assert parsed(structured(asked)) == asked
 
 

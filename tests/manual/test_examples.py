@@ -9,7 +9,9 @@ from tests.manual.blocks import Reader, blocks
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@pytest.mark.parametrize("name", ["03-own-model", "04-batching", "05-transformer", "06-explainer", "09-many-models"])
+@pytest.mark.parametrize(
+    "name", ["03-own-model", "04-batching", "05-transformer", "06-explainer", "08-graph", "09-many-models"]
+)
 def test_an_example_prints_what_its_readme_says(tmp_path: Path, name: str) -> None:
     directory = tmp_path / name
     shutil.copytree(EXAMPLES / name, directory)

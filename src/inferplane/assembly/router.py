@@ -57,7 +57,9 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     parser = argparse.ArgumentParser(prog="inferplane router", description=__doc__.splitlines()[0])
     parser.add_argument("--graph-json", required=True, help="The spec of the InferenceGraph, each step with its URL.")
     parser.add_argument("--host", default=environ.get("POD_IP") or "0.0.0.0", help="Address to listen on.")
-    parser.add_argument("--port", type=int, default=int(environ.get("PORT") or PORT), help="Port to listen on.")
+    parser.add_argument(
+        "--port", "--http_port", type=int, default=int(environ.get("PORT") or PORT), help="Port to listen on."
+    )
     given = parser.parse_args(argv)
     return Options(given.graph_json, given.host, given.port)
 

@@ -10,6 +10,7 @@ from io import BytesIO
 
 import aiohttp
 import grpc
+import httpx
 import msgspec
 import pytest
 from aiohttp import web
@@ -316,3 +317,34 @@ async def test_requests_of_a_batch_are_one_at_the_server_and_each_is_noted_as_it
         (2, 4),
         (3, 6),
     ]
+
+
+async def test_a_body_for_a_batch_is_read_whole_before_it_goes_on_over_http2_too() -> None:
+    async def predict(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"predictions": (await request.json())["instances"]})
+
+    rows = [[number] for number in range(50_000)]
+    body = msgspec.json.encode({"instances": rows})
+    async with server(any=predict) as port, sidecar(port, batcher=BatcherSettings()) as one:
+        async with httpx.AsyncClient(http1=False, http2=True, timeout=LIMIT) as client:
+            # Larger than a stream's window of 64 KiB.
+            answer = await client.post(f"{one.url}{V1}", content=body, headers={"Content-Type": "application/json"})
+        assert (answer.http_version, answer.status_code) == ("HTTP/2", 200)
+        assert answer.json()["predictions"] == rows
+        [note] = await one.notes(1)
+    assert note.body == body
+
+
+async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked() -> None:
+    async def predict(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"predictions": (await request.json())["instances"]})
+
+    async with server(any=predict) as port, sidecar(port, batcher=BatcherSettings()) as one:
+        reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
+        head = f"POST {V1} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 17\r\n"
+        writer.write(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        async with asyncio.timeout(LIMIT):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b'{"instances":[1]}')
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()

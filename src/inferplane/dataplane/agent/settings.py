@@ -59,7 +59,7 @@ class Bounds:
     `flush` is how many seconds an agent that stops gives its sinks to take what is left.
     """
 
-    events: int = 10_000
+    events: int = 50_000
     bytes: int = 64 * 1024 * 1024
     flush: float = 10.0
 

@@ -9,7 +9,7 @@ from inferplane.dataplane.agent.sinks.sink import Batch
 BATCH_BYTES = 4 * 1024 * 1024
 """Of payloads in one batch, unless a single event is larger."""
 
-_OVERHEAD = 512
+_OVERHEAD = 1024
 """Bytes that an event takes beside its payload."""
 
 

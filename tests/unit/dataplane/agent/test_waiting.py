@@ -70,7 +70,7 @@ def test_what_is_being_sent_takes_room_until_it_is_done() -> None:
 
 
 def test_payloads_are_bounded_by_bytes() -> None:
-    one = Waiting(Bounds(bytes=10_000), Batch())
+    one = Waiting(Bounds(bytes=11_000), Batch())
     assert [one.offer(event("a", size=8000), 0.0), one.offer(event("b", size=8000), 0.0)] == [True, False]
     assert one.offer(event("c", size=100), 0.0)
 

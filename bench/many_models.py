@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +80,20 @@ class Server:
     def until_loaded(self, count: int) -> float:
         return self._until(lambda: self.metric('inferplane_models{state="loaded"}') >= count)
 
-    def _until(self, claim) -> float:  # type: ignore[no-untyped-def]  # a lambda's
+    def until_full(self) -> float:
+        """No load has begun for a second."""
+        before = -1.0
+
+        def same() -> bool:
+            nonlocal before
+            time.sleep(1.0)
+            loads = self.metric('inferplane_model_loads_total{result="ok"}')
+            unchanged, before = loads == before, loads
+            return unchanged
+
+        return self._until(same)
+
+    def _until(self, claim: Callable[[], bool]) -> float:
         while time.monotonic() - self.started < PATIENCE:
             try:
                 if claim():
@@ -176,6 +189,7 @@ def churn(models: Path, names: Sequence[str], limit: str) -> None:
     """`limit` holds a part of the models; every fourth request is for one at random, by another client."""
     with serving(models, names, limit) as server:
         server.until_ready()
+        server.until_full()
         latencies(server, WARM, 200)
         quiet = latencies(server, WARM, ASKED)
         stop, others = threading.Event(), []

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from inferplane.assembly.models import fetch_quietly
@@ -17,7 +17,7 @@ from inferplane.dataplane.residency.memory import ProcessMemory
 from inferplane.dataplane.residency.models import ManyModels
 from inferplane.dataplane.runtimes.files import model_directory
 from inferplane.dataplane.runtimes.options import RuntimeOptions
-from inferplane.dataplane.runtimes.registry import FORMATS, UnknownFormat, runtime
+from inferplane.dataplane.runtimes.registry import FORMATS, RuntimeNotInstalled, UnknownFormat, runtime
 from inferplane.dataplane.server.metrics import Metrics
 from inferplane.dataplane.server.promptness import be_patient
 from inferplane.kernel.clock import SystemClock
@@ -33,6 +33,9 @@ def many_models(
         model.enable_latency_logging = log_latency
         return model
 
+    # What the library itself takes is no model's.
+    with suppress(RuntimeNotInstalled):
+        runtime(format)
     # One thread: models are loaded one after the other.
     loading = ThreadPoolExecutor(1, thread_name_prefix="load", initializer=be_patient)
     return ManyModels(make, loading, ProcessMemory(), limit, str(settings.model_dir))

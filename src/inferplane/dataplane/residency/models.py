@@ -66,6 +66,7 @@ class _Known:
 
     model: Model | None = None
     size: int = 0
+    on_disk: int = 0
     loaded_at: float = 0.0
     problem: str = ""
     since: float = 0.0
@@ -128,6 +129,9 @@ class ManyModels(ModelRepository):
     def expect(self, name: str) -> None:
         """It will be served before long: requests for it wait."""
         known = self._known.setdefault(name, _Known())
+        if known.model is not None and known.problem and not known.model.ready:
+            known.model = None  # another version of one that could never be loaded
+            self._remove(name)
         if known.model is None and (known.coming is None or known.coming.done()):
             known.problem = ""
             known.coming = asyncio.get_running_loop().create_future()
@@ -139,22 +143,33 @@ class ManyModels(ModelRepository):
         self._arrived(known)
 
     async def serve(self, name: str, framework: str, directory: Path) -> None:
-        """Has requests answered by the model in `directory`, from its files on.
+        """Has requests answered by the model in `directory`.
 
-        It is loaded now, unless the memory is full of others and nobody waits for it. Raises InferplaneError when it
+        It is loaded as soon as nothing else is, unless the memory is full of others. Raises InferplaneError when it
         cannot be loaded or does not fit; what was served before is served on.
         """
         known = self._known.setdefault(name, _Known())
-        # At most one of these in the line for a turn: requests must not wait for all of them.
+        model, on_disk = await asyncio.to_thread(self._made, name, framework, directory)
+        if known.model is None:
+            known.model, known.problem, known.on_disk = model, "", on_disk
+            self._enter(name, known)
+            self._arrived(known)  # who waits for it loads it now
+        # One of these at a time in the line for a turn: requests must not wait for all of them.
         async with self._background:
-            model, on_disk = await self._run(self._made, name, framework, directory)
-            if self._should_load(known):
-                await self._into_memory(name, known, model, on_disk)
-        old, known.model, known.problem = known.model, model, ""
+            if known.model is model:
+                if not model.ready and self._has_room():
+                    await self._loading(name, known, model)
+            else:
+                await self._replace(name, known, model, on_disk)
+
+    async def _replace(self, name: str, known: _Known, model: Model, on_disk: int) -> None:
+        old = known.model
+        if self._has_room() or (old is not None and old.ready):
+            await self._into_memory(name, known, model, on_disk)
+        known.model, known.problem, known.on_disk = model, "", on_disk
         self._enter(name, known)
         if old is not None:
             self._attendant.retire(old)
-        self._arrived(known)
 
     def _made(self, name: str, framework: str, directory: Path) -> tuple[Model, int]:
         """(the model, bytes of its files)."""
@@ -163,13 +178,16 @@ class ManyModels(ModelRepository):
     def withdraw(self, name: str) -> None:
         """It is served no more; requests that are under way are answered."""
         known = self._known.pop(name, None)
-        self.models.pop(name, None)
-        self._states.pop(name, None)
-        self._ledger.sizes.pop(name, None)
+        self._remove(name)
         if known is not None:
             self._arrived(known)
             if known.model is not None:
                 self._attendant.retire(known.model)
+
+    def _remove(self, name: str) -> None:
+        self.models.pop(name, None)
+        self._states.pop(name, None)
+        self._ledger.sizes.pop(name, None)
 
     # What requests need.
 
@@ -180,27 +198,36 @@ class ManyModels(ModelRepository):
 
     async def _there(self, name: str, known: _Known) -> None:
         if known.model is None and known.coming is not None and not known.coming.done():
-            known.waiting += 1
-            try:
-                await asyncio.shield(known.coming)
-            finally:
-                known.waiting -= 1
+            await asyncio.shield(known.coming)
         if self._known.get(name) is not known:
             raise ModelNotFound(name)
         model = known.model
         if model is None or (not model.ready and known.problem and monotonic() - known.since < _TRIED_AGAIN):
             raise ModelNotReady(name, known.problem)
         if not model.ready:
-            if known.loading is None:
-                known.loading = asyncio.get_running_loop().create_task(self._reload(name, known, model))
-            await asyncio.shield(known.loading)
+            # It stays until those who wait for it have asked it: where little fits, the next load would take it away.
+            known.waiting += 1
+            try:
+                await self._loading(name, known, model)
+            except InferplaneError as error:
+                raise ModelNotReady(name, str(error)) from error
+            finally:
+                known.waiting -= 1
 
-    async def _reload(self, name: str, known: _Known, model: Model) -> None:
+    async def _loading(self, name: str, known: _Known, model: Model) -> None:
+        """All who want it wait for one load; it goes on though they may leave."""
+        if known.loading is None:
+            known.loading = asyncio.get_running_loop().create_task(self._load_known(name, known, model))
+            # Those who wait for it may all have left by then.
+            known.loading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(known.loading)
+
+    async def _load_known(self, name: str, known: _Known, model: Model) -> None:
         try:
-            await self._into_memory(name, known, model)
+            await self._into_memory(name, known, model, known.on_disk)
         except InferplaneError as error:
             known.problem, known.since = str(error), monotonic()
-            raise ModelNotReady(name, str(error)) from error
+            raise
         finally:
             known.loading = None
         if known.model is model and self._known.get(name) is known:
@@ -264,11 +291,10 @@ class ManyModels(ModelRepository):
 
     # Memory.
 
-    def _should_load(self, known: _Known) -> bool:
-        is_wanted = known.waiting > 0 or (known.model is not None and known.model.ready)
-        return is_wanted or self._ledger.excess(self._memory.used()) <= 0
+    def _has_room(self) -> bool:
+        return self._ledger.excess(self._memory.used()) <= 0
 
-    async def _into_memory(self, name: str, known: _Known, model: Model, on_disk: int = 0) -> None:
+    async def _into_memory(self, name: str, known: _Known, model: Model, on_disk: int) -> None:
         """Loads it and measures what it takes. Raises InferplaneError."""
         async with self._turn:
             self._refuse_too_large(name, on_disk, "on disk")
@@ -342,8 +368,9 @@ class ManyModels(ModelRepository):
             memory.release()
 
     def _may_go(self, name: str, keep: str) -> bool:
-        model = self.models.get(name)
-        return name != keep and model is not None and self._attendant.is_idle(model)
+        known, model = self._known.get(name), self.models.get(name)
+        is_awaited = known is not None and known.waiting > 0
+        return name != keep and not is_awaited and model is not None and self._attendant.is_idle(model)
 
     def _last_used(self, name: str) -> float:
         known, model = self._known.get(name), self.models.get(name)

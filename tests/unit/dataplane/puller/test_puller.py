@@ -10,7 +10,7 @@ from tests.fakes.clock import FakeClock
 from inferplane.dataplane.puller.config import ModelSpec
 from inferplane.dataplane.puller.files import ModelFiles
 from inferplane.dataplane.puller.plan import Step
-from inferplane.dataplane.puller.puller import CannotLoad, Phase, Puller
+from inferplane.dataplane.puller.puller import CannotLoad, Phase, Pull, Puller
 from inferplane.kernel.errors import InferplaneError
 
 
@@ -74,7 +74,7 @@ class Pulling:
     async def settles(self) -> None:
         """All is done, or waits for the clock."""
         await until(self._versions.empty)
-        await until(lambda: all(one.task is None or one.phase is Phase.FAILED for one in self.puller.pulls.values()))
+        await until(lambda: all(one.task is None or _waits(one) for one in self.puller.pulls.values()))
         for _ in range(5):
             await asyncio.sleep(0)
 
@@ -84,6 +84,10 @@ class Pulling:
         for _ in range(5):
             await asyncio.sleep(0)
         await self.settles()
+
+
+def _waits(pull: Pull) -> bool:
+    return pull.phase is Phase.FAILED and not pull.changed.is_set()
 
 
 async def until(claim: Callable[[], bool]) -> None:

@@ -140,6 +140,21 @@ async def test_a_request_loads_the_model_and_the_least_recently_used_goes(tmp_pa
         assert (made.heap.used(), made.models.counts.unloads) == (750, 2)
 
 
+async def test_where_only_one_fits_each_is_asked_before_it_goes(tmp_path: Path) -> None:
+    async with server(tmp_path, 150) as made:
+        await made.serves(a=40, b=41)
+
+        async def asks(name: str) -> int:
+            answered = 0
+            for _ in range(20):
+                await made.asked(name)
+                # As the server does: whoever has waited asks at once.
+                answered += made.models.models[name].ready
+            return answered
+
+        assert await asyncio.gather(asks("a"), asks("b")) == [20, 20]
+
+
 async def test_requests_for_one_model_wait_for_one_load(tmp_path: Path) -> None:
     async with server(tmp_path) as made:
         await made.serves(a=10)

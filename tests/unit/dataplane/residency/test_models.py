@@ -150,9 +150,11 @@ async def test_where_only_one_fits_each_is_asked_before_it_goes(tmp_path: Path) 
                 await made.asked(name)
                 # As the server does: whoever has waited asks at once.
                 answered += made.models.models[name].ready
+                await asyncio.sleep(0)
             return answered
 
-        assert await asyncio.gather(asks("a"), asks("b")) == [20, 20]
+        first, second = await asyncio.gather(asks("a"), asks("b"))
+        assert (first, second) == (20, 20)
 
 
 async def test_requests_for_one_model_wait_for_one_load(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import uvloop
 
 from inferplane.assembly.announcement import announce_failure
 from inferplane.assembly.readiness import READY, announce
+from inferplane.assembly.standard_error import log_to_stderr
 from inferplane.assembly.stopping import stop_on_signals
 from inferplane.dataplane.agent.batcher import Batcher
 from inferplane.dataplane.agent.component import VARIABLE, Component
@@ -73,7 +74,7 @@ def parse(arguments: Sequence[str]) -> SidecarSettings:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serves until SIGTERM or SIGINT. Returns the exit code: 1 when it cannot, 2 for wrong flags."""
-    _log_to_stderr(os.environ)
+    log_to_stderr(os.environ)
     try:
         settings = parse(sys.argv[1:] if argv is None else argv)
     except _Misused as error:
@@ -203,15 +204,6 @@ async def _nothing_else(scope: Message, receive: _Receive, send: _Send) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
     await send({"type": "http.response.start", "status": 404, "headers": headers})
     await send({"type": "http.response.body", "body": b"there is /metrics\n"})
-
-
-def _log_to_stderr(environ: Mapping[str, str]) -> None:
-    logger = logging.getLogger("inferplane")
-    logger.setLevel(environ.get("KSERVE_LOGLEVEL", "INFO").upper())
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-        logger.addHandler(handler)
 
 
 if __name__ == "__main__":

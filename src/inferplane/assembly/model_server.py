@@ -26,6 +26,7 @@ from inferplane.assembly.model_server_options import Options, UsageError, parse
 from inferplane.assembly.readiness import READY, announce
 from inferplane.assembly.sharing import share
 from inferplane.assembly.stopping import stop_on_signals
+from inferplane.assembly.standard_error import log_to_stderr
 from inferplane.assembly.tracing import tracing
 from inferplane.assembly.worker_channel import Message
 from inferplane.assembly.workers import Place
@@ -126,7 +127,7 @@ def warm() -> None:
     import_module("encodings.idna")  # the socket module's, for the first host name
     import_module("inferplane.dataplane.server.grpc.lane")  # protobuf, for the first gRPC call
     parse(["--model_dir=."])
-    _log_to_stderr()
+    log_to_stderr(os.environ)
     dispatch = Dispatch(ModelRepository(), Metrics())
     build(dispatch, Probes(dispatch), __version__)
 
@@ -293,19 +294,9 @@ def _set_up_logging(options: Options) -> None:
         except Exception as error:  # what logging.config raises is not limited by anything
             raise UsageError(f"--log_config_file {options.log_config_file}: {error}") from error
     elif options.configure_logging:
-        _log_to_stderr()
+        log_to_stderr(os.environ)
     else:
         logging.getLogger("inferplane").handlers.clear()  # a fork has those of the process that it comes from
-
-
-def _log_to_stderr() -> None:
-    logger = logging.getLogger("inferplane")
-    # In a fork too, whose environment is its own.
-    logger.setLevel(os.environ.get("KSERVE_LOGLEVEL", "INFO").upper())
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-        logger.addHandler(handler)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import uvloop
 
 from inferplane.assembly.announcement import announce_failure
 from inferplane.assembly.readiness import READY, announce
+from inferplane.assembly.standard_error import log_to_stderr
 from inferplane.assembly.stopping import stop_on_signals
 from inferplane.assembly.tracing import tracing
 from inferplane.dataplane.graph.calls import Calls
@@ -67,7 +68,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serves until SIGTERM or SIGINT. Returns the exit code: 1 when the graph cannot be carried out."""
     options = parse(sys.argv[1:] if argv is None else argv, os.environ)
-    _log_to_stderr()
+    log_to_stderr(os.environ)
     keep_freed()
     try:
         graph = read_graph(options.graph)
@@ -82,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def warm() -> None:
     """Has what happens at first use happen now. Starts no thread."""
-    _log_to_stderr()
+    log_to_stderr(os.environ)
     GraphMetrics().exposition("")
 
 
@@ -133,15 +134,6 @@ def _propagation(environ: Mapping[str, str]) -> Propagation:
 def _draw() -> int:
     # Of the system's own source: a fork may not draw what its siblings draw.
     return random.SystemRandom().randrange(OUTCOMES)
-
-
-def _log_to_stderr() -> None:
-    logger = logging.getLogger("inferplane")
-    logger.setLevel(logging.INFO)
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-        logger.addHandler(handler)
 
 
 if __name__ == "__main__":

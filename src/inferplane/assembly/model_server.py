@@ -25,8 +25,8 @@ from inferplane.assembly.model_server_grpc import GrpcFlags
 from inferplane.assembly.model_server_options import Options, UsageError, parse
 from inferplane.assembly.readiness import READY, announce
 from inferplane.assembly.sharing import share
-from inferplane.assembly.stopping import stop_on_signals
 from inferplane.assembly.standard_error import log_to_stderr
+from inferplane.assembly.stopping import stop_on_signals
 from inferplane.assembly.tracing import tracing
 from inferplane.assembly.worker_channel import Message
 from inferplane.assembly.workers import Place

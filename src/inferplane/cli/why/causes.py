@@ -34,6 +34,7 @@ class Kind(StrEnum):
     NO_ENDPOINTS = "NoEndpoints"
     STARTING = "Starting"
     CONDITION = "Condition"
+    MODEL_NOT_SERVED = "ModelNotServed"
     NOT_SCALED = "NotScaled"
 
 

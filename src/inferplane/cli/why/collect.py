@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from inferplane.assembly.record import Platform
+from inferplane.cli.prediction import http, send, target
 from inferplane.cli.why.facts import (
     Deployment,
     Event,
@@ -19,14 +20,17 @@ from inferplane.cli.why.facts import (
     Runtime,
     Service,
     Terminated,
+    TrainedModel,
 )
 from inferplane.client.kubernetes import kinds
 from inferplane.client.kubernetes.api import Api, ApiError, NotFound, Resource
+from inferplane.kernel.errors import InferplaneError
 from inferplane.resources.autoscaling import HorizontalPodAutoscaler
 from inferplane.resources.meta import View
 
 SERVICE_LABEL = "serving.kserve.io/inferenceservice"
 TAIL_LINES = 10
+_ASKED_WITHIN = 5.0
 _V = TypeVar("_V", bound=View)
 
 
@@ -51,12 +55,15 @@ async def collect(api: Api, name: str, namespace: str, platform: Platform | None
         routes = reads.create_task(_list(api, kinds.HTTP_ROUTE, Route, namespace))
         nodes = reads.create_task(_list(api, kinds.NODE, Node))
         events = reads.create_task(_list(api, kinds.EVENT, Event, namespace))
+        models = reads.create_task(_list(api, kinds.TRAINED_MODEL, TrainedModel, namespace))
     mine = {name, *(one.metadata.name for one in deployments.result()), *(one.metadata.name for one in pods.result())}
+    service = msgspec.convert(found, Service)
+    served = tuple(one for one in models.result() if one.spec.inference_service == name)
     return Facts(
         name,
         namespace,
         datetime.now(UTC),
-        msgspec.convert(found, Service),
+        service,
         runtimes=(*runtimes.result(), *cluster_runtimes.result()),
         deployments=tuple(deployments.result()),
         autoscalers=tuple(autoscalers.result()),
@@ -65,6 +72,8 @@ async def collect(api: Api, name: str, namespace: str, platform: Platform | None
         nodes=tuple(nodes.result()),
         events=_in_order(one for one in events.result() if one.involved_object.name in mine),
         processes=processes,
+        models=served,
+        index=await _index(service.status.url or "", platform) if served else {},
         log_tails=await _tails(api, pods.result()),
     )
 
@@ -76,6 +85,26 @@ async def _list(api: Api, resource: Resource, kind: type[_V], namespace: str = "
     except NotFound:
         return []
     return [msgspec.convert(item, kind) for item in found.items]
+
+
+class _Indexed(msgspec.Struct):
+    name: str
+    state: str = ""
+    reason: str = ""
+
+
+async def _index(url: str, platform: Platform | None) -> dict[str, tuple[str, str]]:
+    """Of one of the service's servers; nothing where it cannot be asked, or has no such list."""
+    if not url:
+        return {}
+    to = target(url, "/v2/repository/index", platform.gateway if platform is not None else "")
+    try:
+        async with asyncio.timeout(_ASKED_WITHIN), http() as session:
+            answer = await send(session, to, b"{}")
+        found = msgspec.json.decode(answer.body, type=list[_Indexed])
+    except (InferplaneError, TimeoutError, msgspec.DecodeError):
+        return {}
+    return {one.name: (one.state, one.reason) for one in found}
 
 
 def _owned_by(route: Route, name: str) -> bool:

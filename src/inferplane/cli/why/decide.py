@@ -10,6 +10,7 @@ from difflib import get_close_matches
 
 from inferplane.cli.why.causes import Cause, Kind
 from inferplane.cli.why.facts import Facts, Node, Service
+from inferplane.cli.why.model_causes import model_causes, model_notes
 from inferplane.cli.why.pod_causes import last_failure, pod_causes
 from inferplane.cli.why.reasons import meaning
 from inferplane.cli.why.route_causes import route_cause
@@ -46,9 +47,9 @@ def decide(facts: Facts) -> Explanation:
         return _not_found(facts)
     causes = (*_processes(facts), *_stopped(service), *_why_not(facts, service))
     if not causes:
-        causes = scaling_causes(facts)
+        causes = (*model_causes(facts), *scaling_causes(facts))
     if not causes:
-        return Explanation(_fine(facts, service), notes=scaling_notes(facts))
+        return Explanation(_fine(facts, service), notes=(*model_notes(facts), *scaling_notes(facts)))
     pod = next((one.pod for one in causes if one.pod), "")
     return Explanation(
         headline=_headline(facts, service, causes),
@@ -199,7 +200,7 @@ def _condition(one: Condition) -> Cause:
 def _headline(facts: Facts, service: Service, causes: tuple[Cause, ...]) -> str:
     name = f"inferenceservice/{facts.name}"
     if _says_ready(service):
-        serves = causes[0].kind in (Kind.PROCESS_DOWN, Kind.NOT_SCALED)
+        serves = causes[0].kind in (Kind.PROCESS_DOWN, Kind.NOT_SCALED, Kind.MODEL_NOT_SERVED)
         return f"{name} says it is ready, but" if serves else f"{name} still serves what was before, because"
     ready = condition(service.status.conditions, "Ready")
     since = ready.last_transition_time if ready else None
@@ -233,6 +234,8 @@ def _next(facts: Facts, causes: tuple[Cause, ...]) -> str:
     first = causes[0]
     if first.kind is Kind.PROCESS_DOWN:
         return "inferplane status"
+    if first.kind is Kind.MODEL_NOT_SERVED:
+        return f"kubectl describe trainedmodel {first.subject}{where}"
     if first.kind is Kind.IMAGE_NOT_RUNNABLE:
         return "inferplane get processimages"
     if first.pod and first.kind is not Kind.STARTING:

@@ -206,6 +206,20 @@ class Event(View, frozen=True, kw_only=True):
     last_timestamp: str | None = None
 
 
+class TrainedModelSpec(View, frozen=True, kw_only=True):
+    inference_service: str = ""
+
+
+class TrainedModelStatus(View, frozen=True, kw_only=True):
+    conditions: tuple[Condition, ...] = ()
+
+
+class TrainedModel(View, frozen=True, kw_only=True):
+    metadata: ObjectMeta = ObjectMeta()
+    spec: TrainedModelSpec = TrainedModelSpec()
+    status: TrainedModelStatus = TrainedModelStatus()
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """A process of the local platform, as the supervisor recorded it."""
@@ -232,6 +246,11 @@ class Facts:
     events: tuple[Event, ...] = ()
     processes: tuple[Process, ...] = ()
     """Empty on a cluster that isn't ours."""
+    models: tuple[TrainedModel, ...] = ()
+    """Those that name the service."""
+    index: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """(state, reason) of each model, as a server of the service tells them; empty when it was not, or could not be,
+    asked."""
     log_tails: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Last lines by pod name; of the previous process when the present one has not written yet."""
     other_services: tuple[str, ...] = ()

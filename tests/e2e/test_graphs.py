@@ -168,9 +168,7 @@ def test_a_graph_sleeps_and_wakes(platform: Whole) -> None:
 
     eventually(lambda: replicas() in ("0/", "0/0"), PATIENCE)
     assert ask(platform, "sleepy", instances=ROWS) == (200, {"predictions": [[6, 12]]})
-    assert (
-        platform.kubectl("get", "ig/sleepy", "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}") == "True"
-    )
+    platform.kubectl("wait", "--for=condition=Ready", "ig/sleepy", f"--timeout={PATIENCE:g}s")
 
 
 def test_a_graph_whose_service_is_missing_comes_up_with_it(platform: Whole) -> None:

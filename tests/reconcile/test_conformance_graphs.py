@@ -307,3 +307,28 @@ async def test_the_same_graph_is_the_same_text_whatever_the_order_it_came_in() -
         steps = [{**step(), "weight": 1, "name": "a"}]
         await applied(world, graph() | {"spec": {"nodes": {"root": {"steps": steps, "routerType": "Sequence"}}}})
         assert world.peek(kinds.KNATIVE_SERVICE, GRAPH)["spec"] == before["spec"]
+
+
+async def test_a_router_is_scaled_by_what_scales_deployments_here() -> None:
+    async with serving() as world:
+        await applied(world, graph(annotations={**STANDARD, "serving.kserve.io/autoscalerClass": "keda"}))
+        assert said(world) == (
+            "InvalidGraphSpec",
+            (
+                "metadata.annotations[serving.kserve.io/autoscalerClass]: "
+                "a router is scaled by hpa, external, none, got 'keda'"
+            ),
+        )
+        await applied(
+            world, graph(annotations={**STANDARD, "serving.kserve.io/autoscalerClass": "none"}, minReplicas=3)
+        )
+        assert object_at(world.peek(kinds.DEPLOYMENT, GRAPH), "spec")["replicas"] == 3
+        assert not world.exists(kinds.HORIZONTAL_POD_AUTOSCALER, GRAPH)
+
+
+async def test_a_configuration_that_cannot_be_read_is_the_graphs_trouble() -> None:
+    async with serving(config_map=config(router="{")) as world:
+        await applied(world, graph())
+        reason, message = said(world)
+        assert reason == "ReconcileFailed"
+        assert "key router" in message

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SECONDS = 2.0
 KINDS = (
     "isvc",
+    "ig",
     "pods",
     "deploy",
     "svc",
@@ -42,6 +43,10 @@ def kinds(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
 
 def services(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     return _names(ctx, "isvc", incomplete)
+
+
+def graphs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    return _names(ctx, "ig", incomplete)
 
 
 def objects(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

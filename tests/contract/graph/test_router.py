@@ -1,6 +1,7 @@
 """The router over HTTP, between a client and services that are not ours."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -174,33 +175,35 @@ async def test_connections_to_a_step_are_kept(echo: Service) -> None:
     assert len(echo.clients) == 2
 
 
-async def test_a_service_that_came_back_is_asked_over_a_new_connection() -> None:
-    service = Service()
-    async with graph_of_a_restart(service) as one:
-        assert (await one.post())[0] == 200
-    assert len(service.clients) == 2
+async def test_a_connection_that_the_service_closed_is_replaced() -> None:
+    """It closes after each answer without having said so: the next request may be on its way already."""
+    connections = 0
 
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n{}")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
 
-@asynccontextmanager
-async def graph_of_a_restart(service: Service) -> AsyncIterator[Graph]:
-    """A service that answered once, ended, and is there again on the same port."""
-    async with served(service):
-        pass
-    async with graph(service.step()) as one:
-        async with served(service):
-            await one.post()
-        async with served(service):
-            yield one
+    async with await asyncio.start_server(once, "127.0.0.1", 0) as service:
+        port = service.sockets[0].getsockname()[1]
+        async with graph({"serviceUrl": f"http://127.0.0.1:{port}/"}) as one:
+            assert [(await one.post())[0] for _ in range(5)] == [200] * 5
+    assert connections == 5
 
 
 async def test_a_step_without_a_server_is_named() -> None:
-    async with served(Service()) as gone:
-        pass
-    async with graph(gone.step("/x", name="lost")) as one:
-        status, body, _ = await one.post()
+    with socket.socket() as taken:
+        # Bound and not listening: nobody else gets the port, and nobody answers.
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/x"
+        async with graph({"serviceUrl": url, "name": "lost"}) as one:
+            status, body, _ = await one.post()
     answer = msgspec.json.decode(body)
     assert (status, answer["error"]) == (500, "Failed to process request")
-    assert answer["cause"].startswith(f"root/lost: http://127.0.0.1:{gone.port}/x: cannot connect")
+    assert answer["cause"].startswith(f"root/lost: {url}: cannot connect")
 
 
 @pytest.mark.parametrize(

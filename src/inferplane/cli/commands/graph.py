@@ -15,7 +15,7 @@ from inferplane.kernel.json import text_at
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.graphs)
 @click.option("-n", "--namespace", shell_complete=completing.namespaces, help="Its namespace (default: default).")
 @click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="As a document, for programs.")
 @click.pass_obj

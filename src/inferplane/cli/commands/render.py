@@ -1,8 +1,9 @@
-"""`inferplane render -f FILE`: the objects that a cluster would get for the InferenceServices in files."""
+"""`inferplane render -f FILE`: the objects that a cluster would get for the services and graphs in files."""
 
 import click
 
 from inferplane.cli.manifests import Manifest, read_manifests
+from inferplane.cli.offline import graphs
 from inferplane.cli.offline.checking import check
 from inferplane.cli.offline.rendering import children
 from inferplane.cli.offline.world import is_service, world_of
@@ -30,12 +31,15 @@ def render(filenames: tuple[str, ...], namespace: str | None, mode: str | None, 
     """
     where = namespace or "default"
     manifests = [one for name in filenames for one in read_manifests(name)]
-    services = [one for one in manifests if is_service(one)]
-    if not services:
-        raise InferplaneError(f"{', '.join(filenames)}: no InferenceService there to render")
+    if not any(is_service(one) or graphs.is_graph(one) for one in manifests):
+        raise InferplaneError(f"{', '.join(filenames)}: no InferenceService there to render, and no InferenceGraph")
     _refuse_faults(manifests, where)
     world = world_of(manifests, where)
-    click.echo(documents([body for one in services for body in children(one, world, where, mode or "")], output))
+    made = [body for one in manifests if is_service(one) for body in children(one, world, where, mode or "")]
+    for one in manifests:
+        if graphs.is_graph(one):
+            made += graphs.children(one, manifests, world, where, mode or "")
+    click.echo(documents(made, output))
 
 
 def _refuse_faults(manifests: list[Manifest], namespace: str) -> None:

@@ -28,6 +28,9 @@ def why(session: Session, name: str, namespace: str | None) -> None:
         if found.fix:
             click.echo(f"  fix   {found.fix}")
         return
+    kind, slash, graph = name.partition("/")
+    if slash and kind in ("ig", "inferencegraph"):
+        raise InferplaneError(f"a graph says it in its drawing: inferplane graph {graph}")
     name = name.removeprefix("inferenceservice/").removeprefix("isvc/")
     explanation = run(explain(session, name, session.namespace(namespace)))
     click.echo("\n".join(render(explanation)))

@@ -13,9 +13,9 @@ def children(manifest: Manifest, world: World, namespace: str, mode: str = "") -
     """
     isvc = service_of(manifest, namespace)
     todo = planning.plan_of(planning.in_mode(isvc, mode) if mode else isvc, world)
-    return [_unowned(one.body) for one in todo.objects]
+    return [unowned(one.body) for one in todo.objects]
 
 
-def _unowned(body: JsonObject) -> JsonObject:
+def unowned(body: JsonObject) -> JsonObject:
     metadata = {key: value for key, value in object_at(body, "metadata").items() if key != "ownerReferences"}
     return body | {"metadata": metadata}

@@ -70,6 +70,11 @@ def test_a_refusal_of_a_graph_points_to_its_drawing(
     assert capsys.readouterr().err.endswith("if the service is at fault: inferplane graph chain\n")
 
 
+def test_why_sends_a_graph_to_its_drawing(desk: Desk, capsys: Captured) -> None:
+    assert desk.type("why", "ig/chain") == 1
+    assert capsys.readouterr().err == "a graph says it in its drawing: inferplane graph chain\n"
+
+
 def test_apply_waits_for_a_graph(desk: Desk, tmp_path: Path) -> None:
     assert applied(desk, tmp_path, stored()) == 0
     assert desk.said.splitlines()[-1] == "next: inferplane graph chain"

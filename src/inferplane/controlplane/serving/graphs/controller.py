@@ -20,7 +20,7 @@ from inferplane.controlplane.serving.applying import Applier
 from inferplane.controlplane.serving.graphs.endpoints import Service
 from inferplane.controlplane.serving.graphs.plan import Plan, World, plan, services_of
 from inferplane.controlplane.serving.graphs.render import GRAPH_LABEL, MANAGER
-from inferplane.controlplane.serving.graphs.report import READY, STOPPED, Observed, report
+from inferplane.controlplane.serving.graphs.report import READY, STOPPED, Observed, broken_config, report
 from inferplane.controlplane.serving.inferenceservice import Caches, LastGoodConfig, is_configuration
 from inferplane.controlplane.serving.knative import watched
 from inferplane.controlplane.serving.knative.watched import Knative
@@ -32,7 +32,7 @@ from inferplane.kernel.json import JsonObject
 from inferplane.resources.autoscaling import HorizontalPodAutoscaler
 from inferplane.resources.core import ConfigMap, Pod
 from inferplane.resources.gateway import Gateway
-from inferplane.resources.meta import Condition, ConditionStatus, ObjectMeta, condition
+from inferplane.resources.meta import Condition, ObjectMeta, condition
 from inferplane.resources.serving.config import Config, ConfigError
 from inferplane.resources.serving.inferencegraph import InferenceGraph, InferenceGraphStatus
 from inferplane.resources.serving.inferenceservice import InferenceService
@@ -78,7 +78,7 @@ class InferenceGraphs:
         try:
             config = self._config.read()
         except ConfigError as error:
-            await self._write_status(graph, _broken_config(graph, error))
+            await self._write_status(graph, broken_config(graph, error, self._now()))
             return None
         todo = plan(graph, config, await self._world(graph))
         refused = await self._carry_out(todo)
@@ -200,12 +200,6 @@ class InferenceGraphs:
 
 def _is_true(found: Condition | None) -> bool:
     return found is not None and found.status == "True"
-
-
-def _broken_config(graph: InferenceGraph, error: ConfigError) -> InferenceGraphStatus:
-    broken = Condition(type=READY, status=ConditionStatus.FALSE, reason=RECONCILE_FAILED, message=str(error))
-    others = [one for one in graph.status.conditions if one.type != READY]
-    return msgspec.structs.replace(graph.status, conditions=[*others, broken])
 
 
 def graphs(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> Controller:

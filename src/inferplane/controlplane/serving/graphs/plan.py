@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from inferplane.controlplane.serving import names
+from inferplane.controlplane.serving.autoscalers import AutoscalerClass
 from inferplane.controlplane.serving.graphs import endpoints, render
 from inferplane.controlplane.serving.graphs.endpoints import NoEndpoint, Service
 from inferplane.controlplane.serving.plan import KNATIVE, MODE_REJECTED, RECONCILE_FAILED, Blocked
@@ -26,6 +27,7 @@ NOT_FOUND = "InferenceServiceNotFound"
 NOT_READY = "InferenceServiceNotReady"
 NO_ENDPOINT = "NoEndpoint"
 OF_SERVICES = (NOT_FOUND, NOT_READY, NO_ENDPOINT)
+_SCALERS = (AutoscalerClass.HPA.value, AutoscalerClass.EXTERNAL.value, AutoscalerClass.NONE.value)
 _WITHOUT_KNATIVE = (
     f"metadata.annotations[{names.DEPLOYMENT_MODE}]: Knative mode needs Knative's Service (serving.knative.dev/v1), "
     "which this API server does not have: install Knative Serving, or set it to Standard"
@@ -94,6 +96,11 @@ def plan(graph: InferenceGraph, config: Config, world: World) -> Plan:
         return replace(todo, blocked=Blocked(INVALID, "; ".join(found)))
     if todo.mode == KNATIVE and not world.has_knative:
         return replace(todo, blocked=Blocked(MODE_REJECTED, _WITHOUT_KNATIVE))
+    scaled_by = graph.metadata.annotations.get(names.AUTOSCALER_CLASS, AutoscalerClass.HPA)
+    if todo.mode != KNATIVE and scaled_by not in _SCALERS:
+        where = f"metadata.annotations[{names.AUTOSCALER_CLASS}]"
+        words = f"{where}: a router is scaled by {', '.join(_SCALERS)}, got {scaled_by!r}"
+        return replace(todo, blocked=Blocked(INVALID, words))
     return _with_objects(_with_urls(todo, world), spec, world)
 
 

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import msgspec
+
 from inferplane.controlplane.serving import routes, status
 from inferplane.controlplane.serving.graphs import render
 from inferplane.controlplane.serving.graphs.plan import OF_SERVICES, Plan
-from inferplane.controlplane.serving.plan import KNATIVE, Blocked
+from inferplane.controlplane.serving.plan import KNATIVE, RECONCILE_FAILED, Blocked
 from inferplane.controlplane.serving.report import port_of
 from inferplane.resources import conditions, knative
 from inferplane.resources.apps import Deployment
@@ -20,7 +22,8 @@ from inferplane.resources.core import Pod
 from inferplane.resources.gateway import Gateway, HTTPRoute
 from inferplane.resources.knative import KnativeService
 from inferplane.resources.meta import ConditionStatus, condition
-from inferplane.resources.serving.inferencegraph import InferenceGraphStatus
+from inferplane.resources.serving.config import ConfigError
+from inferplane.resources.serving.inferencegraph import InferenceGraph, InferenceGraphStatus
 
 READY, STOPPED = "Ready", "Stopped"
 SERVICES_READY, ROUTER_READY, INGRESS_READY = "ServicesReady", "RouterReady", "IngressReady"
@@ -54,6 +57,15 @@ def report(plan: Plan, seen: Observed, now: str) -> InferenceGraphStatus:
         url=_url(plan, seen) if is_ready else "" if plan.stopped else before.url,
         deployment_mode=plan.mode,
     )
+
+
+def broken_config(graph: InferenceGraph, error: ConfigError, now: str) -> InferenceGraphStatus:
+    """While there is no configuration nothing is known to have changed but that."""
+    before = graph.status.conditions
+    kept = {one.type: Verdict(one.status, one.reason, one.message) for one in before if one.type != READY}
+    verdicts = kept | {READY: failed(RECONCILE_FAILED, str(error))}
+    dependents = [one for one in kept if one != STOPPED]
+    return msgspec.structs.replace(graph.status, conditions=conditions.settled(verdicts, before, now, dependents))
 
 
 def _own(plan: Plan) -> tuple[str, ...]:

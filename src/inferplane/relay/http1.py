@@ -314,12 +314,13 @@ class Connection(asyncio.Protocol):
 
     def complete(self, *, reusable: bool) -> None:
         upstream, self._upstream = self._upstream, None
+        # A request that asks for the connection's end asks the server too, which need not say that it heard.
+        keep = reusable and self._head is not None and self._head.keeps_alive
         if upstream is not None:
-            upstream.end(reusable=reusable and self._body.done)
+            upstream.end(reusable=keep and self._body.done)
         if self._tap is not None:
             self._tap.complete()
         self._finish_call()
-        keep = reusable and self._head is not None and self._head.keeps_alive
         if not self._body.done:
             self._linger()
         elif keep:

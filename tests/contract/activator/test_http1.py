@@ -434,6 +434,21 @@ async def test_a_connection_that_the_pod_has_closed_gets_no_further_request() ->
             assert await wire.exactly(len(OK)) == OK
 
 
+async def test_a_connection_whose_end_a_request_has_asked_for_gets_no_further_request() -> None:
+    """The pod closes it in its own time, and need not say so."""
+    async with activator() as one, pod() as server:
+        async with client(one.port) as wire:
+            one.pods(server.port)
+            await wire.send(b"GET /v1 HTTP/1.1\r\n" + HEAD + b"Connection: close\r\n\r\n")
+            first = await server.connection()
+            await first.head()
+            await first.send(OK)
+            assert await wire.rest() == OK
+        async with client(one.port) as wire:
+            await wire.send(GET)
+            await (await server.connection()).head()
+
+
 async def test_words_of_a_pod_that_nobody_asked_for_end_its_connection() -> None:
     async with activator() as one, pod() as server, client(one.port) as wire:
         there = await asked(one, server, wire)

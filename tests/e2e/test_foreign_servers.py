@@ -259,6 +259,19 @@ def test_what_the_server_refuses_is_refused_to_its_sender_alone(platform: Whole)
     assert found[1][1] == {"why": "below zero"}
 
 
+def test_the_agent_counts_what_it_joins(platform: Whole) -> None:
+    def counted() -> float:
+        path = "jsonpath={.items[0].status.podIP}"
+        address = platform.kubectl("get", "pods", "-l", "serving.kserve.io/inferenceservice=adding", "-o", path)
+        with urllib.request.urlopen(f"http://{address}:9082/metrics", timeout=PATIENCE) as answer:
+            lines = answer.read().decode().splitlines()
+        return next((float(one.split()[-1]) for one in lines if one.startswith("inferplane_batch_rows_sum")), 0.0)
+
+    before = counted()
+    assert add(platform, [1, 2], [3, 4], [5, 6])[0] == 200
+    assert counted() == before + 3
+
+
 @pytest.mark.usefixtures("installed_mlserver")
 def test_it_sleeps_and_wakes_for_whoever_comes(platform: Whole) -> None:
     eventually(lambda: containers(platform) == [], PATIENCE)

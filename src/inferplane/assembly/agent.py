@@ -25,6 +25,7 @@ from inferplane.dataplane.agent.flags import add_agent_flags, add_sidecar_flags,
 from inferplane.dataplane.agent.front import Front
 from inferplane.dataplane.agent.settings import PullerSettings, SidecarSettings
 from inferplane.dataplane.server.answers import Answer, Handler
+from inferplane.dataplane.server.batching.gathering import Observe
 from inferplane.dataplane.server.http.asgi import Message
 from inferplane.dataplane.server.http.limits import Limits
 from inferplane.dataplane.server.http.listener import CannotListen, HttpServer, listening_socket
@@ -129,7 +130,10 @@ async def proxying(
             metrics.include(writer.region)
             recording = Recording(writer.end, writer.settings, metrics.series("inferplane_logger_dropped", "").add)
             stack.push_async_callback(recording.finish, writer.settings.bounds.flush)
-        batcher = None if settings.agent.batcher is None else Batcher(settings.agent.batcher, component.send)
+        batcher = None
+        if settings.agent.batcher is not None:
+            batcher = Batcher(settings.agent.batcher, component.send, _counting(metrics))
+            stack.callback(batcher.close)
         if settings.agent.puller is not None:
             await stack.enter_async_context(_pulling(settings.agent.puller, component.address, environ, metrics))
         await stack.enter_async_context(_told(metrics, host, settings.metrics_port))
@@ -145,6 +149,16 @@ async def proxying(
                 await listener.stop(GRACE)
                 tidying.cancel()
                 await asyncio.gather(tidying, return_exceptions=True)
+
+
+def _counting(metrics: Metrics) -> Observe:
+    joined, together = (metrics.distribution(f"inferplane_batch_{one}", "") for one in ("requests", "rows"))
+
+    def observe(requests: int, rows: int) -> None:
+        joined.observe(requests)
+        together.observe(rows)
+
+    return observe
 
 
 @asynccontextmanager

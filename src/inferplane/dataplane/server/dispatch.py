@@ -121,7 +121,10 @@ class Dispatch:
     def is_idle(self, model: Model) -> bool:
         """Whether no request for it waits or runs."""
         served = self._served.get(model.name)
-        return served is None or served.model is not model or (served.line.idle and not served.admission.inside)
+        if served is None or served.model is not model:
+            return True
+        gathers = served.gathered is not None and not served.gathered.is_idle
+        return served.line.idle and not served.admission.inside and not gathers
 
     def last_used(self, model: Model) -> float:
         """When the last request for it came, on the monotonic clock; 0.0 for never."""
@@ -238,9 +241,7 @@ class Dispatch:
             gathered = None
             if self.execution.batcher and (hooks.waits or not line.joins):
                 gathered = Gathered(self.execution.bounds(model))
-            served = self._served[model.name] = _Served(
-                model, metrics, line, hooks, admission, self._watcher, gathered
-            )
+            served = self._served[model.name] = _Served(model, metrics, line, hooks, admission, self._watcher, gathered)
         return served
 
 

@@ -66,7 +66,7 @@ class Reader:
 
     def _run(self, command: list[str]) -> str:
         done = subprocess.run(
-            command, cwd=self._directory, env=self._environ, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=self._directory, env=self._environ, capture_output=True, text=True, timeout=120, check=False
         )
         assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr}"
         return done.stdout

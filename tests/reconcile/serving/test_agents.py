@@ -10,7 +10,9 @@ from inferplane.client.kubernetes.kinds import (
     CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
     PROCESS_IMAGE,
+    SECRET,
     SERVICE,
+    SERVICE_ACCOUNT,
     SERVING_RUNTIME,
 )
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at
@@ -115,6 +117,22 @@ async def test_the_platforms_images_tell_which_containers_are_ours_as_soon_as_th
         await world.add(CUSTOM_RESOURCE_DEFINITION, definition("processimages", "inferplane.dev"))
         after = [one["name"] for one in containers(world)]
     assert (before, after) == (["kserve-container", "agent"], ["kserve-container"])
+
+
+@pytest.mark.parametrize("own", [{}, {"serviceAccountName": "writer"}])
+async def test_a_logger_that_writes_to_a_store_has_the_credentials_of_its_account(own: JsonObject) -> None:
+    storage: JsonObject = {"path": "logs", "parameters": {"format": "json"}, "key": "k", **own}
+    logger: JsonObject = {"mode": "all", "url": "s3://bucket", "storage": storage}
+    keys: JsonObject = {"AWS_ACCESS_KEY_ID": "YQ==", "AWS_SECRET_ACCESS_KEY": "YQ=="}
+    async with serving() as world:
+        await world.add(SECRET, {"metadata": {"name": "s3"}, "data": keys}, "default")
+        account = str(own.get("serviceAccountName") or "logger-sa")
+        await world.add(SERVICE_ACCOUNT, {"metadata": {"name": account}, "secrets": [{"name": "s3"}]}, "default")
+        await world.applied(isvc(predictor={"logger": logger}))
+        main, agent = containers(world)
+    names = [one.get("name") for one in list_at(agent, "env") if isinstance(one, dict)]
+    assert {*keys} <= {*names}
+    assert "AWS_ACCESS_KEY_ID" not in str(main.get("env"))
 
 
 async def test_in_knative_mode_the_agent_is_the_container_that_knative_asks() -> None:

@@ -7,13 +7,15 @@ import numpy as np
 import orjson
 import pytest
 
-from inferplane import InferOutput, InferRequest, InferResponse, Model, ModelRepository
+from inferplane import InferInput, InferOutput, InferRequest, InferResponse, Model, ModelRepository
 from inferplane.dataplane.model.rows import RowModel
 from inferplane.dataplane.server.answers import Answer, Outcome
 from inferplane.dataplane.server.dispatch import Dispatch
+from inferplane.dataplane.server.grpc.protocol import GRPC
 from inferplane.dataplane.server.metrics import Metrics
 from inferplane.dataplane.server.settings import Execution
 from inferplane.inference import v1
+from inferplane.inference.grpc.grpc_predict_v2_pb2 import ModelInferResponse
 from inferplane.inference.tensors import Array
 from inferplane.kernel.json import JsonObject
 
@@ -137,6 +139,17 @@ async def test_v2_answers_stay_v2s() -> None:
     assert [body["id"] for body in bodies] == ["7", "7"]
     assert [body["outputs"][0]["data"] for body in bodies] == [[1.0, 2.0]] * 2
     assert all("batchId" not in body for body in bodies)
+
+
+async def test_calls_over_grpc_run_together_too() -> None:
+    model = Sums()
+    dispatch = serving(model)
+    tensor = InferInput.decoded("x", "FP64", np.array([[1.0, 2.0], [3.0, 4.0]]))
+    body = InferRequest("m", [tensor]).to_grpc().SerializeToString()
+    found = await asyncio.gather(*(settled(dispatch.call(GRPC, "m", body, {})) for _ in range(2)))
+    answers = [ModelInferResponse.FromString(one.body) for one in found if isinstance(one.body, bytes)]
+    assert model.seen == [4]
+    assert [InferResponse.from_grpc(one).outputs[0].as_numpy().tolist() for one in answers] == [[3.0, 7.0]] * 2
 
 
 @pytest.mark.parametrize("made", [Sums, Own])

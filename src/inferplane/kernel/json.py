@@ -10,7 +10,7 @@ JsonObject: TypeAlias = dict[str, "Json"]
 
 def object_at(value: Mapping[str, Json], *path: str) -> JsonObject:
     """The object at `path`, or an empty one when anything on the way is absent or not an object."""
-    here: Json = dict(value)
+    here: Json = value if isinstance(value, dict) else dict(value)
     for step in path:
         here = here.get(step) if isinstance(here, dict) else None
     return here if isinstance(here, dict) else {}

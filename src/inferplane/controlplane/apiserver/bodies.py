@@ -17,10 +17,15 @@ YAML_TYPES = ("application/yaml", "application/apply-patch+yaml", "text/yaml")
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """`duplicates` are the paths of fields that were written twice (the last one counts)."""
+    """`text` is JSON, empty for what came in another form."""
 
     object: JsonObject
-    duplicates: tuple[str, ...] = ()
+    text: bytes = b""
+
+    @property
+    def duplicates(self) -> tuple[str, ...]:
+        """The paths of fields that were written twice (the last one counts)."""
+        return duplicates(self.text) if self.text else ()
 
 
 def media_type(content_type: str) -> str:
@@ -39,7 +44,7 @@ def read_object(raw: bytes, content_type: str) -> Body:
     value = read_json(raw) if media not in YAML_TYPES or raw.lstrip()[:1] == b"{" else read_yaml(raw)
     if not isinstance(value, dict):
         raise bad_request(f"the body of the request is not an object: {raw[:40].decode(errors='replace')}")
-    return Body(value, duplicates(raw) if raw.lstrip()[:1] == b"{" else ())
+    return Body(value, raw if raw.lstrip()[:1] == b"{" else b"")
 
 
 def read_json(raw: bytes) -> Json:

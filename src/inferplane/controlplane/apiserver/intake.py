@@ -14,7 +14,7 @@ from inferplane.resources.schemas import FieldError
 def take(call: Call, body: Body) -> JsonObject:
     """The object to create or to put in place. Raises 400 (422 for a custom kind of another type)."""
     obj = typed(call.kind, body.object)
-    found = strictness(call.kind, obj, body.duplicates)
+    found = [] if call.validation == "Ignore" else strictness(call.kind, obj, body.duplicates)
     if found and call.validation == "Strict":
         raise bad_request(f"{_undecodable(call.kind)}: strict decoding error: {', '.join(found)}")
     warn(call, call.validation, found)

@@ -45,6 +45,9 @@ class LocalApi(RestApi):
     ) -> Answer | Stream:
         headers = {"accept": JSON, "user-agent": self._user_agent, "content-type": content_type}
         place, _, more = path.partition("?")
+        if body is not None:
+            # Nobody would read the warnings about unknown and repeated fields.
+            query = {"fieldValidation": "Ignore", **query}
         return await self._app.exchange(method, place, urlencode(query) or more, headers, body or b"")
 
 

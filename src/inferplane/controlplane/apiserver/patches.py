@@ -54,7 +54,7 @@ async def _patch(core: Core, call: Call, media: str, operations: Json) -> Stored
     writes.check_place(call, patched)
     if (refusal := stale(call.kind, patched, stored)) is not None:
         raise refusal
-    new = checked(call, stored.object, patched, _shown(call.kind, media, patched, operations))
+    new = checked(call, stored.object, patched, lambda: _shown(call.kind, media, patched, operations))
     return await writes.update(core, call, stored, new)
 
 
@@ -77,18 +77,21 @@ def _refused(error: patching.PatchError) -> StatusError:
     return bad_request(error.message) if error.status == 400 else StatusError(error.status, "", error.message)
 
 
-def checked(call: Call, old: JsonObject, patched: JsonObject, shown: str) -> JsonObject:
-    """The patched document as an object of its kind; 422 when it is none, or has unknown fields and must not."""
+def checked(call: Call, old: JsonObject, patched: JsonObject, shown: Callable[[], str]) -> JsonObject:
+    """The patched document as an object of its kind; 422 when it is none, or has unknown fields and must not.
+
+    `shown`: what the refusal quotes.
+    """
     kind = call.kind
     if (patched.get("apiVersion"), patched.get("kind")) != (old.get("apiVersion"), old.get("kind")):
-        raise _bad_patch(shown, f"the type may not change from {old.get('kind')} of {old.get('apiVersion')}")
-    found = intake.strictness(kind, patched)
+        raise _bad_patch(shown(), f"the type may not change from {old.get('kind')} of {old.get('apiVersion')}")
+    found = [] if call.validation == "Ignore" else intake.strictness(kind, patched)
     if found and call.validation == "Strict":
-        raise _bad_patch(shown, f"strict decoding error: {', '.join(found)}")
+        raise _bad_patch(shown(), f"strict decoding error: {', '.join(found)}")
     intake.warn(call, call.validation, found)
     wrong = rules.decoding_errors(kind, patched)
     if wrong:
-        raise _bad_patch(shown, str(wrong[0]))
+        raise _bad_patch(shown(), str(wrong[0]))
     return intake.decoded(kind, patched)
 
 
@@ -166,7 +169,7 @@ def read_applied(call: Call) -> JsonObject:
     if objects.metadata(obj).get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
     writes.check_place(call, obj)
-    if body.duplicates and call.validation == "Strict":
+    if call.validation == "Strict" and body.duplicates:
         raise bad_request(f"strict decoding error: {', '.join(intake.strictness(kind, obj, body.duplicates))}")
     _check_fields(call, obj)
     return intake.plain_numbers(_half(call, obj))
@@ -183,7 +186,7 @@ def _check_fields(call: Call, obj: JsonObject) -> None:
     """An applied field that isn't in the schema can't be owned: 500 for a built-in kind, as the merge fails there."""
     kind = call.kind
     title = f"failed to create typed patch object ({call.namespace}/{call.name}; {_type(kind)})"
-    found = intake.strictness(kind, obj)
+    found = [] if kind.custom and call.validation == "Ignore" else intake.strictness(kind, obj)
     if found and not kind.custom:
         raise errors.internal(f"{title}: {', '.join(found)}")
     wrong = rules.decoding_errors(kind, obj)

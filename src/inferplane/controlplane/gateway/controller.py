@@ -61,6 +61,7 @@ MANAGER = "inferplane-gateway"
 # Seconds that Envoy may take before a route is called Pending: one that is new or changed, one that was programmed.
 PATIENCE = 0.1
 LOYALTY = 5.0
+COUNTS_WAIT = 0.5
 # After a plan the next waits for this many times as long as it took, so that a storm costs a fifth of a core; a plan
 # that a garbage collection or a busy machine held up is no storm, hence the limit in seconds.
 REST = 4.0
@@ -313,15 +314,17 @@ class GatewayController:
         for key in (key for name in names for key in users(name)) if users else ():
             self.controllers[2].enqueue(key)
 
-    def _enqueue_gateways(self) -> None:
+    def _enqueue_gateways(self, after: float = 0.0) -> None:
         for key in self._planner.now.gateways:
-            self.controllers[1].enqueue(key)
+            self.controllers[1].enqueue(key, after)
 
     def _enqueue_verdicts(self, change: Change) -> None:
         for key in change.routes:
             self.controllers[2].enqueue(key)
         if change.gateways or change.listeners.changed or change.listeners.gone:
-            self._enqueue_gateways()
+            # How many routes a listener has is only shown: one write for many new services.
+            only_counts = not (change.listeners.changed or change.listeners.gone)
+            self._enqueue_gateways(after=COUNTS_WAIT if only_counts else 0.0)
 
     async def _reconcile_class(self, key: Key) -> Result | None:
         found = self._classes.get(key)

@@ -10,10 +10,11 @@ import logging
 from contextlib import aclosing
 
 from inferplane.client.kubernetes.api import Api, ApiError, EventType, Gone, Resource, ServerUnreachable, WatchEvent
-from inferplane.controlplane.machinery.cache import Cache, Key, T, key_of
+from inferplane.controlplane.machinery.cache import Cache, Key, T, key_of, share_strings
 from inferplane.kernel.backoff import Backoff
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.json import JsonObject, text_at
+from inferplane.resources.meta import ObjectMeta
 
 log = logging.getLogger(__name__)
 
@@ -130,10 +131,12 @@ class Reflector:
         key, version = key_of(item), version_of(item)
         fresh = not version or version > self._versions.get(key, 0)
         self._versions[key] = max(version, self._versions.get(key, 0))
+        share_strings(item)
+        meta: ObjectMeta | None = None
         for cache in self._caches.values():
             # A view that was asked for later lacks what the others already know.
             if fresh or cache.get(key) is None:
-                cache.put(key, item)
+                meta = cache.put(key, item, meta)
 
     def _drop(self, key: Key) -> None:
         self._versions.pop(key, None)

@@ -43,6 +43,11 @@ class Event:
         self._object: JsonObject | None = None
         self._previous_object: JsonObject | None = None
 
+    def forget_forms(self) -> None:
+        """They are made again if somebody asks."""
+        self.encoded.clear()
+        self._object = self._previous_object = None
+
     @property
     def object(self) -> JsonObject:
         """Shared between watchers: not to be changed."""

@@ -23,6 +23,7 @@ from inferplane.kernel.errors import InferplaneError
 logger = logging.getLogger(__name__)
 
 RECENT = 2048  # events kept in memory, for watches that start a little in the past
+FRESH = 64  # of these the newest, whose decoded and encoded forms are kept: all watchers want them at once
 BATCH = 512  # changes in one transaction at most
 
 
@@ -214,6 +215,8 @@ class Store:
         if len(self._recent) == RECENT:
             self._forgotten = self._recent[0].revision
         self._recent.append(event)
+        if len(self._recent) > FRESH:
+            self._recent[-FRESH].forget_forms()
         self.revision = event.revision
 
     def _refuse(self, writes: list[_Write], error: StoreError) -> None:

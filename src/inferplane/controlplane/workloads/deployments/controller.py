@@ -20,8 +20,9 @@ from inferplane.controlplane.workloads.claims import adoption, candidates, claim
 from inferplane.controlplane.workloads.deployments import revisions, rollout
 from inferplane.controlplane.workloads.deployments.revisions import REVISION, Revision
 from inferplane.controlplane.workloads.deployments.status import deadline, is_complete, next_status
+from inferplane.controlplane.workloads.templates import StoredTemplate, status_patch
 from inferplane.kernel.clock import Clock
-from inferplane.kernel.json import Json, JsonObject, object_at
+from inferplane.kernel.json import JsonObject, object_at
 from inferplane.resources.apps import Deployment, ReplicaSet
 
 
@@ -30,13 +31,9 @@ class _Sight:
     """A Deployment as it is now: the one of the present template is `new`."""
 
     deployment: Deployment
-    stored: JsonObject
+    template: JsonObject
     new: Revision | None
     old: Sequence[Revision]
-
-    @property
-    def template(self) -> JsonObject:
-        return object_at(self.stored, "spec", "template")
 
     @property
     def key(self) -> Key:
@@ -58,9 +55,9 @@ class DeploymentController:
         self._clock = clock
         self._recorder = recorder
         self._deployments = informers.cache(DEPLOYMENT, Deployment)
-        self._stored = informers.cache(DEPLOYMENT, dict)
+        self._templates = informers.cache(DEPLOYMENT, StoredTemplate)
         self._sets = informers.cache(REPLICA_SET, ReplicaSet)
-        self._stored_sets = informers.cache(REPLICA_SET, dict)
+        self._templates_of_sets = informers.cache(REPLICA_SET, StoredTemplate)
         index_claimants(self._sets)
         self.controller = Controller("deployment", self.reconcile, clock=clock)
         self.controller.watch(self._deployments, lambda one: [key_of_meta(one.metadata)])
@@ -97,16 +94,18 @@ class DeploymentController:
         return Result(left) if left is not None else None
 
     def _sight(self, key: Key) -> _Sight | None:
-        deployment, stored = self._deployments.get(key), self._stored.get(key)
+        deployment, stored = self._deployments.get(key), self._templates.get(key)
         if deployment is None or stored is None:
             return None
         sets = claim(deployment.metadata, deployment.spec.selector, candidates(self._sets, deployment.metadata)).mine
         found = [Revision(one, self._template(one)) for one in sets]
-        new = revisions.current(object_at(stored, "spec", "template"), found)
-        return _Sight(deployment, stored, new, [one for one in found if one is not new])
+        template = stored.json
+        new = revisions.current(template, found)
+        return _Sight(deployment, template, new, [one for one in found if one is not new])
 
     def _template(self, replica_set: ReplicaSet) -> JsonObject:
-        return object_at(self._stored_sets.get(key_of_meta(replica_set.metadata)) or {}, "spec", "template")
+        stored = self._templates_of_sets.get(key_of_meta(replica_set.metadata))
+        return stored.json if stored is not None else {}
 
     async def _claim(self, sight: _Sight) -> bool:
         """Adopts and releases ReplicaSets; true when that changed what is ours."""
@@ -194,9 +193,9 @@ class DeploymentController:
         status = next_status(sight.deployment, sight.new, sight.old, self._clock.now(), created)
         if status == sight.deployment.status:
             return
-        written: Json = msgspec.to_builtins(status)
-        body = sight.stored | {"status": written}
-        await self._api.update(DEPLOYMENT, body, sight.key.namespace, subresource="status")
+        meta = sight.deployment.metadata
+        patch = status_patch(sight.deployment.status, msgspec.to_builtins(status), meta.resource_version)
+        await self._api.patch(DEPLOYMENT, meta.name, patch, meta.namespace, subresource="status")
 
     async def _forget_old(self, sight: _Sight) -> None:
         """Deletes old revisions beyond the history limit, oldest first, once a rollout is complete."""

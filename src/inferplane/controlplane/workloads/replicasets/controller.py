@@ -16,9 +16,10 @@ from inferplane.controlplane.machinery.precedence import LATER, Precedence
 from inferplane.controlplane.workloads.claims import adoption, candidates, claim, index_claimants, releasing
 from inferplane.controlplane.workloads.replicasets.plan import look_again_in, new_pod, next_status, plan
 from inferplane.controlplane.workloads.scheduling.controller import Scheduler
+from inferplane.controlplane.workloads.templates import StoredTemplate, status_patch
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.errors import InferplaneError
-from inferplane.kernel.json import Json, JsonObject, object_at, text_at
+from inferplane.kernel.json import JsonObject, object_at, text_at
 from inferplane.resources.apps import ReplicaSet
 from inferplane.resources.core import Pod
 
@@ -45,7 +46,7 @@ class ReplicaSetController:
         self._clock = clock
         self._recorder = recorder
         self._sets = informers.cache(REPLICA_SET, ReplicaSet)
-        self._stored = informers.cache(REPLICA_SET, dict)
+        self._templates = informers.cache(REPLICA_SET, StoredTemplate)
         self._pods = informers.cache(POD, Pod)
         # Pods whose deletion was asked for, until the watch shows it: otherwise a changed order of removal could take
         # others in their place.
@@ -78,12 +79,12 @@ class ReplicaSetController:
             return None
 
     async def _reconcile(self, key: Key) -> Result | None:
-        replica_set, stored = self._sets.get(key), self._stored.get(key)
-        if replica_set is None or stored is None:
+        replica_set, template = self._sets.get(key), self._templates.get(key)
+        if replica_set is None or template is None:
             return None
         await self._claim(replica_set)
         todo = plan(replica_set, self._mine(replica_set), frozenset(self._doomed))
-        failure = await self._create(replica_set, object_at(stored, "spec", "template"), todo.create)
+        failure = await self._create(replica_set, template, todo.create)
         failure = failure or await self._delete(replica_set, todo.delete)
         if self._first is not None and self._first.taken and not failure:
             return Result(LATER)
@@ -107,9 +108,9 @@ class ReplicaSetController:
         for one in found.release:
             await self._api.patch(POD, one.metadata.name, releasing({owner.uid}, one.metadata), owner.namespace)
 
-    async def _create(self, replica_set: ReplicaSet, template: JsonObject, count: int) -> str:
+    async def _create(self, replica_set: ReplicaSet, template: StoredTemplate, count: int) -> str:
         """Makes pods in batches of 1, 2, 4, …: a template that is refused is refused once, not `count` times."""
-        body = new_pod(replica_set, template)
+        body = new_pod(replica_set, template.json) if count > 0 else {}
         batch = 1
         while count > 0:
             tries = min(batch, count)
@@ -159,15 +160,15 @@ class ReplicaSetController:
         return ""
 
     async def _write_status(self, key: Key, failure: str) -> None:
-        replica_set, stored = self._sets.get(key), self._stored.get(key)
-        if replica_set is None or stored is None:
+        replica_set = self._sets.get(key)
+        if replica_set is None:
             return
         status = next_status(replica_set, self._mine(replica_set), self._clock.now(), failure)
         if status != replica_set.status:
             # `replicas` is in the status even when it is 0.
-            written: Json = {"replicas": 0, **msgspec.to_builtins(status)}
-            body = stored | {"status": written}
-            await self._api.update(REPLICA_SET, body, key.namespace, subresource="status")
+            written: JsonObject = {"replicas": 0, **msgspec.to_builtins(status)}
+            patch = status_patch(replica_set.status, written, replica_set.metadata.resource_version)
+            await self._api.patch(REPLICA_SET, key.name, patch, key.namespace, subresource="status")
 
     def _tell(self, replica_set: ReplicaSet, kind: EventKind, reason: str, message: str) -> None:
         self._recorder.event(object_reference(REPLICA_SET, replica_set.metadata), kind, reason, message)

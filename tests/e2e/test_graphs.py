@@ -152,7 +152,7 @@ def test_a_request_that_fits_nothing_is_404(platform: Whole) -> None:
     status, answer = ask(platform, "all", instances=ROWS)
     assert (status, answer) == (
         404,
-        {"error": "Failed to process request", "cause": "root: none of its conditions holds"},
+        {"error": "Failed to process request", "cause": "None of the routes matched with the switch condition"},
     )
 
 

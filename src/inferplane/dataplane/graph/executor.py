@@ -20,16 +20,18 @@ from inferplane.dataplane.graph.bodies import Message
 from inferplane.dataplane.graph.forwarding import Forwarded
 from inferplane.dataplane.graph.plan import Graph, Node, Step
 from inferplane.kernel.errors import InferplaneError
-from inferplane.resources.serving.inferencegraph import RouterType
+from inferplane.resources.serving.inferencegraph import ROOT, RouterType
 
 OK, NOT_FOUND, FAILED = 200, 404, 500
+NO_MATCH = "None of the routes matched with the switch condition"
+"""KServe's words."""
 
 
 class StepFailed(InferplaneError):
     """A request that a graph cannot answer; `place` is the node or step that is the reason."""
 
     def __init__(self, place: str, words: str, status: int = FAILED) -> None:
-        super().__init__(f"{place}: {words}")
+        super().__init__(words if place == ROOT else f"{place}: {words}")
         self.place = place
         self.status = status
 
@@ -103,8 +105,8 @@ class Executor:
         for step in node.steps:
             if step.condition is not None and request.holds(step.condition):
                 return await self._step(step, request, None, forwarded)
-        what = "the request is no JSON" if request.document() is bodies.INVALID else "none of its conditions holds"
-        raise StepFailed(node.name, what, NOT_FOUND)
+        why = ": it is no JSON" if request.document() is bodies.INVALID else ""
+        raise StepFailed(node.name, f"{NO_MATCH}{why}", NOT_FOUND)
 
     async def _ensemble(self, node: Node, request: Message, forwarded: Forwarded) -> Answered:
         try:

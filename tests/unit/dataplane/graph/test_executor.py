@@ -6,7 +6,7 @@ import pytest
 from tests.unit.dataplane.graph.steps import ERROR, SUCCESS, Services, answer, executor, node, text, url
 
 from inferplane.dataplane.graph.bodies import Message
-from inferplane.dataplane.graph.executor import StepFailed
+from inferplane.dataplane.graph.executor import NO_MATCH, StepFailed
 from inferplane.dataplane.graph.forwarding import Forwarded
 from inferplane.kernel.json import JsonObject
 
@@ -105,12 +105,31 @@ async def test_a_switch_takes_the_first_step_whose_condition_holds(request_body:
 
 @pytest.mark.parametrize(
     ("request_body", "words"),
-    [(b'{"instances":[]}', "root: none of its conditions holds"), (b"not json", "root: the request is no JSON")],
+    [(b'{"instances":[]}', NO_MATCH), (b"not json", f"{NO_MATCH}: it is no JSON")],
 )
-async def test_a_switch_without_a_match_is_404(request_body: bytes, words: str) -> None:
-    with pytest.raises(StepFailed, match=words) as caught:
+async def test_72_a_switch_without_a_match_is_404(request_body: bytes, words: str) -> None:
+    with pytest.raises(StepFailed) as caught:
         await answer(SWITCH, {}, request_body)
-    assert caught.value.status == 404
+    assert (str(caught.value), caught.value.status) == (words, 404)
+
+
+async def test_a_switch_without_a_match_in_another_node_is_named() -> None:
+    graph = text(root=node("Sequence", {"nodeName": "inner"}), inner=node("Switch", url("x", condition="a")))
+    with pytest.raises(StepFailed) as caught:
+        await answer(graph, {})
+    assert (str(caught.value), caught.value.status) == (f"inner: {NO_MATCH}", 404)
+
+
+@pytest.mark.parametrize("inner", ["Switch", "Splitter"])
+@pytest.mark.parametrize(("dependency", "found"), [("Soft", OK), ("Hard", BAD)])
+async def test_72_a_node_that_fails_in_a_sequence_is_soft_or_hard_as_its_step_says(
+    inner: str, dependency: str, found: tuple[int, bytes]
+) -> None:
+    graph = text(
+        root=node("Sequence", {"nodeName": "inner", "dependency": dependency}, url("good")),
+        inner=node(inner, url("bad", weight=100, condition="@this" if inner == "Switch" else "")),
+    )
+    assert await answer(graph, {"good": OK, "bad": BAD}) == found
 
 
 async def test_a_switch_in_a_sequence_looks_at_what_it_is_sent() -> None:

@@ -1,6 +1,6 @@
 """The `kserve` package's KServeClient and the `kubernetes` package against a platform, as their users write it.
 
-Runs in their own environment. usage: cluster_conversation.py kserve|watch|election|streams MODEL_URI
+Runs in their own environment. usage: cluster_conversation.py kserve|graph|watch|election|streams URI
 What came of it is printed as JSON.
 """
 
@@ -49,6 +49,31 @@ def through_kserve(model):
         "url": url,
         "left": [one["metadata"]["name"] for one in services()],
     }
+
+
+def through_a_graph(url):
+    from kserve import (
+        KServeClient,
+        V1alpha1InferenceGraph,
+        V1alpha1InferenceGraphSpec,
+        V1alpha1InferenceRouter,
+        V1alpha1InferenceStep,
+        constants,
+    )
+
+    kserve = KServeClient()
+    root = V1alpha1InferenceRouter(router_type="Sequence", steps=[V1alpha1InferenceStep(service_url=url)])
+    graph = V1alpha1InferenceGraph(
+        api_version=constants.KSERVE_V1ALPHA1,
+        kind=constants.KSERVE_KIND_INFERENCEGRAPH,
+        metadata=client.V1ObjectMeta(name="graph-from-kserve", namespace=NAMESPACE),
+        spec=V1alpha1InferenceGraphSpec(nodes={"root": root}),
+    )
+    created = kserve.create_inference_graph(graph)
+    kserve.wait_ig_ready("graph-from-kserve", namespace=NAMESPACE, timeout_seconds=90, polling_interval=1)
+    found = kserve.get_inference_graph("graph-from-kserve", namespace=NAMESPACE)
+    kserve.delete_inference_graph("graph-from-kserve", namespace=NAMESPACE)
+    return {"created": created["metadata"]["name"], "url": found["status"]["url"]}
 
 
 def services():
@@ -162,7 +187,13 @@ def through_streams(model):
 
 if __name__ == "__main__":
     config.load_kube_config()
-    ways = {"kserve": through_kserve, "watch": through_watch, "election": through_election, "streams": through_streams}
+    ways = {
+        "kserve": through_kserve,
+        "graph": through_a_graph,
+        "watch": through_watch,
+        "election": through_election,
+        "streams": through_streams,
+    }
     print(json.dumps(ways[sys.argv[1]](sys.argv[2])), flush=True)
     # The second leader goes on in a thread of the library's own, which has no end: the process ends under it.
     os._exit(0)

@@ -73,6 +73,12 @@ def test_kserve_client_creates_waits_for_patches_and_deletes_a_service(
     assert found == {"created": "from-kserve", "ready": True, "timeout": 77, "left": []}
 
 
+def test_kserve_client_creates_waits_for_and_deletes_a_graph(client_python: Path, platform: Whole) -> None:
+    found = conversation(client_python, platform, "graph", "http://model.example/")
+    assert str(found.pop("url")).startswith("http://graph-from-kserve.default.localhost:")
+    assert found == {"created": "graph-from-kserve"}
+
+
 def test_the_kubernetes_client_watches_from_the_version_of_a_list(kserve_python: Path, platform: Whole) -> None:
     assert conversation(kserve_python, platform, "watch") == {
         "seen": [["ADDED", "1"], ["MODIFIED", "2"], ["DELETED", "2"]],

@@ -62,16 +62,24 @@ class Delivery:
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._send_on()) for _ in range(self._sink.senders)]
 
+    @property
+    def is_full(self) -> bool:
+        return self._waiting.is_full
+
+    def drop(self, number: int) -> None:
+        """Of events that were not even made, as there is no room for them."""
+        self._counts.dropped.add(number)
+        if not self._is_dropping:
+            self._is_dropping = True
+            log.warning("no room for more events, they are dropped sink=%s", self._sink.name)
+
     def offer(self, events: Sequence[Event]) -> None:
         now = self._clock.monotonic()
         taken = sum([self._waiting.offer(event, now) for event in events])
         self._counts.queued.set(self._waiting.count)
         self._news.set()
         if taken < len(events):
-            self._counts.dropped.add(len(events) - taken)
-            if not self._is_dropping:
-                self._is_dropping = True
-                log.warning("no room for more events, they are dropped sink=%s", self._sink.name)
+            self.drop(len(events) - taken)
 
     async def finish(self, seconds: float) -> None:
         """Sends what is left, as far as there is time; the rest is dropped."""

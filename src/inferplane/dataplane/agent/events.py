@@ -84,8 +84,7 @@ class Events:
 
     def of(self, exchange: Exchange, recorded: float) -> list[Event]:
         """The request's, and the response's if its status is 200: others are not logged, as in KServe."""
-        asks = exchange.body is not None and self._mode is not Mode.RESPONSE
-        answers = exchange.answer is not None and exchange.status == 200 and self._mode is not Mode.REQUEST
+        asks, answers = self._parts(exchange)
         if not asks and not answers:
             return []
         about = self._about(exchange)
@@ -95,6 +94,14 @@ class Events:
         if answers:
             made.append(self._answered(exchange, {**about, **self._times(RESPONSE, exchange.ended, recorded)}))
         return made
+
+    def number(self, exchange: Exchange) -> int:
+        """How many `of` would make."""
+        return sum(self._parts(exchange))
+
+    def _parts(self, exchange: Exchange) -> tuple[bool, bool]:
+        asks = exchange.body is not None and self._mode is not Mode.RESPONSE
+        return asks, exchange.answer is not None and exchange.status == 200 and self._mode is not Mode.REQUEST
 
     def _about(self, exchange: Exchange) -> Attributes:
         about: Attributes = {

@@ -31,6 +31,12 @@ class Logger:
             delivery.start()
 
     def take(self, exchanges: Sequence[Exchange]) -> None:
+        if all(delivery.is_full for delivery in self._deliveries):
+            # What nobody has room for need not be made.
+            number = sum([self._events.number(exchange) for exchange in exchanges])
+            for delivery in self._deliveries:
+                delivery.drop(number)
+            return
         now = self._clock.now().timestamp()
         events: list[Event] = [event for exchange in exchanges for event in self._events.of(exchange, now)]
         for delivery in self._deliveries:

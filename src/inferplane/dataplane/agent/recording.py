@@ -79,6 +79,11 @@ class Recording:
         return method == b"POST" and bool(self._path(target))
 
     def answered(self, request: Incoming, answer: Answer | None, body: bytes | Pieces | None) -> None:
+        path = self._targets.get(request.target)
+        if path is None:
+            path = self._path(request.target)
+        if not path or request.method != b"POST" or request.refusal is not None:
+            return
         if self._share < 1 and random() >= self._share:
             return
         asked = request.body if self._request else None
@@ -93,7 +98,7 @@ class Recording:
             (
                 "",
                 "POST",
-                self._path(request.target),
+                path,
                 self._of_head(request),
                 asked,
                 request.began,

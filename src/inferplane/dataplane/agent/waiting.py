@@ -23,6 +23,11 @@ class Waiting:
         self._bytes = 0
         self.count = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Not even an empty event has room."""
+        return self.count >= self._bounds.events or self._bytes + _OVERHEAD > self._bounds.bytes
+
     def offer(self, event: Event, now: float) -> bool:
         """False where there is no room."""
         size = len(event.data) + _OVERHEAD

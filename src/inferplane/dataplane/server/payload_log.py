@@ -15,8 +15,8 @@ class PayloadLog(Protocol):
         ...
 
     def answered(self, request: Incoming, answer: Answer | None, body: bytes | Pieces | None) -> None:
-        """A request over HTTP/1.1 is over, without an answer if it has none that was complete. `body` is the answer's
-        before compression, None where it was too large to keep."""
+        """A request over HTTP/1.1, whatever it is for, is over, without an answer if it has none that was complete.
+        `body` is the answer's before compression, None where it was too large to keep."""
         ...
 
     def called(self, path: str, metadata: Headers, began: float, body: bytes, answer: bytes | None) -> None:

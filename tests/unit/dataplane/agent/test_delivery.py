@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from msgspec import structs
 from tests.fakes.clock import FakeClock
 
 from inferplane.dataplane.agent.delivery import Delivery
-from inferplane.dataplane.agent.events import REQUEST, Event
-from inferplane.dataplane.agent.settings import Bounds
+from inferplane.dataplane.agent.events import REQUEST, Event, Exchange
+from inferplane.dataplane.agent.logger import Logger
+from inferplane.dataplane.agent.settings import Bounds, LoggerSettings
 from inferplane.dataplane.agent.sinks.sink import Batch, Refused, Unavailable
 
 
@@ -208,3 +210,26 @@ async def test_what_cannot_be_sent_in_time_is_counted_as_dropped() -> None:
         await settled()
         await case.delivery.finish(0.01)
         assert case.counts.all == [0, 0, 2, 0]
+
+
+async def test_for_what_nobody_has_room_no_event_is_made_and_all_are_counted() -> None:
+    one = Exchange("", "POST", "/", {}, b"x", 0.0, 200, "", 0, b"y", 0.0)
+    counted: dict[str, Counted] = {}
+    made: list[str] = []
+
+    def new_id() -> str:
+        made.append("id")
+        return "id"
+
+    settings = LoggerSettings(("down",), bounds=Bounds(events=2, flush=0.0))
+    logger = Logger(settings, [Sink(error=down)], lambda name: counted.setdefault(name, Counted()), FakeClock(), new_id)
+    logger.start()
+    logger.take([one])
+    logger.take([one, one, replace_status(one)])
+    assert (counted["sink"].all, len(made)) == ([2, 0, 5, 0], 1)
+    await logger.finish()
+    assert counted["sink"].all == [0, 0, 7, 0]
+
+
+def replace_status(one: Exchange) -> Exchange:
+    return structs.replace(one, status=500)

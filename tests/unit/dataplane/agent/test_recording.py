@@ -103,6 +103,18 @@ async def test_an_answer_that_is_no_success_or_was_never_complete_is_no_answer()
     assert [note.answer for note in notes] == [None, None, None]
 
 
+async def test_what_is_not_logged_or_was_refused_unread_is_not_noted() -> None:
+    async with recording() as (made, reader, _):
+        for one in (
+            Incoming(method=b"GET", target=b"/v1/models/m:predict", status=200),
+            Incoming(method=b"POST", target=b"/v2/repository/index", status=200),
+            Incoming(method=b"POST", target=b"/v1/models/m:predict", refusal=Answer(413, b""), status=413),
+            request(b"this one"),
+        ):
+            made.answered(one, Answer(200, b"a"), b"a")
+        assert [note.body for note in await reader.next()] == [b"this one"]
+
+
 async def test_a_share_is_of_requests() -> None:
     async with recording(share=0.0) as (made, _, lost):
         made.answered(request(), Answer(200, b"a"), b"a")

@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._server.lost(self, self._current)
         if self._current is not None and self._server.payload_log is not None:
-            self._server.log_payloads(self._current, None, None)
+            self._server.payload_log.answered(self._current, None, None)
         self._closing = True
         self._waiting.clear()
         if self._exchange is not None:
@@ -382,7 +382,7 @@ class Connection(asyncio.Protocol):
         else:
             self.transport.writelines(out)
         if self._server.payload_log is not None:
-            self._server.log_payloads(request, answer, body)
+            self._server.payload_log.answered(request, answer, body)
         self.finished(request)
 
     async def _stream(self, answer: Answer, chunks: AsyncIterator[bytes]) -> None:
@@ -409,7 +409,8 @@ class Connection(asyncio.Protocol):
 
     def sent(self, request: Incoming, answer: Answer, body: bytes | None) -> None:
         """All of an answer has gone out; `body` None where it was too large to keep."""
-        self._server.log_payloads(request, answer, body)
+        if self._server.payload_log is not None:
+            self._server.payload_log.answered(request, answer, body)
 
     async def writable(self) -> None:
         """Returns when the client has read enough of what was written."""

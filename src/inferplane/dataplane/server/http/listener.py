@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from inferplane.dataplane.server.accepting import SharedListener
-from inferplane.dataplane.server.answers import Answer, Handler, Pieces
+from inferplane.dataplane.server.answers import Handler
 from inferplane.dataplane.server.cells import Cells
 from inferplane.dataplane.server.http.access_log import AccessLog
 from inferplane.dataplane.server.http.asgi import AsgiApp
@@ -163,12 +163,6 @@ class HttpServer:
         request.client = client
         if self._spans is not None:
             self._spans.began(request)
-
-    def log_payloads(self, request: Incoming, answer: Answer | None, body: bytes | Pieces | None) -> None:
-        """The request is over, with this answer or with none that was complete; `body` None was too large to keep."""
-        log = self.payload_log
-        if log is not None and request.refusal is None and log.wants(request.method, request.target):
-            log.answered(request, answer, body)
 
     def opened(self, connection: Connection) -> None:
         self.connections.add(connection)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.whole import Whole, eventually, whole_platform
+import yaml
+from tests.e2e.whole import REPOSITORY, Whole, eventually, whole_platform
 
 pytestmark = pytest.mark.e2e
 
@@ -73,8 +74,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     with whole_platform(directory / "home") as started:
         for body in (service(script, "chain", "v1"), service(script, "chain-v2", "v2"), collocated(script)):
             started.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+        started.train()
+        started.kubectl("apply", "-f", "-", stdin=json.dumps(in_one_process()))
         started.kubectl("apply", "-f", "-", stdin=json.dumps(in_knative_mode(service(script, "chain-knative", "v1"))))
-        for name in ("chain", "chain-v2", "together", "chain-knative"):
+        for name in ("chain", "chain-v2", "together", "chain-knative", "flowers-together"):
             started.run(*("kubectl", "wait", "--for=condition=Ready", f"isvc/{name}", "--timeout=120s"), timeout=130)
         yield started
 
@@ -109,6 +112,16 @@ def service(script: Path, name: str, protocol: str) -> dict[str, object]:
     return isvc(name, spec)
 
 
+def in_one_process() -> dict[str, object]:
+    """examples/05-transformer/collocated.yaml with the annotation, and paths that are here."""
+    directory = REPOSITORY / "examples" / "05-transformer"
+    text = (directory / "collocated.yaml").read_text()
+    text = text.replace("/path/to/.venv/bin/python", sys.executable).replace("/path/to/examples", f"{directory.parent}")
+    claim, body = yaml.safe_load_all(text)
+    body["metadata"]["annotations"] = {"inferplane.dev/collocation": "shared-process"}
+    return {"apiVersion": "v1", "kind": "List", "items": [claim, body]}
+
+
 def in_knative_mode(body: dict[str, object]) -> dict[str, object]:
     meta = body["metadata"]
     assert isinstance(meta, dict)
@@ -124,7 +137,7 @@ def collocated(script: Path) -> dict[str, object]:
     return isvc("together", {"predictor": {"containers": [model, transformer]}})
 
 
-HOSTS = {"chain-knative": "chain-knative.default.localhost"}
+HOSTS = {name: f"{name}.default.localhost" for name in ("chain-knative", "flowers-together")}
 """In Knative mode a host is made as Knative makes it."""
 
 
@@ -147,6 +160,17 @@ V1 = {"instances": [[1, 2], [3, 4]]}
 @pytest.mark.parametrize("name", ["chain", "together", "chain-knative"])
 def test_v1_requests_go_through_the_transformer(platform: Whole, name: str) -> None:
     assert ask(platform, name, f"/v1/models/{name}:predict", V1) == (200, {"predictions": [30, 70]})
+
+
+def test_transformer_and_predictor_may_share_one_process(platform: Whole) -> None:
+    columns = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+    rows = [[6.8, 2.8, 4.8, 1.4], [5.1, 3.5, 1.4, 0.2]]
+    body = {"instances": [dict(zip(columns, row, strict=True)) for row in rows]}
+    path = "/v1/models/flowers-together:predict"
+    assert ask(platform, "flowers-together", path, body) == (200, {"predictions": ["versicolor", "setosa"]})
+    selector = "serving.kserve.io/inferenceservice=flowers-together"
+    pods = json.loads(platform.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
+    assert [[one["name"] for one in pod["spec"]["containers"]] for pod in pods] == [["transformer-container"]]
 
 
 def test_v2_requests_go_through_the_transformer(platform: Whole) -> None:

@@ -32,7 +32,7 @@ from inferplane.assembly.worker_channel import Message
 from inferplane.assembly.workers import Place
 from inferplane.dataplane.model.forwarding import close_clients
 from inferplane.dataplane.model.model import Model
-from inferplane.dataplane.model.predictor import PredictorConfig, tell_predictor
+from inferplane.dataplane.model.predictor import PredictorConfig, tell_near_predictor, tell_predictor
 from inferplane.dataplane.model.repository import ModelRepository, ModelRepositoryExtension, WithoutName
 from inferplane.dataplane.server.http.access_log import AccessLog
 from inferplane.dataplane.server.http.limits import Limits
@@ -50,6 +50,9 @@ log = logging.getLogger("inferplane.server")
 
 ExceptionHandler: TypeAlias = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 ServerHook: TypeAlias = Callable[[], Awaitable[object] | object]
+
+VARIABLE = "INFERPLANE_COLLOCATED_PREDICTOR"
+"""Set where the pod's predictor is to share this process (`collocated.py`)."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 
@@ -163,6 +166,7 @@ class ModelServer:
         Raises NotModels (a RuntimeError), NoModelReady when none of them is ready, CannotListen.
         """
         try:
+            self._load_near_predictor()
             self._register(models)
             with self._payload_logging() as self._log_writer:
                 if self.workers > 1:
@@ -179,6 +183,14 @@ class ModelServer:
             self._loop.call_soon_threadsafe(self._stopping.set)
         elif self._has_workers:
             os.kill(os.getpid(), sig)  # the parent of workers hears signals only, and hands them on
+
+    def _load_near_predictor(self) -> None:
+        """The pod's predictor, where it is to share this process."""
+        if VARIABLE in os.environ:
+            from inferplane.assembly.collocated import collocated  # of no use to others
+
+            tell_near_predictor(collocated(os.environ))
+            log.info("the predictor is in this process")
 
     def _register(self, models: Sequence[Model]) -> None:
         if not isinstance(models, list):

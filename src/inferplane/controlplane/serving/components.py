@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from inferplane.client.kubernetes import kinds
-from inferplane.controlplane.serving import agents, merging, multimodel, names, servertypes, storage, storagespec
+from inferplane.controlplane.serving import (
+    agents,
+    collocation,
+    merging,
+    multimodel,
+    names,
+    servertypes,
+    storage,
+    storagespec,
+)
 from inferplane.controlplane.serving.agents import Post, Servers
 from inferplane.kernel.json import Json, JsonObject, list_at, object_at, text_at
 from inferplane.resources.process_image import ProcessImage
@@ -66,7 +75,7 @@ def predictor(
         isvc = servertypes.fitted(isvc, runtime)
     pod = merging.pod_of_model(isvc, runtime) if runtime else merging.pod_of_containers(isvc)
     uri = source_uri(spec, pod)
-    pod = with_storage(isvc, pod, uri, spec.storage_uris, config)
+    pod = collocation.shared(isvc, spec, with_storage(isvc, pod, uri, spec.storage_uris, config))
     name = names.predictor(isvc.metadata.name, spec.name)
     return _component(isvc, names.PREDICTOR, name, spec, pod, uri, config, Servers(runtime, images), endpoint=endpoint)
 

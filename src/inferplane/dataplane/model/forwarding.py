@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from inferplane.dataplane.model.asking import Asking
-from inferplane.dataplane.model.predictor import PredictorConfig, PredictorProtocol
+from inferplane.dataplane.model.predictor import PredictorConfig, PredictorProtocol, near_predictor
 from inferplane.dataplane.model.upstream import as_authors_know_it, translated
 from inferplane.inference.errors import InvalidInput, UpstreamFailed
 from inferplane.inference.tensors import InferRequest
@@ -55,6 +55,9 @@ async def predict(
     response_headers: dict[str, str] | None = None,
 ) -> Any:
     """The predictor's answer, in the configured protocol whatever the request came in."""
+    near = near_predictor()
+    if near is not None:
+        return await near.predict(model_name, payload, forwarded(headers))
     if config is None:
         raise NotImplementedError("Could not find PredictorConfig.")
     if not config.predictor_host:

@@ -1,7 +1,9 @@
 """Which predictor stands behind a transformer or an explainer, and in which protocol it is asked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, Protocol
 
 from inferplane.inference.errors import UnsupportedProtocol
 
@@ -62,14 +64,30 @@ class PredictorConfig:
         return self.predictor_use_ssl
 
 
+class Near(Protocol):
+    """A predictor in this process."""
+
+    async def predict(self, name: str, payload: object, headers: Mapping[str, str]) -> Any: ...
+
+
 class _Told:
     """One for the process: hooks run on several threads, and worker processes are forked from this one."""
 
     config: PredictorConfig | None = None
+    near: Near | None = None
 
 
 def current_predictor() -> PredictorConfig | None:
     return _Told.config
+
+
+def near_predictor() -> Near | None:
+    return _Told.near
+
+
+def tell_near_predictor(near: Near | None) -> None:
+    """Sets the predictor that is asked in this process, whatever else `tell_predictor` was told."""
+    _Told.near = near
 
 
 def tell_predictor(config: PredictorConfig | None) -> None:

@@ -1,4 +1,5 @@
-"""Servers that are not ours behind KServe's agent: MLServer in an environment of its own, and a few lines of Python.
+"""Servers that are not ours behind KServe's agent: MLServer in an environment of its own, and a few lines of Python;
+and example 04, whose server is ours.
 
 apply → Ready → gateway, with requests joined and logged by the agent; asleep and awake again.
 
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -138,6 +140,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory, environment: Path | Build
             services.append(mlserver(trained(environment, directory / "model"), sink))
         for one in services:
             started.kubectl("apply", "-f", "-", stdin=json.dumps(one))
+        started.train()
+        started.kubectl("apply", "-f", REPOSITORY / "examples" / "04-batching" / "isvc.yaml")
         wait = ("wait", "--for=condition=Ready", "isvc", "--all", f"--timeout={PATIENCE:g}s")
         started.run("kubectl", *wait, timeout=PATIENCE + 10)
         yield started
@@ -225,9 +229,9 @@ def half(sink: Sink, kind: str) -> dict[str, object]:
     return {event: body["id"] for found, event, body in sink.events if found == kind}
 
 
-def containers(platform: Whole) -> list[str]:
+def containers(platform: Whole, name: str = "foreign") -> list[str]:
     path = "jsonpath={.items[*].spec.containers[*].name}"
-    return platform.kubectl("get", "pods", "-l", "serving.kserve.io/inferenceservice=foreign", "-o", path).split()
+    return platform.kubectl("get", "pods", "-l", f"serving.kserve.io/inferenceservice={name}", "-o", path).split()
 
 
 @pytest.mark.usefixtures("installed_mlserver")
@@ -257,6 +261,17 @@ def test_what_the_server_refuses_is_refused_to_its_sender_alone(platform: Whole)
         found = list(clients.map(lambda row: add(platform, row), [[1, 2], [-3, 4], [5, 6]]))
     assert [status for status, _ in found] == [200, 422, 200]
     assert found[1][1] == {"why": "below zero"}
+
+
+def test_our_own_server_does_it_without_an_agent(platform: Whole) -> None:
+    assert containers(platform, "batched-iris") == ["kserve-container"]
+    url = platform.kubectl("get", "isvc", "batched-iris", "-o", "jsonpath={.status.url}")
+    path = "/v1/models/batched-iris:predict"
+    with ThreadPoolExecutor(len(ROWS)) as clients:
+        asked = [{"instances": [row]} for row in ROWS]
+        found = list(clients.map(lambda body: post(platform, urlsplit(url).hostname or "", path, body), asked))
+    assert [(status, body.get("predictions")) for status, body in found] == [(200, [one]) for one in CLASSES], found
+    assert {(*body,) for _, body in found} == {("message", "batchId", "predictions")}
 
 
 def test_the_agent_counts_what_it_joins(platform: Whole) -> None:

@@ -1,6 +1,7 @@
 """Knative Services on a real platform: from the first revision to traffic by tags, and what does not get in its way."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
@@ -85,10 +86,20 @@ def heads(platform: Whole) -> list[list[str]]:
     return [block.splitlines()[0].split() for block in shown.split("\n\n")]
 
 
+def row(platform: Whole, kind: str) -> list[str]:
+    """The first one that kubectl shows of the kind."""
+    return platform.kubectl("get", kind).splitlines()[1].split()
+
+
 def test_a_service_lives_through_its_revisions(platform: Whole) -> None:
     apply(platform, service("one"))
     is_ready(platform)
     assert answer(platform) == (200, "hello-00001 one")
+    eventually(lambda: row(platform, "revision") == ["hello-00001", "hello", "1", "True", "1", "1"], 60)
+    described = platform.kubectl("describe", "ksvc/hello")
+    assert re.search(r"Latest Ready Revision Name: +hello-00001", described)
+    assert 'Created Configuration "hello"' in described
+    assert 'Created Route "hello"' in described
     assert heads(platform) == [
         ["NAME", "URL", "LATESTCREATED", "LATESTREADY", "READY", "REASON"],
         ["NAME", "LATESTCREATED", "LATESTREADY", "READY", "REASON"],

@@ -69,9 +69,9 @@ def _ready(revision: Revision) -> str:
 
 
 def _replicas(revision: Revision) -> tuple[int, int]:
-    """Ready and wanted."""
-    status = revision.status
-    return status.actual_replicas or 0, status.desired_replicas or 0
+    """Ready and wanted; before the autoscaler's first decision those that are there."""
+    ready, wanted = revision.status.actual_replicas or 0, revision.status.desired_replicas
+    return ready, ready if wanted is None else wanted
 
 
 def document(rollout: Rollout) -> JsonObject:

@@ -20,7 +20,7 @@ from inferplane.assembly.readiness import READY, announce
 from inferplane.assembly.standard_error import log_to_stderr
 from inferplane.assembly.stopping import stop_on_signals
 from inferplane.dataplane.agent.batcher import Batcher
-from inferplane.dataplane.agent.component import VARIABLE, Component
+from inferplane.dataplane.agent.component import Component
 from inferplane.dataplane.agent.flags import add_agent_flags, add_sidecar_flags, sidecar_settings
 from inferplane.dataplane.agent.front import Front
 from inferplane.dataplane.agent.settings import PullerSettings, SidecarSettings
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from inferplane.dataplane.agent.writer import LogWriter
 
 log = logging.getLogger("inferplane.agent")
+
+PROBE = "SERVING_READINESS_PROBE"
+"""The server's readiness probe, as JSON."""
 
 STARTED_BADLY = 1
 MISUSED = 2
@@ -105,7 +108,7 @@ def _payload_logging(settings: SidecarSettings) -> "AbstractContextManager[LogWr
 async def _serve(settings: SidecarSettings, writer: "LogWriter | None", environ: Mapping[str, str]) -> None:
     stop = stop_on_signals()
     host = environ.get("POD_IP", "")
-    component = Component(Address(host or "127.0.0.1", settings.component_port), environ.get(VARIABLE, ""))
+    component = Component(Address(host or "127.0.0.1", settings.component_port), environ.get(PROBE, ""))
     async with proxying(settings, component, writer, host or "0.0.0.0", environ) as front:
         log.info("ready port=%d component=%s:%d", settings.port, component.address.host, component.address.port)
         announce(environ, READY)

@@ -12,8 +12,6 @@ from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import JsonObject, list_at, number_at, object_at, text_at
 from inferplane.relay.gate import Address
 
-VARIABLE = "SERVING_READINESS_PROBE"
-
 _DEFAULT_TIMEOUT = 1.0
 _HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "host",
@@ -110,7 +108,7 @@ def _parsed(text: str) -> JsonObject:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise InvalidProbe(f"{VARIABLE}: expected a probe as JSON: {error}") from error
+        raise InvalidProbe(f"SERVING_READINESS_PROBE: expected a probe as JSON: {error}") from error
     if not isinstance(found, dict):
-        raise InvalidProbe(f"{VARIABLE}: expected a probe as a JSON object, got {text[:80]!r}")
+        raise InvalidProbe(f"SERVING_READINESS_PROBE: expected a probe as a JSON object, got {text[:80]!r}")
     return found

@@ -41,8 +41,8 @@ def backends(route: JsonObject) -> list[tuple[str, list[tuple[str, int]], str]]:
     found = []
     for rule in dicts(list_at(route, "spec", "rules")):
         shares = [(str(one["name"]), int(str(one["weight"]))) for one in dicts(list_at(rule, "backendRefs"))]
-        for match in dicts(list_at(rule, "matches")):
-            found.append((text_at(match, "path", "value"), shares, text_at(rule, "timeouts", "request")))
+        wait = text_at(rule, "timeouts", "request")
+        found += [(text_at(match, "path", "value"), shares, wait) for match in dicts(list_at(rule, "matches"))]
     return found
 
 

@@ -31,7 +31,7 @@ from inferplane.controlplane.apiserver.server import Server
 from inferplane.controlplane.apiserver.store.store import Store
 from inferplane.controlplane.apiserver.streams import NodeStreams
 from inferplane.controlplane.apiserver.usage import NodeUsage
-from inferplane.controlplane.gateway.controllers import run_gateway
+from inferplane.controlplane.gateway import controllers as gateways
 from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import EVENTS_WAIT, Recorder
 from inferplane.controlplane.machinery.informers import Informers
@@ -110,7 +110,16 @@ async def _controllers(api: LocalApi, clock: Clock, home: Home, starts: ColdStar
     informers = Informers(api, clock)
     recorder = Recorder(api, COMPONENT, clock, patience=EVENTS_WAIT)
     first = Precedence(clock)
-    serverless = Serverless(informers, clock, recorder, starts, envoy_admin=home.envoy_admin_socket, first=first)
+    gateway = gateways.made(informers, clock)
+    serverless = Serverless(
+        informers,
+        clock,
+        recorder,
+        starts,
+        envoy_admin=home.envoy_admin_socket,
+        first=first,
+        told=gateway.has_told,
+    )
     controllers = [
         *workload_controllers(
             informers,
@@ -127,7 +136,8 @@ async def _controllers(api: LocalApi, clock: Clock, home: Home, starts: ColdStar
     ]
     async with asyncio.TaskGroup() as tasks:
         # Asked for before the informers run, so that the first lists of all kinds go out together.
-        tasks.create_task(run_gateway(informers, clock, xds_address=str(home.xds_socket), first=first), name="gateway")
+        routing = gateways.run_gateway(informers, clock, xds_address=str(home.xds_socket), first=first, gateway=gateway)
+        tasks.create_task(routing, name="gateway")
         tasks.create_task(informers.run(), name="informers")
         tasks.create_task(recorder.run(), name="events")
         # It listens from the first moment: requests for a revision at zero wait rather than fail.

@@ -10,7 +10,7 @@ from pathlib import Path
 from inferplane.assembly.activation import activator
 from inferplane.controlplane.activator.measures import ColdStarts
 from inferplane.controlplane.autoscaling.collect import EnvoyStatistics, collect
-from inferplane.controlplane.autoscaling.podautoscaler import PodAutoscalerController
+from inferplane.controlplane.autoscaling.podautoscaler import PodAutoscalerController, Told
 from inferplane.controlplane.autoscaling.serverlessservice import ServerlessServiceController
 from inferplane.controlplane.knative.controllers import controllers as knative_controllers
 from inferplane.controlplane.machinery.controller import Controller
@@ -32,10 +32,11 @@ class Serverless:
         *,
         envoy_admin: Path,
         first: Precedence,
+        told: Told,
     ) -> None:
         self._clock = clock
         self._envoy_admin = envoy_admin
-        scaling = PodAutoscalerController(informers, clock, recorder, first)
+        scaling = PodAutoscalerController(informers, clock, recorder, first, told)
         self._autoscaler = scaling.autoscaler
         self._activator = activator(informers, clock, self._autoscaler.record, starts, first)
         self.controllers: list[Controller] = [

@@ -88,6 +88,19 @@ async def test_a_short_grace_period_still_waits_until_every_gateway_has_heard() 
         assert one.clock.monotonic() - proxied_at >= 1.0
 
 
+async def test_the_last_pod_goes_when_the_gateway_has_acknowledged_the_way_to_the_activator_and_not_before() -> None:
+    acknowledged = False
+    async with world(told=lambda _: acknowledged) as one:
+        await one.configured(target_burst_capacity="0", scale_to_zero_grace_period="1ms")
+        await one.revision(window="6s")
+        await one.passes(10, load=1)
+        await one.passes(60)
+        assert (one.replicas, one.leads_to) == (1, "activator")
+        acknowledged = True
+        await one.passes(1)
+        assert one.replicas == 0
+
+
 async def test_without_an_activator_the_last_pod_stays() -> None:
     async with world(activator=False) as one:
         await one.configured(target_burst_capacity="0")

@@ -22,7 +22,7 @@ from inferplane.client.kubernetes.kinds import (
     POD_AUTOSCALER,
     SERVICE,
 )
-from inferplane.controlplane.autoscaling.podautoscaler import PodAutoscalerController
+from inferplane.controlplane.autoscaling.podautoscaler import PodAutoscalerController, Told
 from inferplane.controlplane.autoscaling.serverlessservice import ServerlessServiceController
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.controlplane.machinery.controller import Controller
@@ -193,14 +193,14 @@ def activator_slice() -> JsonObject:
 
 
 @asynccontextmanager
-async def world(*, activator: bool = True) -> AsyncIterator[World]:
+async def world(*, activator: bool = True, told: Told = lambda _: None) -> AsyncIterator[World]:
     clock = FakeClock()
     api = MemoryApi(clock)
     if activator:
         api.add(ENDPOINT_SLICE, activator_slice())
     informers = Informers(api, clock)
     recorder = Recorder(api, "inferplane", clock)
-    pas = PodAutoscalerController(informers, clock, recorder)
+    pas = PodAutoscalerController(informers, clock, recorder, told=told)
     running = [
         pas.controller,
         ServerlessServiceController(informers, clock).controller,

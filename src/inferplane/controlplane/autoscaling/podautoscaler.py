@@ -8,6 +8,7 @@ The last pod of a revision goes only when requests reach the activator instead: 
 long enough that every gateway has heard. Rules: Knative Serving (`pkg/reconciler/autoscaling/kpa`, `…/hpa`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -30,7 +31,7 @@ from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta
-from inferplane.controlplane.machinery.precedence import LATER, Precedence
+from inferplane.controlplane.machinery.precedence import Precedence
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.json import JsonObject, object_at
 from inferplane.resources.apps import Deployment
@@ -50,6 +51,8 @@ from inferplane.resources.meta import ObjectMeta
 MANAGER = "inferplane-autoscaler"
 HEARD = 1.0
 """Seconds after which every gateway is taken to know that a Service leads to the activator: it takes milliseconds."""
+ASK_AGAIN = 0.1
+Told = Callable[[Key], bool | None]
 _CLASS = f"{annotations.PREFIX}class"
 _TARGET = "scale target"
 
@@ -65,9 +68,18 @@ class _Rules:
 class PodAutoscalerController:
     """`autoscaler` has the deciders; run it beside `controller`."""
 
-    def __init__(self, informers: Informers, clock: Clock, recorder: Recorder, first: Precedence | None = None) -> None:
-        """`first`: what all but a scale stands back for."""
+    def __init__(
+        self,
+        informers: Informers,
+        clock: Clock,
+        recorder: Recorder,
+        first: Precedence | None = None,
+        told: Told = lambda _: None,
+    ) -> None:
+        """`first`: what all but a scale stands back for. `told`: whether gateways have acknowledged where a Service
+        leads; None where nobody can say."""
         self._first = first
+        self._told = told
         self._api = informers.api
         self._children = Children(informers.api, MANAGER)
         self._clock = clock
@@ -141,13 +153,16 @@ class PodAutoscalerController:
             if step.apply:
                 await self._scale(pa, step.scale)
         if self._first is not None and self._first.taken:
-            return Result(LATER)
+            self._first.afterwards(self.controller.enqueue, key)
+            return None
         ready = self._pods.ready(key)
         await self._connect(key, pa, self._mode(pa, step.scale, burst), bounds.activators(rules.decider, ready))
         needed = bounds.min_ready(rules.limits, is_initialized=status.is_initialized(pa))
         seen = status.Seen(step.scale, ready, needed, self._services.get(key))
         await self._write(pa, status.following(pa, seen, self._clock.now()))
-        return None if step.recheck_after is None else Result(step.recheck_after)
+        if step.recheck_after is None:
+            return None
+        return Result(min(step.recheck_after, ASK_AGAIN) if step.ask_activator else step.recheck_after)
 
     def _rules(self, pa: PodAutoscaler) -> _Rules:
         said, settings, reachability = pa.metadata.annotations, self._settings.current, pa.spec.reachability
@@ -169,12 +184,14 @@ class PodAutoscalerController:
         )
 
     def _is_heard(self, key: Key, *, proxied: bool) -> bool:
-        """By a clock of our own: after a restart the gateway, too, has to be told first; and statuses say no fractions
-        of a second."""
+        """Where gateways don't say: by a clock of our own. After a restart the gateway, too, has to be told first; and
+        statuses say no fractions of a second."""
         now = self._clock.monotonic()
         if not proxied:
             self._proxied.pop(key, None)
             return False
+        if (told := self._told(key)) is not None:
+            return told
         return now - self._proxied.setdefault(key, now) >= HEARD
 
     def _mode(self, pa: PodAutoscaler, want: int, burst: int) -> Mode:

@@ -140,6 +140,17 @@ class GatewayController:
         """All that is known is planned and published."""
         return not (self._stale or self._stale_endpoints)
 
+    def has_told(self, service: Key) -> bool | None:
+        """Whether Envoy has acknowledged all that is known of the ways to a Service; None without an Envoy."""
+        if not self.xds.connected:
+            return None
+        hosts, listeners = self._planner.ways_to(service)
+        return not self._stale and all(
+            self.xds.holds(kind, name)
+            for kind, names in ((Kind.HOST, hosts), (Kind.LISTENER, listeners))
+            for name in names
+        )
+
     async def run(self, xds_address: str, first: Precedence | None = None) -> None:
         """Until cancelled. The informers must be synced: from here on an absent object means that it does not exist."""
         self._publish()

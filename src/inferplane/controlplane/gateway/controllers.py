@@ -16,13 +16,20 @@ async def run_gateway(
     xds_address: str,
     addresses: tuple[str, ...] | None = None,
     first: Precedence | None = None,
+    gateway: GatewayController | None = None,
 ) -> None:
     """Until cancelled; `informers` are run by the caller. `xds_address`: a socket's path or host:port. `addresses`:
     where Envoy's listeners bind, by default this machine's loopback addresses. `first`: what statuses stand back for.
+    `gateway`: one that was made before, by `made`.
     """
-    gateway = GatewayController(informers, clock, addresses or loopback_addresses())
+    gateway = gateway or made(informers, clock, addresses)
     await informers.synced()
     await gateway.run(xds_address, first)
+
+
+def made(informers: Informers, clock: Clock, addresses: tuple[str, ...] | None = None) -> GatewayController:
+    """To be made before the informers run."""
+    return GatewayController(informers, clock, addresses or loopback_addresses())
 
 
 def loopback_addresses() -> tuple[str, ...]:

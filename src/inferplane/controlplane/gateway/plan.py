@@ -167,6 +167,14 @@ class Planner:
         """The routes of which the cluster gets requests."""
         return self._live.of(cluster)
 
+    def ways_to(self, service: Key) -> tuple[set[str], set[str]]:
+        """Names of the virtual hosts and of the listeners by which requests come to the Service."""
+        routes = [*self._users.of(service)]
+        hosts = {host for one in routes for parent in self._routes[one].verdict.parents for host in parent.hosts}
+        local = {service, *(door for one in routes for door in self._split_by.of(one))}
+        opened = (door for one in local if one in self._opened for door in self._opened[one].doors)
+        return hosts, {door.listener.name for door in opened}
+
     def plan(self, world: World) -> Change:
         frame = framed(world.classes, world.gateways, world.namespaces)
         if frame != self._frame:

@@ -5,12 +5,15 @@ on its way stands back: for `TURN` at most, then both get along for as long, how
 """
 
 import asyncio
+from collections.abc import Callable
 
+from inferplane.controlplane.machinery.cache import Key
 from inferplane.kernel.clock import Clock
 
+Enqueue = Callable[[Key], None]
+
 TURN = 0.2
-LATER = 0.05
-"""Seconds. `LATER`: after which a reconcile that left a part of its work comes again."""
+"""Seconds."""
 
 
 class Precedence:
@@ -21,6 +24,7 @@ class Precedence:
         self._open.set()
         self._open_until = float("-inf")
         self._turn: asyncio.Task[None] | None = None
+        self._left: dict[tuple[Enqueue, Key], None] = {}
 
     def begin(self) -> None:
         """Somebody waits; every `begin` has its `end`."""
@@ -39,6 +43,12 @@ class Precedence:
         """Others are to go first."""
         return not self._open.is_set()
 
+    def afterwards(self, enqueue: Enqueue, key: Key) -> None:
+        """Enqueues the key when nobody has to go first: for a reconcile that left a part of its work."""
+        self._left[enqueue, key] = None
+        if not self.taken:
+            self._let_go()
+
     async def calm(self) -> None:
         """Returns when nobody has to go first."""
         await self._open.wait()
@@ -54,3 +64,6 @@ class Precedence:
             self._turn.cancel()
             self._turn = None
         self._open.set()
+        left, self._left = self._left, {}
+        for enqueue, key in left:
+            enqueue(key)

@@ -164,3 +164,13 @@ def test_one_change_among_many_looks_only_at_what_depends_on_it() -> None:
     there.services["s7"], there.lookups = service("s7", asleep=True), 0
     planner.update(there.news(services=("s7",)))
     assert there.lookups < 10
+
+
+def test_the_ways_to_a_service_are_its_routes_hosts_and_the_listeners_that_they_split() -> None:
+    there, planner = There(), Planner()
+    there.services["s0"] = service("s0", asleep=True)
+    there.services["s1"] = service("s1", address="127.9.0.1", route="r0")
+    there.routes = {"r0": route("r0", "s0", hosts=("a.x", "b.x")), "r1": route("r1", "s2")}
+    planner.plan(there.world())
+    assert planner.ways_to(Key("default", "s0")) == ({"http-80/a.x", "http-80/b.x"}, {"service-127.9.0.1:10080"})
+    assert planner.ways_to(Key("default", "other")) == (set(), set())

@@ -86,3 +86,16 @@ async def test_a_controller_that_stands_back_reconciles_afterwards() -> None:
     assert seen == [Key("default", "a")]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_was_left_is_enqueued_once_when_nobody_has_to_go_first() -> None:
+    seen: list[Key] = []
+    first, key = Precedence(FakeClock()), Key("default", "a")
+    first.begin()
+    first.afterwards(seen.append, key)
+    first.afterwards(seen.append, key)
+    assert not seen
+    first.end()
+    assert seen == [key]
+    first.afterwards(seen.append, key)
+    assert seen == [key, key]

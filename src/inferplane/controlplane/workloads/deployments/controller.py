@@ -15,7 +15,7 @@ from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta, object_reference
-from inferplane.controlplane.machinery.precedence import LATER, Precedence
+from inferplane.controlplane.machinery.precedence import Precedence
 from inferplane.controlplane.workloads.claims import adoption, candidates, claim, index_claimants, releasing
 from inferplane.controlplane.workloads.deployments import revisions, rollout
 from inferplane.controlplane.workloads.deployments.revisions import REVISION, Revision
@@ -85,7 +85,8 @@ class DeploymentController:
                 return None
             created = made
         if self._first is not None and self._first.taken and not created:
-            return Result(LATER)
+            self._first.afterwards(self.controller.enqueue, key)
+            return None
         sight = self._sight(key) or sight
         await self._write_status(sight, created)
         sight = self._sight(key) or sight

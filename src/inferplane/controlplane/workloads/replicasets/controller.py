@@ -12,7 +12,7 @@ from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.events import EventKind, Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta, object_reference
-from inferplane.controlplane.machinery.precedence import LATER, Precedence
+from inferplane.controlplane.machinery.precedence import Precedence
 from inferplane.controlplane.workloads.claims import adoption, candidates, claim, index_claimants, releasing
 from inferplane.controlplane.workloads.replicasets.plan import look_again_in, new_pod, next_status, plan
 from inferplane.controlplane.workloads.scheduling.controller import Scheduler
@@ -87,7 +87,8 @@ class ReplicaSetController:
         failure = await self._create(replica_set, template, todo.create)
         failure = failure or await self._delete(replica_set, todo.delete)
         if self._first is not None and self._first.taken and not failure:
-            return Result(LATER)
+            self._first.afterwards(self.controller.enqueue, key)
+            return None
         await self._write_status(key, failure)
         if failure:
             raise CannotScale(failure)

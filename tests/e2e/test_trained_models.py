@@ -69,7 +69,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     directory = tmp_path_factory.mktemp("many")
     with whole_platform(directory / "home") as platform:
         service = Service(platform, directory / "models")
-        isvc = {
+        isvc: dict[str, object] = {
             "apiVersion": "serving.kserve.io/v1beta1",
             "kind": "InferenceService",
             "metadata": {"name": "many"},

@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("why", "Say in words why a service is not ready, and what to do."),
     "kubeconfig": ("status", "Print the path of the kubeconfig, for kubectl and other clients."),
     "serve": ("serve", "Run one model server, without a platform."),
-    "explainer": ("explainer", "Run one explainer (SHAP, LIME, ART), without a platform."),
+    "explainer": ("explainer", "Run one explainer, without a platform."),
     "agent": ("agent", "Run the agent in front of a server that is not ours: logger, batcher, puller."),
     "storage-initializer": ("storage_initializer", "Fetch models from storage URIs into directories."),
     "router": ("router", "Run the router of an inference graph, without a platform."),

@@ -30,6 +30,7 @@ from inferplane.assembly.record import (
     started_at,
 )
 from inferplane.controlplane.apiserver import pki
+from inferplane.controlplane.gateway.attachment import listener_name
 from inferplane.controlplane.gateway.bootstrap import (
     BootstrapOptions,
     bootstrap,
@@ -97,7 +98,7 @@ class Supervisor:
                 recipes = (
                     self._control_plane(gateway_port, api_port),
                     self._node(),
-                    self._gateway(self._outside(gateway_port)),
+                    self._gateway(gateway_port, self._outside(gateway_port)),
                 )
                 children += [self._child(recipe) for recipe in recipes]
                 await self._keep(children, gateway_port, on_ready)
@@ -194,10 +195,13 @@ class Supervisor:
         self.notes.append(note)
         self._progress(note)
 
-    def _gateway(self, others: Listener | None) -> Recipe:
+    def _gateway(self, port: int, others: Listener | None) -> Recipe:
         document = self._home.run / "envoy.json"
         options = BootstrapOptions(
-            xds=str(self._home.xds_socket), admin=str(self._home.envoy_admin_socket), outside=others
+            xds=str(self._home.xds_socket),
+            admin=str(self._home.envoy_admin_socket),
+            outside=others,
+            routes=listener_name(port),
         )
         # With keys in it.
         document.touch(mode=0o600)

@@ -19,6 +19,13 @@ CLASS_NAME = "inferplane"
 DEFAULT_NAMESPACE = "kserve"
 DEFAULT_GATEWAY = "kserve-ingress-gateway"
 
+MIRROR_HOST = "inferplane.dev/mirror-host"
+"""Annotation of an HTTPRoute: a host at which its mirrored requests come in again, and are routed as any others.
+
+A hint for our gateway: so they are counted as load of where they go, wake what sleeps, and can have their paths
+rewritten. Others mirror straight to the Service that the filter names.
+"""
+
 
 def _one_of(*words: str) -> Meta:
     """An enumeration in the CRD only, so that reading an object never fails on a word of a newer release."""
@@ -202,22 +209,42 @@ class HTTPRequestRedirectFilter(View, frozen=True, kw_only=True):
     status_code: Annotated[int, Meta(extra_json_schema={"enum": [301, 302, 303, 307, 308]})] = 302
 
 
-class HTTPRouteFilter(View, frozen=True, kw_only=True):
-    """Exactly the member that `type` names is set."""
-
-    type: Annotated[str, _one_of("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite")]
-    request_header_modifier: HTTPHeaderFilter | None = None
-    response_header_modifier: HTTPHeaderFilter | None = None
-    request_redirect: HTTPRequestRedirectFilter | None = None
-    url_rewrite: HTTPURLRewriteFilter | None = msgspec.field(default=None, name="urlRewrite")
-
-
-class HTTPBackendRef(View, frozen=True, kw_only=True, omit_defaults=False):
+class BackendObjectReference(View, frozen=True, kw_only=True, omit_defaults=False):
     name: str
     group: str = ""
     kind: str = "Service"
     namespace: str | None = None
     port: Annotated[int, PORT] | None = None
+
+
+class Fraction(View, frozen=True, kw_only=True, omit_defaults=False):
+    numerator: Annotated[int, Meta(ge=0)]
+    denominator: Annotated[int, Meta(ge=1)] = 100
+
+
+class HTTPRequestMirrorFilter(View, frozen=True, kw_only=True):
+    """Of `percent` and `fraction` at most one is set; with neither all requests are mirrored."""
+
+    backend_ref: BackendObjectReference
+    percent: Annotated[int, Meta(ge=0, le=100)] | None = None
+    fraction: Fraction | None = None
+
+
+class HTTPRouteFilter(View, frozen=True, kw_only=True):
+    """Exactly the member that `type` names is set."""
+
+    type: Annotated[
+        str,
+        _one_of("RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror", "RequestRedirect", "URLRewrite"),
+    ]
+    request_header_modifier: HTTPHeaderFilter | None = None
+    response_header_modifier: HTTPHeaderFilter | None = None
+    request_mirror: HTTPRequestMirrorFilter | None = None
+    request_redirect: HTTPRequestRedirectFilter | None = None
+    url_rewrite: HTTPURLRewriteFilter | None = msgspec.field(default=None, name="urlRewrite")
+
+
+class HTTPBackendRef(BackendObjectReference, frozen=True, kw_only=True, omit_defaults=False):
     weight: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
     filters: list[HTTPRouteFilter] = []
 

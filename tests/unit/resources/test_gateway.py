@@ -57,7 +57,13 @@ def test_schemas_are_structural(kind: str) -> None:
 def test_the_schema_refuses_words_that_we_would_not_serve() -> None:
     filters = object_at(schema("HTTPRoute"), "properties", "spec", "properties", "rules", "items", "properties")
     enum = object_at(filters, "filters", "items", "properties", "type")["enum"]
-    assert enum == ["RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite"]
+    assert enum == [
+        "RequestHeaderModifier",
+        "ResponseHeaderModifier",
+        "RequestMirror",
+        "RequestRedirect",
+        "URLRewrite",
+    ]
 
 
 def test_the_gateway_of_one_machine_takes_routes_of_every_namespace() -> None:

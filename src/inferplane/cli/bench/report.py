@@ -32,16 +32,13 @@ def histogram(buckets: list[tuple[float, int]]) -> list[str]:
     """One line a bucket: its upper bound, a bar, the share of all."""
     total = sum(count for _, count in buckets)
     most = max((count for _, count in buckets), default=0)
-    return [
-        f"  ≤ {duration(bound):>8}  {_bar(count / most):<{BAR}}  {count / total:6.1%}"
-        for bound, count in buckets
-        if most
-    ]
+    return [f"  ≤ {duration(bound):>8}  {bar(count / most)}  {count / total:6.1%}" for bound, count in buckets if most]
 
 
-def _bar(share: float) -> str:
+def bar(share: float) -> str:
+    """`share` of the largest, from 0 to 1, as wide as BAR."""
     eighths = round(share * BAR * 8)
-    return "█" * (eighths // 8) + (_PARTS[eighths % 8] if eighths % 8 else "")
+    return f"{'█' * (eighths // 8) + (_PARTS[eighths % 8] if eighths % 8 else ''):<{BAR}}"
 
 
 def duration(seconds: float) -> str:

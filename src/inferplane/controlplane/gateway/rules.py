@@ -12,11 +12,13 @@ from typing import TypeAlias
 
 from inferplane.controlplane.gateway import durations
 from inferplane.controlplane.gateway.values import (
+    AGAIN,
     Answer,
     Cluster,
     Forward,
     HeaderEdits,
     Match,
+    Mirror,
     PathKind,
     PathRewrite,
     Redirect,
@@ -35,11 +37,14 @@ from inferplane.resources.activator import (
 )
 from inferplane.resources.core import Service, ServicePort
 from inferplane.resources.gateway import (
+    MIRROR_HOST,
+    BackendObjectReference,
     HTTPBackendRef,
     HTTPHeaderFilter,
     HTTPHeaderMatch,
     HTTPPathModifier,
     HTTPQueryParamMatch,
+    HTTPRequestMirrorFilter,
     HTTPRoute,
     HTTPRouteFilter,
     HTTPRouteMatch,
@@ -129,9 +134,12 @@ def compile_route(route: HTTPRoute, service: FindService) -> Compiled:
 
 def backends(route: HTTPRoute) -> list[tuple[str, str]]:
     """(namespace, name) of every Service that the route names: the result depends on these and no others."""
-    return [
-        (ref.namespace or route.metadata.namespace, ref.name) for rule in route.spec.rules for ref in rule.backend_refs
-    ]
+    named = [ref for rule in route.spec.rules for ref in (*rule.backend_refs, *_mirrored(rule.filters))]
+    return [(ref.namespace or route.metadata.namespace, ref.name) for ref in named]
+
+
+def _mirrored(filters: list[HTTPRouteFilter]) -> list[BackendObjectReference]:
+    return [one.request_mirror.backend_ref for one in filters if one.request_mirror is not None]
 
 
 def stand_in(service: Service) -> tuple[str, str, int] | None:
@@ -203,11 +211,28 @@ class _Compilation:
         if timeout and try_timeout > timeout:
             raise _Unsupported(Reason.UNSUPPORTED_VALUE, f"{where}.timeouts: backendRequest is longer than request")
         idle = _seconds(self._route.metadata.annotations.get(IDLE_TIMEOUT), f"metadata.annotations[{IDLE_TIMEOUT}]")
-        return Forward(targets, timeout, try_timeout, filters.host, filters.path, idle)
+        mirrors = tuple(made for one in filters.mirrors if (made := self._mirror(one, f"{where}.filters")) is not None)
+        return Forward(targets, timeout, try_timeout, filters.host, filters.path, idle, mirrors)
+
+    def _mirror(self, mirror: HTTPRequestMirrorFilter, where: str) -> Mirror | None:
+        """None for one whose backend is not there: requests go on without it (Gateway API)."""
+        share = (100, 100) if mirror.percent is None else (mirror.percent, 100)
+        if mirror.fraction is not None:
+            if mirror.percent is not None:
+                raise _Unsupported(Reason.UNSUPPORTED_VALUE, f"{where}: a mirror has either percent or fraction")
+            share = (mirror.fraction.numerator, mirror.fraction.denominator)
+        if host := self._route.metadata.annotations.get(MIRROR_HOST, ""):
+            return Mirror(AGAIN, *share, host)
+        found = self._cluster(mirror.backend_ref, f"{where}.requestMirror.backendRef")
+        if isinstance(found, Problem):
+            self.unresolved = self.unresolved or found
+            return None
+        self.clusters[found.name] = found
+        return Mirror(found.name, *share)
 
     def _target(self, ref: HTTPBackendRef, where: str) -> Target:
         edits = _Filters.read(ref.filters, where)
-        if edits.redirect or edits.host or edits.path:
+        if edits.redirect or edits.host or edits.path or edits.mirrors:
             raise _Unsupported(
                 Reason.UNSUPPORTED_VALUE, f"{where}.filters: only header modifiers are supported on a backend"
             )
@@ -229,7 +254,7 @@ class _Compilation:
         whom = ((REVISION_HEADER, ref.name), (NAMESPACE_HEADER, namespace))
         return replace(edits, set=(*edits.set, *(one for one in whom if one[0].lower() not in said)))
 
-    def _cluster(self, ref: HTTPBackendRef, where: str) -> Cluster | Problem:
+    def _cluster(self, ref: BackendObjectReference, where: str) -> Cluster | Problem:
         home = self._route.metadata.namespace
         namespace = ref.namespace or home
         if (ref.group, ref.kind) not in (("", "Service"), ("core", "Service")):
@@ -360,9 +385,13 @@ class _Filters:
     redirect: Redirect | None = None
     host: str = ""
     path: PathRewrite | None = None
+    mirrors: tuple[HTTPRequestMirrorFilter, ...] = ()
 
     @classmethod
     def read(cls, filters: list[HTTPRouteFilter], where: str) -> "_Filters":
+        mirrors = tuple(one.request_mirror for one in filters if one.request_mirror is not None)
+        # Only mirrors may be there more than once.
+        filters = [one for one in filters if one.type != MIRROR]
         types = [one.type for one in filters]
         if len(set(types)) < len(types) or {"URLRewrite", "RequestRedirect"} <= set(types):
             raise _Unsupported(
@@ -373,7 +402,7 @@ class _Filters:
             if word not in _FILTERS:
                 raise _Unsupported(
                     Reason.UNSUPPORTED_VALUE,
-                    f"{where}.filters[{index}].type: expected {', '.join(_FILTERS)}, got {word}",
+                    f"{where}.filters[{index}].type: expected {', '.join((*_FILTERS, MIRROR))}, got {word}",
                 )
         request, response, redirect, rewrite = (parts.get(word) for word in _FILTERS)
         url = rewrite.url_rewrite if rewrite else None
@@ -383,9 +412,11 @@ class _Filters:
             redirect=_redirect(redirect) if redirect else None,
             host=(url.hostname or "") if url else "",
             path=_rewrite(url.path) if url else None,
+            mirrors=mirrors,
         )
 
 
+MIRROR = "RequestMirror"
 _FILTERS = ("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite")
 
 

@@ -16,11 +16,13 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
+from envoy.type.v3 import percent_pb2
 from google.protobuf import any_pb2, duration_pb2, struct_pb2, wrappers_pb2
 from google.protobuf.message import Message
 
 from inferplane.controlplane.gateway.access import checks, transport
 from inferplane.controlplane.gateway.load import measure
+from inferplane.controlplane.gateway.tapping import tap
 from inferplane.controlplane.gateway.values import (
     Answer,
     Assignment,
@@ -29,6 +31,7 @@ from inferplane.controlplane.gateway.values import (
     HeaderEdits,
     Listener,
     Match,
+    Mirror,
     PathKind,
     PathRewrite,
     Redirect,
@@ -82,12 +85,12 @@ def _from_ads() -> config_source_pb2.ConfigSource:
 
 
 def listener(value: Listener) -> listener_pb2.Listener:
+    """Without addresses only Envoy itself can reach it."""
+    chain = _chain(value)
+    if not value.addresses:
+        inside = listener_pb2.Listener.InternalListenerConfig()
+        return listener_pb2.Listener(name=value.name, internal_listener=inside, filter_chains=[chain])
     first, *others = (_address(address, value.port) for address in value.addresses)
-    connections = listener_components_pb2.Filter(
-        name="envoy.filters.network.http_connection_manager", typed_config=_any(_connection_manager(value))
-    )
-    chain = transport(value.access.certificate) if value.access.certificate else listener_components_pb2.FilterChain()
-    chain.filters.append(connections)
     return listener_pb2.Listener(
         name=value.name,
         address=first,
@@ -102,6 +105,15 @@ def listener(value: Listener) -> listener_pb2.Listener:
     )
 
 
+def _chain(value: Listener) -> listener_components_pb2.FilterChain:
+    connections = listener_components_pb2.Filter(
+        name="envoy.filters.network.http_connection_manager", typed_config=_any(_connection_manager(value))
+    )
+    chain = transport(value.access.certificate) if value.access.certificate else listener_components_pb2.FilterChain()
+    chain.filters.append(connections)
+    return chain
+
+
 def _address(address: str, port: int) -> address_pb2.Address:
     return address_pb2.Address(socket_address=address_pb2.SocketAddress(address=address, port_value=port))
 
@@ -114,7 +126,7 @@ def _connection_manager(value: Listener) -> hcm_pb2.HttpConnectionManager:
     manager = hcm_pb2.HttpConnectionManager(
         codec_type=hcm_pb2.HttpConnectionManager.CodecType.AUTO,
         stat_prefix=value.name,
-        http_filters=[router] if value.access.who is None else [checks(value.access.who), router],
+        http_filters=[*_filters(value), router],
         strip_any_host_port=True,
         use_remote_address=wrappers_pb2.BoolValue(value=True),
         normalize_path=wrappers_pb2.BoolValue(value=True),
@@ -136,6 +148,12 @@ def _connection_manager(value: Listener) -> hcm_pb2.HttpConnectionManager:
         # Its clusters may come a moment later, and go a moment earlier.
         manager.route_config.validate_clusters.value = False
     return manager
+
+
+def _filters(value: Listener) -> list[hcm_pb2.HttpFilter]:
+    """Before the router. Between processes of this machine (`only`) nothing is checked and nothing recorded."""
+    checked = [] if value.access.who is None else [checks(value.access.who)]
+    return checked if value.only else [*checked, tap()]
 
 
 _SERVICE = f"%METADATA(CLUSTER:{METADATA}:service)%"
@@ -267,7 +285,25 @@ def _forward(value: Forward, match: Match) -> RouteAction:
     if value.path:
         _rewrite(action, value.path, match)
     _send(action, value.targets)
+    action.request_mirror_policies.extend(map(_mirrored, value.mirrors))
     return action
+
+
+def _mirrored(value: Mirror) -> "route_components_pb2.RouteAction.RequestMirrorPolicy":
+    """Envoy knows shares of 100, 10,000 and a million."""
+    policy = RouteAction.RequestMirrorPolicy(cluster=value.cluster)
+    share = policy.runtime_fraction.default_value
+    share.numerator = min(_MILLION, round(value.numerator * _MILLION / value.denominator))
+    share.denominator = percent_pb2.FractionalPercent.DenominatorType.MILLION
+    if value.host:
+        policy.host_rewrite_literal = value.host
+    else:
+        # Replicas are told the host that was asked for, as with any other request.
+        policy.disable_shadow_host_suffix_append = True
+    return policy
+
+
+_MILLION = 1_000_000
 
 
 def _send(action: RouteAction, targets: tuple[Target, ...]) -> None:

@@ -61,6 +61,19 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Mirror:
+    """Where `numerator` of `denominator` requests go too; their answers are dropped.
+
+    With `host` they come in again at this gateway, for that host, and go where its routes lead.
+    """
+
+    cluster: str
+    numerator: int = 100
+    denominator: int = 100
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Forward:
     """`timeout`, `try_timeout` (until the answer starts) and `idle_timeout` in seconds; 0 is none."""
 
@@ -70,6 +83,7 @@ class Forward:
     host: str = ""
     path: PathRewrite | None = None
     idle_timeout: float = 0.0
+    mirrors: tuple[Mirror, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +121,10 @@ class VirtualHost:
 
     @property
     def clusters(self) -> frozenset[str]:
-        targets = (one for route in self.routes if isinstance(route.action, Forward) for one in route.action.targets)
-        return frozenset(one.cluster for one in targets if one.cluster)
+        actions = [route.action for route in self.routes if isinstance(route.action, Forward)]
+        targets = {target.cluster for one in actions for target in one.targets}
+        mirrors = {mirror.cluster for one in actions for mirror in one.mirrors if not mirror.host}
+        return frozenset((targets | mirrors) - {""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +166,10 @@ class Assignment:
 
     cluster: str
     endpoints: frozenset[Endpoint] = frozenset()
+
+
+AGAIN = "again"
+"""A listener that only Envoy itself can reach, and the cluster that leads there: requests are routed once more."""
 
 
 def cluster_name(namespace: str, service: str, port: int, http2: bool) -> str:

@@ -43,6 +43,8 @@ _DISALLOWED_ANNOTATIONS = frozenset(
         names.SOURCE_URI,
         "kubectl.kubernetes.io/last-applied-configuration",
         names.MODEL_FORMAT,
+        # Where requests go is no reason to start pods anew.
+        names.SHADOW,
     }
 )
 

@@ -18,6 +18,8 @@ EXPLAINER_READY = "ExplainerReady"
 CANARY_PREDICTOR_READY = "CanaryPredictorReady"
 INGRESS_READY = "IngressReady"
 STOPPED = "Stopped"
+SHADOW_READY = "ShadowReady"
+"""Ours; there is one where a shadow is asked for."""
 
 READY_OF = {
     names.PREDICTOR: PREDICTOR_READY,

@@ -28,7 +28,7 @@ from inferplane.controlplane.serving.trainedmodels.controller import controller 
 from inferplane.kernel.clock import Clock
 from inferplane.resources.autoscaling import HorizontalPodAutoscaler
 from inferplane.resources.core import ConfigMap
-from inferplane.resources.gateway import Gateway
+from inferplane.resources.gateway import Gateway, HTTPRoute
 from inferplane.resources.meta import ObjectMeta
 from inferplane.resources.networking import IngressClass
 from inferplane.resources.serving.inferenceservice import InferenceService
@@ -109,15 +109,18 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
     def of_definition(definition: Definition) -> Iterable[Key]:
         return all_services() if definition.metadata.name in _DEFINITIONS else []
 
+    def of_route(route: HTTPRoute) -> Iterable[Key]:
+        return [*controller_key(route.metadata, kinds.INFERENCE_SERVICE), *caches.mirrored_to(route.metadata)]
+
     def of_gateway(_: Gateway | IngressClass) -> Iterable[Key]:
         return all_services()
 
-    controller.watch(caches.isvcs, lambda one: [key_of_meta(one.metadata)])
+    controller.watch(caches.isvcs, lambda one: [key_of_meta(one.metadata), *caches.mirrored_to(one.metadata)])
     controller.watch(caches.services, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
     controller.watch(caches.deployments, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
     controller.watch(caches.ingresses, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
     caches.autoscalers.on_change(autoscaler_changed)
-    controller.watch(caches.routes, lambda one: controller_key(one.metadata, kinds.INFERENCE_SERVICE))
+    controller.watch(caches.routes, of_route)
     controller.watch(caches.pods, keys_of_pod)
     controller.watch(caches.runtimes, of_runtime)
     controller.watch(caches.cluster_runtimes, of_runtime)

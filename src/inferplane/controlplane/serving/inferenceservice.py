@@ -19,7 +19,7 @@ from inferplane.controlplane.machinery.controller import Result
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import key_of_meta, object_reference
-from inferplane.controlplane.serving import conditions, names, pods
+from inferplane.controlplane.serving import conditions, names, pods, shadows
 from inferplane.controlplane.serving.applying import Applier
 from inferplane.controlplane.serving.fetching import completed
 from inferplane.controlplane.serving.handover import still_called
@@ -63,6 +63,7 @@ _REFUSALS = (400, _FORBIDDEN, 422)
 _BY_OWNER = "controller"
 _BY_APP = "app"
 _BY_REVISION = "revision"
+_BY_SHADOW = "shadow"
 _INGRESSES = (kinds.HTTP_ROUTE, kinds.INGRESS, kinds.VIRTUAL_SERVICE)
 
 
@@ -106,6 +107,7 @@ class Caches:
         caches.autoscalers.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
         caches.routes.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
         caches.ingresses.add_index(_BY_OWNER, lambda one: _owner_uids(one.metadata))
+        caches.isvcs.add_index(_BY_SHADOW, shadows.targets)
         caches.pods.add_index(_BY_APP, lambda one: [_app(one.metadata.namespace, one.metadata.labels.get("app", ""))])
         caches.pods.add_index(
             _BY_REVISION, lambda one: [_app(one.metadata.namespace, one.metadata.labels.get(names.REVISION_LABEL, ""))]
@@ -138,6 +140,11 @@ class Caches:
             *((kinds.HTTP_ROUTE, one.metadata) for one in self.routes.matching(_BY_OWNER, uid)),
             *((kinds.INGRESS, one.metadata) for one in self.ingresses.matching(_BY_OWNER, uid)),
         ]
+
+    def mirrored_to(self, meta: ObjectMeta) -> list[Key]:
+        """Services whose requests go to this one too. A service's route has its name."""
+        found = self.isvcs.matching(_BY_SHADOW, f"{meta.namespace}/{meta.name}")
+        return [key_of_meta(one.metadata) for one in found]
 
 
 def _owner_uids(meta: ObjectMeta) -> list[str]:
@@ -242,12 +249,17 @@ class InferenceServices:
         )
         if mode(isvc, config) == KNATIVE:
             world = self._knative.world(isvc.metadata.uid) if await self._knative.is_served() else None
-            return completed(knative_plan.plan(isvc, config, runtimes, world), stores)
+            return self._with_shadow(completed(knative_plan.plan(isvc, config, runtimes, world), stores))
         await self._keda.follow()
         running = [one for one in self._deployments(isvc) if not one.metadata.deleting]
         available = [one.metadata.name for one in running if one.status.available_replicas]
         called = still_called(running, [one.metadata.name for one in running if self._has_leaving_pods(one)])
-        return completed(plan(isvc, config, runtimes, available, called), stores)
+        return self._with_shadow(completed(plan(isvc, config, runtimes, available, called), stores))
+
+    def _with_shadow(self, todo: Plan) -> Plan:
+        asked = shadows.asked(todo.isvc)
+        key = Key(todo.isvc.metadata.namespace, asked.target if asked else "")
+        return shadows.with_shadow(todo, self._caches.isvcs.get(key), self._caches.routes.get(key))
 
     def _deployments(self, isvc: InferenceService) -> Sequence[Deployment]:
         """Only what this very object owns: a namesake of before may not have been collected yet."""
@@ -392,6 +404,9 @@ class InferenceServices:
         rejected = condition(status.conditions, conditions.PREDICTOR_READY)
         if rejected is not None and rejected.reason == MODE_REJECTED:
             self._recorder.event(about, "Warning", MODE_REJECTED, rejected.message)
+        before, now = (condition(one.conditions, conditions.SHADOW_READY) for one in (isvc.status, status))
+        if now is not None and now.status == "False" and (before is None or before.reason != now.reason):
+            self._recorder.event(about, "Warning", now.reason, now.message)
 
     def _now(self) -> str:
         return timestamp(self._clock.now())

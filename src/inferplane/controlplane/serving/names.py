@@ -17,6 +17,9 @@ MODEL_FORMAT = "modelFormat"
 REVISION_LABEL = "serving.knative.dev/revision"
 CLUSTER_LOCAL = "networking.kserve.io/visibility"
 
+SHADOW = "inferplane.dev/shadow"
+"""NAME=PERCENT: so many of the requests go to that InferenceService too, and its answers are dropped."""
+
 MAIN_CONTAINER = "kserve-container"
 TRANSFORMER_CONTAINER = "transformer-container"
 WORKER_CONTAINER = "worker-container"

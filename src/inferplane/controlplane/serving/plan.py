@@ -10,9 +10,20 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from inferplane.client.kubernetes import kinds
-from inferplane.controlplane.serving import agents, canaries, components, names, render, routes, selection, storage, workers
+from inferplane.controlplane.serving import (
+    agents,
+    canaries,
+    components,
+    names,
+    render,
+    routes,
+    selection,
+    storage,
+    workers,
+)
 from inferplane.controlplane.serving.canaries import Share
 from inferplane.controlplane.serving.components import Component
+from inferplane.controlplane.serving.conditions import Verdict
 from inferplane.controlplane.serving.merging import InvalidPredictor
 from inferplane.controlplane.serving.render import Desired
 from inferplane.controlplane.serving.routes import InvalidHost, Way, Ways
@@ -38,6 +49,7 @@ RECONCILE_FAILED = "ReconcileFailed"
 MODE_REJECTED = "ServerlessModeRejected"
 KNATIVE = "Knative"
 INGRESS = "ingress"
+SHADOW = "shadow"
 _WITHOUT_KNATIVE = (
     f"metadata.annotations[{names.DEPLOYMENT_MODE}]: Knative mode needs Knative's Service (serving.knative.dev/v1), "
     "which this API server does not have: install Knative Serving, or set it to Standard"
@@ -81,6 +93,14 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """Whether requests are mirrored (`shadows`), and the route that mirrored ones take."""
+
+    verdict: Verdict
+    route: Desired | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """`isvc` is after defaulting. `objects` should exist, and no others that the InferenceService owns.
 
@@ -100,6 +120,7 @@ class Plan:
     ingress: tuple[Desired, ...] = ()
     blocked: Blocked | None = None
     ingress_blocked: Blocked | None = None
+    shadow: Shadow | None = None
 
     @property
     def stopped(self) -> bool:
@@ -118,7 +139,8 @@ class Plan:
     def groups(self) -> list[tuple[str, tuple[Desired, ...]]]:
         """What is to be written, by what it is for. Canaries first: the stable predictor gives up replicas to them."""
         made = [*(part for canary in self.canaries for part in canary.parts), *self.parts]
-        return [*((one.component.kind, one.objects) for one in made), (INGRESS, self.ingress)]
+        mirrored = (self.shadow.route,) if self.shadow and self.shadow.route else ()
+        return [*((one.component.kind, one.objects) for one in made), (INGRESS, self.ingress), (SHADOW, mirrored)]
 
     @property
     def objects(self) -> tuple[Desired, ...]:
@@ -132,7 +154,7 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Runtimes:
     """`namespaced` holds those of the service's namespace only. `fetchers` may know schemes that we don't;
-    `local_models` are caches on nodes that hold models already; `images` is the platform's table, empty on a cluster."""
+    `local_models` are caches on nodes that hold models; `images` is the platform's table, empty on a cluster."""
 
     namespaced: Sequence[ServingRuntime] = ()
     cluster: Sequence[ServingRuntime] = ()

@@ -11,6 +11,7 @@ from inferplane.controlplane.serving.conditions import (
     INGRESS_READY,
     READY,
     READY_OF,
+    SHADOW_READY,
     STOPPED,
     TRUE,
     UNKNOWN,
@@ -18,7 +19,7 @@ from inferplane.controlplane.serving.conditions import (
     failed,
     settled,
 )
-from inferplane.controlplane.serving.plan import INGRESS, Blocked, Canary, Plan
+from inferplane.controlplane.serving.plan import INGRESS, SHADOW, Blocked, Canary, Plan
 from inferplane.kernel.json import JsonObject, list_at, number_at, text_at
 from inferplane.resources.apps import Deployment
 from inferplane.resources.core import Pod
@@ -83,7 +84,15 @@ def _verdicts(plan: Plan, seen: Observed) -> dict[str, Verdict]:
     verdicts[STOPPED] = FALSE
     if plan.canaries:
         verdicts[CANARY_PREDICTOR_READY] = _canaries(plan, seen)
-    return verdicts
+    return verdicts | shadow_ready(plan, seen.refused)
+
+
+def shadow_ready(plan: Plan, refused: Mapping[str, Blocked]) -> dict[str, Verdict]:
+    """The condition on a shadow, where one is asked for."""
+    if plan.shadow is None:
+        return {}
+    told = refused.get(SHADOW)
+    return {SHADOW_READY: failed(told.reason, told.message) if told else plan.shadow.verdict}
 
 
 def kinds_of(plan: Plan) -> list[str]:

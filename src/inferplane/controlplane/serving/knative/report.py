@@ -20,7 +20,15 @@ from inferplane.controlplane.serving.conditions import (
 from inferplane.controlplane.serving.knative import hosts, status
 from inferplane.controlplane.serving.knative.plan import World, component_status, services
 from inferplane.controlplane.serving.plan import INGRESS, Blocked, Plan
-from inferplane.controlplane.serving.report import as_before, is_true, kinds_of, port_of, runtime_name, stopped
+from inferplane.controlplane.serving.report import (
+    as_before,
+    is_true,
+    kinds_of,
+    port_of,
+    runtime_name,
+    shadow_ready,
+    stopped,
+)
 from inferplane.resources.core import Pod
 from inferplane.resources.gateway import Gateway, HTTPRoute
 from inferplane.resources.meta import ConditionStatus
@@ -77,7 +85,8 @@ def _verdicts(plan: Plan, seen: Observed, found: status.Seen) -> dict[str, Verdi
         verdicts = kept | {PREDICTOR_READY: failed(plan.blocked.reason, plan.blocked.message)}
     else:
         verdicts = status.verdicts(found) | _refused(seen)
-    return verdicts | {INGRESS_READY: _ingress(plan, seen, verdicts), STOPPED: FALSE}
+    verdicts |= {INGRESS_READY: _ingress(plan, seen, verdicts), STOPPED: FALSE}
+    return verdicts | shadow_ready(plan, seen.refused)
 
 
 def _refused(seen: Observed) -> dict[str, Verdict]:

@@ -22,9 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
+import numpy as np
 import psutil
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 
 from bench.servers import free_ports
 
@@ -44,6 +46,18 @@ def make(directory: Path, count: int) -> list[str]:
     for number, name in enumerate(names):
         (directory / name).mkdir(parents=True)
         model.intercept_[0] += 1e-9 * number
+        joblib.dump(model, directory / name / "model.joblib")
+    return names
+
+
+def make_large(directory: Path, count: int) -> list[str]:
+    """Some 1.2 MiB each: neighbours among 20,000 rows."""
+    chance = np.random.default_rng(0)
+    rows = chance.normal(size=(20_000, 4))
+    names = [f"m{number:05}" for number in range(count)]
+    for name in names:
+        (directory / name).mkdir(parents=True)
+        model = KNeighborsClassifier(1).fit(rows, chance.integers(0, 3, len(rows)))
         joblib.dump(model, directory / name / "model.joblib")
     return names
 
@@ -186,7 +200,7 @@ def cold(server: Server, names: Sequence[str]) -> None:
 
 
 def churn(models: Path, names: Sequence[str], limit: str) -> None:
-    """`limit` holds a part of the models; every fourth request is for one at random, by another client."""
+    """`limit` holds a part of the models; another client asks for one at random, over and over."""
     with serving(models, names, limit) as server:
         server.until_ready()
         server.until_full()
@@ -220,13 +234,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=int, default=5000)
     parser.add_argument("--limit", default="2Gi")
-    parser.add_argument("--small", default="", help="a limit that holds only a part of them")
+    parser.add_argument("--large", type=int, default=300, help="larger models, of which the memory holds a part")
+    parser.add_argument("--small", default="350Mi", help="the limit for those")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        names = make(Path(directory), given.models)
-        warm(Path(directory), names, given.limit)
-        if given.small:
-            churn(Path(directory), names, given.small)
+        warm(Path(directory), make(Path(directory), given.models), given.limit)
+    with tempfile.TemporaryDirectory() as directory:
+        churn(Path(directory), make_large(Path(directory), given.large), given.small)
 
 
 if __name__ == "__main__":

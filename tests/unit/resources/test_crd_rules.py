@@ -17,7 +17,9 @@ def schema(kind: str) -> JsonObject:
     return object_at(version, "schema", "openAPIV3Schema")
 
 
-RULES = {kind: Rules.of(schema(kind)) for kind in ("InferenceService", "InferenceGraph", "ServingRuntime")}
+RULES = {
+    kind: Rules.of(schema(kind)) for kind in ("InferenceService", "InferenceGraph", "ServingRuntime", "TrainedModel")
+}
 
 
 def violations(kind: str, spec: JsonObject, old: JsonObject | None = None, name: str = "iris") -> list[str]:
@@ -150,3 +152,19 @@ def test_a_runtimes_workers_cannot_be_removed() -> None:
     assert violations("ServingRuntime", without, old=with_workers) == ["spec: workerSpec cannot be removed"]
     assert violations("ServingRuntime", without | {"disabled": True}, old=with_workers) == []
     assert violations("ServingRuntime", with_workers, old=without) == []
+
+
+def trained(uri: str = "s3://b/m", memory: Json = "1Gi") -> JsonObject:
+    source: JsonObject = {"storageUri": uri, "framework": "sklearn", "memory": memory}
+    return {"inferenceService": "many", "model": source}
+
+
+def test_a_trained_models_memory_stays_and_its_uri_is_one_that_can_be_fetched() -> None:
+    assert violations("TrainedModel", trained("gs://b/other"), trained()) == []
+    assert violations("TrainedModel", trained(memory="2Gi"), trained()) == [
+        "spec.model: memory cannot be changed: delete the TrainedModel and create it again"
+    ]
+    [refused] = violations("TrainedModel", trained("pvc://claim/m"))
+    assert refused.startswith("spec.model: storageUri must begin with one of s3://, gs://")
+    [refused] = violations("TrainedModel", trained(), name="1model")
+    assert "the name must start with a lower-case letter" in refused

@@ -125,6 +125,7 @@ _File = tuple[str, bytes, int]
 def chosen(
     kind: str, name: str, data: dict[str, bytes] | None, items: list[KeyToPath], mode: int, optional: bool
 ) -> list[_File]:
+    """(path, content, mode) of each file of a ConfigMap or a Secret. Raises MountError."""
     if data is None:
         if optional:
             return []

@@ -9,6 +9,7 @@
 Ports 8080 and 8081 are replaced by free ones.
 """
 
+import http.client
 import os
 import re
 import shlex
@@ -89,15 +90,12 @@ class Reader:
         self._wait(port)
 
     def _wait(self, port: str) -> None:
+        """Until it answers, and does not say that it is not ready: the port is there while models are loaded."""
         deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", int(port)), timeout=1).close()
-                return
-            except OSError:
-                alive = self._servers[port].poll() is None and time.monotonic() < deadline
-                assert alive, (self._directory / "server.log").read_text()[-3000:]
-                time.sleep(0.02)
+        while not _ready(port):
+            alive = self._servers[port].poll() is None and time.monotonic() < deadline
+            assert alive, (self._directory / "server.log").read_text()[-3000:]
+            time.sleep(0.02)
 
     def _stop(self, port: str) -> None:
         server = self._servers.pop(port)
@@ -111,6 +109,19 @@ class Reader:
     @property
     def _environ(self) -> dict[str, str]:
         return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def _ready(port: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=PATIENCE)
+    try:
+        connection.request("GET", "/v2/health/ready")
+        return connection.getresponse().status != http.HTTPStatus.SERVICE_UNAVAILABLE
+    except http.client.HTTPException:
+        return True  # it speaks something else, TLS say
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 def _free_port() -> int:

@@ -10,7 +10,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.mark.parametrize(
-    "name", ["03-own-model", "04-batching", "05-transformer", "06-explainer", "08-graph", "09-many-models"]
+    "name", ["03-own-model", "04-batching", "05-transformer", "06-explainer", "07-logger", "08-graph", "09-many-models"]
 )
 def test_an_example_prints_what_its_readme_says(tmp_path: Path, name: str) -> None:
     directory = tmp_path / name

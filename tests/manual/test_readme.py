@@ -23,7 +23,7 @@ PAGES = sorted(
     for page in [
         *REPOSITORY.glob("*.md"),
         *REPOSITORY.glob("docs/**/*.md"),
-        *REPOSITORY.glob("examples/*/*.md"),
+        *REPOSITORY.glob("examples/**/*.md"),
         *REPOSITORY.glob("bench/*.md"),
     ]
 )
@@ -155,6 +155,31 @@ def test_an_example_does_what_its_readme_says(platform: Whole, example: str) -> 
     (script,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
     (answers,) = re.findall(r"```\n({.*?)```", page, re.DOTALL)
     expected("".join(follow(platform, script)), answers)
+
+
+@pytest.mark.e2e
+def test_a_canary_takes_the_shares_that_its_readme_says(platform: Whole) -> None:
+    (script,) = re.findall(r"```sh\n(.*?)```", text("examples/10-canary/README.md"), re.DOTALL)
+    _, _, _, shown, half, promoted, predicted, _ = follow(platform, script)
+    shares = re.findall(r"^predictor +(\S+) +(\d+) %", shown + half, re.MULTILINE)
+    names = ["petals-predictor-00002", "petals-predictor-00001"]
+    assert shares == [*zip(names, ["20", "80"], strict=True), *zip(names, ["50", "50"], strict=True)]
+    assert re.search(r"petals-predictor-00002 +100 %", promoted)
+    assert json.loads(predicted) == {"predictions": [1]}
+
+
+@pytest.mark.e2e
+def test_a_replay_finds_what_its_readme_says(platform: Whole, tmp_path: Path) -> None:
+    page = text("examples/11-replay/README.md")
+    (shown,) = re.findall(r"```\n(  answers.*?)```", page, re.DOTALL)
+    scripts = "".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL))
+    mine = scripts.replace("http://localhost:8080", platform.gateway).replace("/tmp/", f"{tmp_path}/")
+    *_, same, different, _, asked, _, _ = follow(platform, mine)
+    assert "300  100.00%  the same" in same
+    assert all(line in different for line in shown.splitlines()), different
+    assert "asked 300 times" in asked
+    assert "Answers differ" in (tmp_path / "diff.html").read_text()
+    assert (tmp_path / "shadow.jsonl").stat().st_size > 0
 
 
 @pytest.fixture(scope="module")

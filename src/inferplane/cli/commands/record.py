@@ -5,6 +5,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -31,13 +32,17 @@ from inferplane.signals.tap import CONFIG_ID
 
 _MEGABYTE = 1 << 20
 _PRIVATE = 0o600
+_SECONDS = 60.0
+_QUIET = 0.3
+"""The gateway tells of a request within milliseconds of its end."""
 
 
 @click.command()
 @click.argument("name", shell_complete=completing.services)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND …]")
 @click.option("--out", "file", type=click.Path(path_type=Path), required=True, help="The file of records.")
 @click.option("-n", "--namespace", help="Its namespace (default: default).")
-@click.option("-t", "--duration", type=Duration(), default="60s", show_default=True, help="How long; Ctrl-C ends it.")
+@click.option("-t", "--duration", type=Duration(), help="How long (default: 60s, or until COMMAND ends).")
 @click.option("--limit", type=click.IntRange(1), help="End after so many requests.")
 @click.option("--share", type=Share(), default="100%", show_default=True, help="Of the requests, evenly picked.")
 @click.option(
@@ -48,9 +53,10 @@ _PRIVATE = 0o600
 def record(
     session: Session,
     name: str,
+    command: tuple[str, ...],
     file: Path,
     namespace: str | None,
-    duration: float,
+    duration: float | None,
     limit: int | None,
     share: float,
     max_body: int,
@@ -61,9 +67,11 @@ def record(
     \b
       inferplane record iris --out iris.jsonl
       inferplane record iris --out iris.jsonl --duration 5m --limit 10000 --share 10%
+      inferplane record iris --out iris.jsonl -- python ask.py
 
     It is seen at the gateway: the service is not restarted, and need not be one of our own runtimes. Of the headers
-    only the content type is kept. The file is yours alone (mode 0600): it holds what your clients sent.
+    only the content type is kept. The file is yours alone (mode 0600): it holds what your clients sent. A COMMAND is
+    started when the service is heard, and the recording ends with it.
     """
     where = session.namespace(namespace)
     subject = run(_subject(session, name, where))
@@ -71,13 +79,15 @@ def record(
     with _opened(file, append) as out, session.terminal.step("record", f"requests to {name}") as step:
         recorder = _Recorder(out, subject, share, limit, step)
         tap = ways.asked(subject.ways, CONFIG_ID, max_body * _MEGABYTE)
-        try:
-            run(_record(session.home.envoy_admin_socket, gateway, tap, recorder, duration))
-        except KeyboardInterrupt:
-            # The user has enough; the file is whole.
-            pass
+        seconds = duration or (None if command else _SECONDS)
+        code = 0
+        # Ctrl-C: the user has enough; the file is whole.
+        with suppress(KeyboardInterrupt):
+            code = run(_record(session, gateway, tap, recorder, seconds, command))
         step.end(f"{recorder.written:,} requests in {file}")
     _tell(session, name, where, file, recorder)
+    if code:
+        raise InferplaneError(f"{command[0]} ended with exit code {code}")
 
 
 def _gateway(session: Session) -> str:
@@ -96,9 +106,9 @@ async def _subject(session: Session, name: str, namespace: str) -> Subject:
     async with session.api() as api:
         await api.get(INFERENCE_SERVICE, name, namespace)
         services = (await api.list(INFERENCE_SERVICE, namespace)).items
-        own = [name, f"{name}-path", *(f"{one}-shadow" for one in shadowed(services, name))]
-        routes = [route for one in own if (route := await _route(api, one, namespace))]
-    found = ways.ways(routes)
+        own = [name, *(f"{one}-shadow" for one in shadowed(services, name))]
+        by_host = [route for one in own if (route := await _route(api, one, namespace))]
+        found = ways.ways(by_host, await _route(api, f"{name}-path", namespace))
     if not found:
         raise InferplaneError(f"inferenceservice/{name} has no routes yet", fix=f"see why: inferplane why {name}")
     return Subject(name, namespace, found)
@@ -127,14 +137,44 @@ def _opened(file: Path, append: bool) -> BinaryIO:
         raise InferplaneError(f"{file}: cannot be written: {error.strerror}") from error
 
 
-async def _record(admin: Path, gateway: str, tap: JsonObject, recorder: "_Recorder", duration: float) -> None:
-    async with tapped(admin, gateway, tap) as documents:
-        recorder.step.update(f"requests to {recorder.subject.name}, for {duration:g} s")
+async def _record(
+    session: Session,
+    gateway: str,
+    tap: JsonObject,
+    recorder: "_Recorder",
+    seconds: float | None,
+    command: Sequence[str],
+) -> int:
+    """The exit code of the command; 0 without one, and for one that the time has ended."""
+    async with tapped(session.home.envoy_admin_socket, gateway, tap) as documents:
+        # For whoever waits to send requests: from here on none is missed.
+        session.terminal.say(f"{recorder.subject.name} is heard now; Ctrl-C ends it")
+        taking = asyncio.create_task(recorder.take(documents))
         try:
-            async with asyncio.timeout(duration):
-                await recorder.take(documents)
+            async with asyncio.timeout(seconds):
+                return await _while(command, recorder, taking) if command else await taking
         except TimeoutError:
-            return
+            return 0
+        finally:
+            taking.cancel()
+
+
+async def _while(command: Sequence[str], recorder: "_Recorder", taking: asyncio.Task[int]) -> int:
+    """Until the command has ended, and nothing comes any more of what it has asked; or enough is written."""
+    try:
+        process = await asyncio.create_subprocess_exec(*command)
+    except OSError as error:
+        raise InferplaneError(f"{command[0]}: {error.strerror}") from error
+    try:
+        code = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+    seen = -1
+    while seen != recorder.seen and not taking.done():
+        seen = recorder.seen
+        await asyncio.wait((taking,), timeout=_QUIET)
+    return code
 
 
 @dataclass(slots=True)
@@ -148,11 +188,13 @@ class _Recorder:
     written: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
-    async def take(self, documents: AsyncIterator[bytes]) -> None:
+    async def take(self, documents: AsyncIterator[bytes]) -> int:
+        """Returns when as many are written as are wanted."""
         async for document in documents:
             self._take(document)
             if self.limit is not None and self.written >= self.limit:
-                return
+                break
+        return 0
 
     def _take(self, document: bytes) -> None:
         try:

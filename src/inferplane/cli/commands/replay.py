@@ -250,7 +250,7 @@ def _tell(
         )
         raise click.exceptions.Exit(_MISSED)
     if not output and html is None:
-        session.terminal.next(f"inferplane replay {heading.file} --to … --report diff.html")
+        session.terminal.next(f"inferplane replay {heading.file} --to {heading.target} --report diff.html")
 
 
 def _write(html: Path, text: str) -> None:

@@ -13,8 +13,9 @@ import msgspec
 
 from inferplane.cli.recording.ways import PROBE, Way
 from inferplane.cli.replay import grpc_records
-from inferplane.cli.replay.records import REQUEST, RESPONSE, written
+from inferplane.cli.replay.records import written
 from inferplane.client.inference.calls import JSON_LENGTH
+from inferplane.dataplane.agent.events import REQUEST, RESPONSE
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import JsonObject
 
@@ -113,11 +114,21 @@ def _line(attributes: JsonObject, headers: Mapping[str, str], message: _Message)
     content = message.body or _Body()
     if content.truncated:
         raise LeftOut("a body is larger than --max-body")
-    body = _decoded(content.as_bytes, headers.get("content-encoding", ""))
+    body = _payload(content.as_bytes, headers)
     length = headers.get(JSON_LENGTH, "")
     # What curl says of a body when nobody tells it: model servers read it as JSON.
     content_type = headers.get("content-type", _FORM).replace(_FORM, "application/json")
     return written(attributes, body, content_type, int(length) if length.isdecimal() else None)
+
+
+def _payload(body: bytes, headers: Mapping[str, str]) -> bytes:
+    if not headers.get("content-type", "").startswith(grpc_records.CONTENT_TYPE):
+        return _decoded(body, headers.get("content-encoding", ""))
+    try:
+        # A call that failed is answered without a message.
+        return grpc_records.message_of(body) if body else b""
+    except ValueError as error:
+        raise LeftOut(f"a call over gRPC: {error}") from error
 
 
 def _decoded(body: bytes, coding: str) -> bytes:

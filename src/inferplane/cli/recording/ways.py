@@ -23,16 +23,14 @@ class Way:
         return (path[len(self.prefix) :] or "/") if inside else path
 
 
-def ways(routes: Sequence[HTTPRoute]) -> list[Way]:
-    """Of the routes to the service itself: by host, and by path."""
-    found: dict[Way, None] = {}
-    for route in routes:
-        prefixes = [
-            one.path.value for rule in route.spec.rules for one in rule.matches if one.path.type == "PathPrefix"
-        ]
-        for host in route.spec.hostnames:
-            found.update({Way(host, prefix.rstrip("/")): None for prefix in prefixes or ["/"]})
-    return list(found)
+def ways(by_host: Sequence[HTTPRoute], by_path: HTTPRoute | None) -> list[Way]:
+    """`by_host`: routes whose hosts are the service's alone, whatever their rules say of paths."""
+    found = [Way(host) for route in by_host for host in route.spec.hostnames]
+    if by_path is not None:
+        matches = [match.path for rule in by_path.spec.rules for match in rule.matches]
+        prefixes = [one.value.rstrip("/") for one in matches if one.type == "PathPrefix"]
+        found += [Way(host, prefix) for host in by_path.spec.hostnames for prefix in prefixes]
+    return list(dict.fromkeys(found))
 
 
 def asked(ways: Sequence[Way], config_id: str, largest: int) -> JsonObject:

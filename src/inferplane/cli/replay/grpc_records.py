@@ -1,4 +1,4 @@
-"""Calls over gRPC as they were recorded (one framed message) → V2 requests and answers. Pure."""
+"""Calls over gRPC as they were recorded (the message, without gRPC's frame) → V2 requests and answers. Pure."""
 
 from google.protobuf.message import DecodeError
 
@@ -14,18 +14,18 @@ _PREFIX = 5
 
 
 def request_of(exchange: Exchange) -> InferRequest:
-    """Raises RecordError for anything but an uncompressed ModelInfer."""
+    """Raises RecordError for anything but a ModelInfer."""
     if not exchange.path.endswith("/ModelInfer"):
         raise RecordError(f"line {exchange.line}: {exchange.path} cannot be replayed, of gRPC only ModelInfer can")
     try:
-        return requests.from_message(ModelInferRequest.FromString(message_of(exchange.body)))
+        return requests.from_message(ModelInferRequest.FromString(exchange.body))
     except (DecodeError, InvalidInput, ValueError) as error:
         raise RecordError(f"line {exchange.line}: not a ModelInferRequest: {error}") from error
 
 
 def response_of(body: bytes) -> InferResponse:
     """Raises ValueError, InvalidInput or DecodeError."""
-    return responses.from_message(ModelInferResponse.FromString(message_of(body)))
+    return responses.from_message(ModelInferResponse.FromString(body))
 
 
 def message_of(body: bytes) -> bytes:

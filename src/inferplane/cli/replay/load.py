@@ -1,7 +1,7 @@
 """The recorded requests again, each once and in their order: as fast as they go, at a rate, or as they came.
 
-At a rate, or as they came, a request has a moment at which it is due, and its latency counts from that moment: a
-server that stalls cannot hide the requests that would have come meanwhile.
+At a rate, or as they came, a request has a moment at which it is due, and its latency counts from that moment where
+no connection was free by then: a server that stalls cannot hide the requests that would have come meanwhile.
 """
 
 import asyncio
@@ -133,10 +133,11 @@ class _Run:
         due = self.started + moment
         if due > now:
             await self._clock.sleep(due - now)
-        elif now - due > _LATE:
+            # A timer may be a millisecond late: that is no time of the server's.
+            return self._clock.monotonic()
+        if now - due > _LATE:
             self.late += 1
-        # A timer may wake the loop a little early; what is sent early has not waited.
-        return min(due, self._clock.monotonic())
+        return due
 
 
 def _answer(received: Received, seconds: float) -> Answer:

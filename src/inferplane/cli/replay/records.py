@@ -13,11 +13,10 @@ from typing import TypeAlias
 
 import msgspec
 
+from inferplane.dataplane.agent.events import REQUEST, RESPONSE
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import JsonObject
 
-REQUEST = "org.kubeflow.serving.inference.request"
-RESPONSE = "org.kubeflow.serving.inference.response"
 _KINDS = (REQUEST, RESPONSE)
 _SHOWN = 3
 HOW = "a file of `inferplane record`, or of the logger's JSON-lines sink, is expected"
@@ -42,7 +41,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None = None
     latencyms: float | None = None
     datacontenttype: str = ""
-    inferenceheadercontentlength: int | str | None = None
+    headerlength: int | str | None = None
     data: msgspec.Raw = msgspec.Raw(b"")
     data_base64: str | None = None
 
@@ -220,13 +219,13 @@ def _body(event: Event) -> bytes:
 
 
 def _length(event: Event) -> int | None:
-    found = event.inferenceheadercontentlength
+    found = event.headerlength
     if found is None:
         return None
     try:
         return int(found)
     except ValueError as error:
-        raise RecordError(f"event {event.id}: inferenceheadercontentlength is no number: {found!r}") from error
+        raise RecordError(f"event {event.id}: headerlength is no number: {found!r}") from error
 
 
 def _seconds(time: str) -> float | None:
@@ -248,7 +247,7 @@ def written(attributes: JsonObject, body: bytes, content_type: str, json_length:
     """A line: a JSON body stands in `data` as it is (on one line), any other as base64."""
     named: JsonObject = {"specversion": "1.0", **attributes, "datacontenttype": content_type}
     if json_length is not None:
-        named["inferenceheadercontentlength"] = json_length
+        named["headerlength"] = json_length
     if not body:
         return msgspec.json.encode(named) + b"\n"
     if json_length is None and "json" in content_type and (raw := _on_one_line(body)) is not None:

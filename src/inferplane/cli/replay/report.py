@@ -98,7 +98,7 @@ def outline(one: OutputSummary) -> str:
     parts = [f"{one.values:,} values", f"{one.beyond:,} differ" if one.beyond else "none differs beyond the tolerance"]
     if one.rows and one.changed_rows:
         parts.append(f"the class changed in {one.changed_rows:,} of {one.rows:,} rows")
-    if one.absolute:
+    if one.absolute and one.spread:
         relative = f" ({one.relative:.3g} of the value)" if one.relative else ""
         parts.append(f"at most {one.absolute:.3g} apart{relative}")
     return ", ".join(parts)

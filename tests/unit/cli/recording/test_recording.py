@@ -25,8 +25,10 @@ def route(host: str, kind: str, value: str) -> HTTPRoute:
 
 
 def test_requests_come_in_by_host_and_by_path() -> None:
-    routes = [route(BY_HOST.host, "RegularExpression", "^/.*$"), route("localhost", "PathPrefix", BY_PATH.prefix)]
-    assert ways(routes) == [BY_HOST, BY_PATH]
+    # Of a host of its own every path is the service's, whatever a rule says of some.
+    by_host = route(BY_HOST.host, "PathPrefix", "/v2/models/iris")
+    assert ways([by_host], route("localhost", "PathPrefix", BY_PATH.prefix)) == [BY_HOST, BY_PATH]
+    assert ways([by_host], None) == [BY_HOST]
 
 
 def test_only_posts_to_the_service_are_asked_for() -> None:
@@ -153,8 +155,25 @@ def test_administration_probes_and_clients_that_went_away_are_not_recorded() -> 
     assert lines(Seen("/v2/repository/models/iris/load").document, IRIS, "id") == b""
 
 
+def framed(message: bytes) -> bytes:
+    return b"\x00" + len(message).to_bytes(4, "big") + message
+
+
+def test_of_a_call_over_grpc_the_messages_are_kept() -> None:
+    seen = Seen("/inference.GRPCInferenceService/ModelInfer", body=framed(b"asked"), content_type="application/grpc")
+    found = seen.answer(framed(b"said"), content_type="application/grpc").read()
+    assert (found.body, found.answer and found.answer.body) == (b"asked", b"said")
+
+
+def test_a_stream_over_grpc_is_left_out() -> None:
+    body = framed(b"one") + framed(b"two")
+    seen = Seen("/inference.GRPCInferenceService/ModelStreamInfer", body=body, content_type="application/grpc")
+    with pytest.raises(LeftOut, match="expected one message, got a stream"):
+        lines(seen.document, IRIS, "id")
+
+
 def test_a_failed_call_over_grpc_is_no_success() -> None:
-    seen = Seen("/inference.GRPCInferenceService/ModelInfer", content_type="application/grpc")
+    seen = Seen("/inference.GRPCInferenceService/ModelInfer", body=framed(b"asked"), content_type="application/grpc")
     seen.answer(b"", content_type="application/grpc")
     seen.trace.http_buffered_trace.response.trailers.add(key="grpc-status", value="5")
     found = seen.read()

@@ -5,7 +5,8 @@ import json
 import msgspec
 import pytest
 
-from inferplane.cli.replay.records import REQUEST, RESPONSE, Entry, Exchange, RecordError, exchange, index, written
+from inferplane.cli.replay.records import Entry, Exchange, RecordError, exchange, index, written
+from inferplane.dataplane.agent.events import REQUEST, RESPONSE
 from inferplane.kernel.json import Json, JsonObject
 
 BODY = b'{"instances": [[1.0, 2.50]]}'

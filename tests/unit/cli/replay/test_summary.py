@@ -64,7 +64,7 @@ def test_the_terminal_says_what_changed() -> None:
         "iris.jsonl  ->  http://iris-v2",
         "2 requests recorded of default/iris, sent in 2 s (16 at a time, 1 a second)",
         "50.00%  different",
-        "output   predictions: 2 values, 1 differ, the class changed in 1 of 2 rows, at most 1 apart",
+        "output   predictions: 2 values, 1 differ, the class changed in 1 of 2 rows",
         "1  1 -> 2",
         f"worst    line 2  {PATH}  predictions [0]: 1, now 2",
         "note     a <note>",

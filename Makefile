@@ -1,12 +1,14 @@
 # `make run` sets up everything and runs the main job; `make test` sets up and passes the tests.
-.PHONY: run test check units lint bench format imports clean help
+.PHONY: run test test-runtimes check units lint bench format imports clean help
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
+RUNTIMES ?= $(patsubst tests/runtimes/test_%.py,%,$(wildcard tests/runtimes/test_*.py))
 
 help:
 	@echo "make run [ONCE=1]   start the platform, deploy the first example, send requests (ONCE=1: stop after the answers)"
 	@echo "make test           all tests (unit, reconcile, contract, e2e)"
+	@echo "make test-runtimes  tests of the runtimes whose libraries are heavy, each in an environment of its own"
 	@echo "make check          format, lint, types, import contracts, unit tests: under 90 s"
 	@echo "make lint           the first four of these alone"
 	@echo "make bench          the model server beside its peers (QUICK=1: kserve only; WRITE=1: into bench/RESULTS.md)"
@@ -19,6 +21,10 @@ run:
 test:
 	@sh scripts/environment.sh dev
 	$(PYTEST) tests
+
+test-runtimes:
+	@sh scripts/environment.sh dev
+	@sh scripts/runtimes.sh $(RUNTIMES)
 
 check:
 	@sh scripts/environment.sh dev
@@ -48,4 +54,4 @@ imports:
 	.venv/bin/lint-imports
 
 clean:
-	rm -rf .venv .venv-peers .venv-emulators .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-peers .venv-emulators .venv-runtimes .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -310,7 +310,7 @@ AREAS: dict[str, dict[str, str]] = {
         "agent: logger with headers, annotations, storage": "agent::storage_headers_and_annotations_of_a_logger",
         "agent: CA bundle of the logger": "agent::authorities_of_the_sink_are_mounted_where_the_logger_is",
         "agent: already there": "agent::an_agent_of_the_users_own_stays_alone",
-        "agent: port of the server": "agent::before_a_transformer_container_goes_an_agent_though_the_model_server_is_ours",
+        "agent: port of the server": "agent::before_a_transformer_container_goes_an_agent_for_our_server_too",
         "agent: readiness probe inherited": "agent::the_agent_asks_the_server_as_the_kubelet_would",
         "agent: behind Knative's own (differs: it is the serving container)": (
             "agent::a_revision_is_reached_by_way_of_the_agent_which_alone_has_a_port_and_a_probe"

@@ -185,6 +185,8 @@ def _runtime_options(options: Options) -> RuntimeOptions:
         predict_proba=os.environ.get("PREDICT_PROBA", "false").lower() == "true",
         nthread=options.nthread,
         providers=options.providers,
+        device=options.device,
+        model_class_name=options.model_class_name,
     )
 
 

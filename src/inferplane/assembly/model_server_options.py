@@ -50,6 +50,8 @@ class Options:
     nthread: int
     predict_method: str
     providers: tuple[str, ...]
+    device: str
+    model_class_name: str
     workers: int
     execution: Execution
     grpc: GrpcFlags
@@ -94,6 +96,8 @@ def parse(arguments: Sequence[str]) -> Options:
         nthread=found.nthread,
         predict_method=found.predict_method,
         providers=tuple(name for name in found.providers.split(",") if name),
+        device=found.device,
+        model_class_name=found.model_class_name,
         workers=found.workers,
         execution=with_batcher(execution(found), agent.batcher),
         grpc=_grpc(found),
@@ -160,6 +164,12 @@ def _add_runtime_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--providers", default="", help="onnx: execution providers by preference, with commas (the CPU's when empty)"
+    )
+    parser.add_argument("--device", default="", help="pytorch: such as cpu or cuda:1 (the first GPU when there is one)")
+    parser.add_argument(
+        "--model_class_name",
+        default="",
+        help="pytorch: the class that a file of weights fills, where the .py file beside it has several",
     )
     parser.add_argument(
         "--memory_limit",

@@ -1,7 +1,8 @@
 """One connection of HTTP/1.1 to a server, for one exchange after the other: bytes out, status, headers and body in.
 
 What a general client does beyond that (redirects, cookies, proxies, codings) servers of models do not need, and it
-takes longer than a small model computes: httpx takes 1 ms of a processor for an exchange with a server in the same loop, this 0.03.
+takes longer than a small model computes: httpx takes 1 ms of a processor for an exchange with a server in the same
+loop, this 0.03.
 """
 
 import asyncio

@@ -34,6 +34,7 @@ FORMATS = {
     "xgboost": Format("inferplane.dataplane.runtimes.xgboost", "XGBoostModel", "xgboost"),
     "lightgbm": Format("inferplane.dataplane.runtimes.lightgbm", "LightGBMModel", "lightgbm"),
     "onnx": Format("inferplane.dataplane.runtimes.onnx", "ONNXModel", "onnx"),
+    "pytorch": Format("inferplane.dataplane.runtimes.pytorch", "PyTorchModel", "pytorch"),
 }
 
 

@@ -107,7 +107,7 @@ def test_an_author_can_say_that_a_server_does_it_itself() -> None:
     assert main["args"] == ["--enable-batcher"]
 
 
-def test_before_a_transformer_container_goes_an_agent_though_the_model_server_is_ours() -> None:
+def test_before_a_transformer_container_goes_an_agent_for_our_server_too() -> None:
     transformer: JsonObject = {"name": "transformer-container", "image": "mine", "ports": [{"containerPort": 8060}]}
     main, _, agent = containers(with_agent({"containers": [MAIN, transformer]}, servers=Servers(ours())))
     assert "args" not in main

@@ -3,7 +3,7 @@
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
-RUNTIMES ?= $(patsubst tests/runtimes/test_%.py,%,$(wildcard tests/runtimes/test_*.py))
+RUNTIMES ?= $(sort $(foreach test,$(wildcard tests/runtimes/test_*.py),$(firstword $(subst _, ,$(patsubst tests/runtimes/test_%.py,%,$(test))))))
 
 help:
 	@echo "make run [ONCE=1]   start the platform, deploy the first example, send requests (ONCE=1: stop after the answers)"

@@ -24,6 +24,6 @@ for name in "$@"; do
       continue
     fi
   fi
-  "$to/bin/python" -m pytest "tests/runtimes/test_$name.py"
+  "$to/bin/python" -m pytest tests/runtimes/test_"$name"*.py
 done
 if [ -n "$missing" ]; then exit 3; fi

@@ -8,6 +8,8 @@ uv=.venv/bin/uv
 [ -x $uv ] || uv=uv
 missing=
 for name in "$@"; do
+  # Clients that the tests of one runtime alone need.
+  case $name in huggingface) clients=openai ;; *) clients= ;; esac
   to=.venv-runtimes/$name
   stamp=$to/.installed
   sum=$(cat pyproject.toml constraints.txt tests/runtimes/constraints.txt scripts/runtimes.sh | cksum)
@@ -15,7 +17,7 @@ for name in "$@"; do
     start=$(date +%s)
     if $uv venv --quiet --allow-existing --python .venv/bin/python "$to" &&
       $uv pip install --quiet --python "$to/bin/python" --constraint tests/runtimes/constraints.txt \
-        --constraint constraints.txt --editable ".[$name]" pytest pytest-asyncio hypothesis 'tritonclient[http,grpc]'; then
+        --constraint constraints.txt --editable ".[$name]" pytest pytest-asyncio hypothesis 'tritonclient[http,grpc]' $clients; then
       echo "$sum" >"$stamp"
       printf '● environment            %s, %s   %s s\n' "$to" "$(du -sh "$to" | cut -f1)" "$(($(date +%s) - start))"
     else

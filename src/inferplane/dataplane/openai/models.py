@@ -25,7 +25,7 @@ Headers = dict[str, str]
 
 @runtime_checkable
 class OpenAIGenerativeModel(Protocol):
-    """Gives chunks where the request's `stream` is true, else one answer. A refusal is raised before the first chunk."""
+    """Gives chunks where `stream` is true, else one answer. A refusal is raised before the first chunk."""
 
     name: str
 

@@ -79,7 +79,7 @@ class ChatCompletionRequest(Sampled, frozen=True, kw_only=True):
 
 
 class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """`encoding_format` is `float` or `base64` (little-endian float32); `dimensions` cuts vectors where models allow."""
+    """`encoding_format` is `float` or `base64` (little-endian float32); `dimensions` cuts vectors."""
 
     model: str
     input: str | list[str] | Tokens | list[Tokens]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from inferplane.assembly.announcement import announce_failure
+from inferplane.assembly.model_server_options import allowed_pickle_globals
 from inferplane.assembly.server_flags import count
 from inferplane.assembly.serving_api import ModelServer
 from inferplane.assembly.serving_flags import parser as serving_parser
@@ -60,6 +61,7 @@ def _add_shap_flags(to: argparse.ArgumentParser) -> None:
     group = to.add_argument_group("shap")
     group.add_argument("--method", choices=("auto", "tree", "linear", "kernel"), default="auto")
     group.add_argument("--background_rows", type=count, default=100, help="of the kernel method")
+    group.add_argument("--allow_pickle_globals", default="", help="as the model server's: mymodule.* or ALL")
 
 
 def _add_lime_flags(to: argparse.ArgumentParser) -> None:
@@ -87,6 +89,7 @@ def _shap(found: argparse.Namespace) -> Model:
         samples=found.num_samples,
         background_rows=found.background_rows,
         seed=found.seed,
+        allow_pickle_globals=allowed_pickle_globals(found.allow_pickle_globals, os.environ),
     )
     model: Model = module.ShapExplainer(found.model_name, options)
     return model

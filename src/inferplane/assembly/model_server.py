@@ -187,6 +187,7 @@ def _runtime_options(options: Options) -> RuntimeOptions:
         providers=options.providers,
         device=options.device,
         model_class_name=options.model_class_name,
+        allow_pickle_globals=options.allow_pickle_globals,
     )
 
 

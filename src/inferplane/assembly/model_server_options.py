@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NoReturn
@@ -30,6 +30,8 @@ from inferplane.dataplane.server.settings import Execution
 from inferplane.kernel.errors import InferplaneError
 from inferplane.resources.schemas.quantities import amount
 
+ALLOWED_PICKLE_GLOBALS = "INFERPLANE_ALLOW_PICKLE_GLOBALS"
+
 
 class UsageError(InferplaneError):
     """Flags that cannot be followed."""
@@ -52,6 +54,7 @@ class Options:
     providers: tuple[str, ...]
     device: str
     model_class_name: str
+    allow_pickle_globals: tuple[str, ...]
     workers: int
     execution: Execution
     grpc: GrpcFlags
@@ -98,6 +101,7 @@ def parse(arguments: Sequence[str]) -> Options:
         providers=tuple(name for name in found.providers.split(",") if name),
         device=found.device,
         model_class_name=found.model_class_name,
+        allow_pickle_globals=allowed_pickle_globals(found.allow_pickle_globals, os.environ),
         workers=found.workers,
         execution=with_batcher(execution(found), agent.batcher),
         grpc=_grpc(found),
@@ -141,6 +145,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def allowed_pickle_globals(flag: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Patterns of the flag, and of the variable that the platform makes of the service's annotation."""
+    words = f"{flag},{environ.get(ALLOWED_PICKLE_GLOBALS, '')}".split(",")
+    return tuple(word.strip() for word in words if word.strip())
+
+
 def _access_log(format: str | None) -> AccessLog | None:
     try:
         return AccessLog(format) if format else None
@@ -170,6 +180,11 @@ def _add_runtime_flags(parser: argparse.ArgumentParser) -> None:
         "--model_class_name",
         default="",
         help="pytorch: the class that a file of weights fills, where the .py file beside it has several",
+    )
+    parser.add_argument(
+        "--allow_pickle_globals",
+        default="",
+        help="sklearn: what pickles may use beside the usual libraries, with commas, such as mymodule.* or ALL",
     )
     parser.add_argument(
         "--memory_limit",

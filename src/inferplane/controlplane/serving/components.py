@@ -14,6 +14,7 @@ from inferplane.controlplane.serving import (
     merging,
     multimodel,
     names,
+    pickles,
     servertypes,
     storage,
     storagespec,
@@ -267,7 +268,7 @@ def _component(
     }
     post = Post(isvc, kind, spec, annotations, endpoint)
     pulls = isinstance(spec, PredictorSpec) and multimodel.is_multi_model(spec, object_at(isvc.spec, names.PREDICTOR))
-    pod = agents.attached(pod, post, servers, config, multimodel.flags() if pulls else ())
+    pod = agents.attached(pickles.told(pod, annotations), post, servers, config, multimodel.flags() if pulls else ())
     pod = multimodel.furnished(pod, isvc.metadata.name) if pulls else pod
     return Component(kind, name, spec, labels, annotations | agents.noted(post, config), pod)
 

@@ -1,16 +1,16 @@
 """The model behind the predictor, read from its own file, for explainers that look inside.
 
 The same files as the predictor's runtimes take: a pickle of scikit-learn, a Booster of XGBoost or of LightGBM. A pickle
-runs code when it is loaded: it is trusted here as much as there.
+runs code when it is loaded: it may use here what it may use there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from inferplane.inference.errors import ModelLoadError
 
 
-def found(directory: Path | None) -> object | None:
+def found(directory: Path | None, allow_pickle_globals: Sequence[str] = ()) -> object | None:
     """The model in the directory; None where there is no directory, or no file that is known.
 
     ModelLoadError when the file cannot be loaded.
@@ -24,20 +24,21 @@ def found(directory: Path | None) -> object | None:
     if len(models) > 1:
         raise ModelLoadError(f"expected one model in {directory}, found {', '.join(file.name for file in models)}")
     try:
-        return _READERS[models[0].suffix](models[0])
+        return _READERS[models[0].suffix](models[0], allow_pickle_globals)
     except ModelLoadError:
         raise
     except Exception as error:  # each library raises its own
         raise ModelLoadError(f"{models[0]}: cannot be loaded: {type(error).__name__}: {error}") from error
 
 
-def _pickle(file: Path) -> object:
+def _pickle(file: Path, allowed: Sequence[str]) -> object:
+    from inferplane.dataplane.runtimes.pickle_globals import PickleGlobals
     from inferplane.dataplane.runtimes.pickles import unpickled  # imports scikit-learn
 
-    return unpickled(file)[0]
+    return unpickled(file, PickleGlobals(allowed))[0]
 
 
-def _xgboost(file: Path) -> object:
+def _xgboost(file: Path, _: Sequence[str]) -> object:
     import xgboost
 
     booster = xgboost.Booster()
@@ -45,13 +46,13 @@ def _xgboost(file: Path) -> object:
     return booster
 
 
-def _lightgbm(file: Path) -> object:
+def _lightgbm(file: Path, _: Sequence[str]) -> object:
     import lightgbm
 
     return lightgbm.Booster(model_file=file)
 
 
-_READERS: dict[str, Callable[[Path], object]] = {
+_READERS: dict[str, Callable[[Path, Sequence[str]], object]] = {
     ".joblib": _pickle,
     ".pkl": _pickle,
     ".pickle": _pickle,

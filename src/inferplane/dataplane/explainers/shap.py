@@ -42,6 +42,8 @@ class Options:
     background_rows: int = 100
     """Of Kernel SHAP: rows of the background that are used, drawn with `seed`."""
     seed: int = 0
+    allow_pickle_globals: Sequence[str] = ()
+    """Of the model, as for the predictor's runtime."""
 
 
 class ShapExplainer(Model):
@@ -60,7 +62,9 @@ class ShapExplainer(Model):
         options = self.options
         file = options.background or (tables.beside(options.directory) if options.directory else None)
         self._background = tables.read(file) if file else None
-        local = None if options.method == "kernel" else local_models.found(options.directory)
+        local = (
+            None if options.method == "kernel" else local_models.found(options.directory, options.allow_pickle_globals)
+        )
         self.method, self._values = chosen(options, local, self._background)
         self._width = local_models.width(local) if self._values else None
         if self._width is None and self._background is not None:

@@ -22,6 +22,7 @@ from sklearn.svm import LinearSVC, LinearSVR
 from inferplane.dataplane.model.rows import RowModel
 from inferplane.dataplane.runtimes import tables
 from inferplane.dataplane.runtimes.direct import Direct, direct
+from inferplane.dataplane.runtimes.pickle_globals import PickleGlobals
 from inferplane.dataplane.runtimes.pickles import advice, unpickled
 from inferplane.dataplane.runtimes.single_file import SingleFileModel, one_line
 from inferplane.inference import v1
@@ -60,7 +61,7 @@ class SKLearnModel(SingleFileModel, RowModel):
         return f"scikit-learn {sklearn.__version__}"
 
     def read(self, file: Path) -> None:
-        estimator, saved = unpickled(file)
+        estimator, saved = unpickled(file, PickleGlobals(self.options.allow_pickle_globals))
         # Rows come without column names by design; scikit-learn would say so at every call.
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
         self._estimator = cast(Estimator, estimator)

@@ -9,7 +9,7 @@ _LISTED = 10
 
 
 def only_model_file(directory: Path, suffixes: Sequence[str]) -> Path:
-    """The one file at the top of `directory` that ends in one of `suffixes`."""
+    """The one file at the top of `directory` that ends in one of `suffixes`, or is called so."""
     wanted = ", ".join(suffixes)
     entries = _entries(directory)
     found = _matching(entries, suffixes)
@@ -68,7 +68,7 @@ def _entries(directory: Path) -> list[Path]:
 
 
 def _matching(entries: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
-    return [entry for entry in entries if entry.suffix in suffixes and entry.is_file()]
+    return [entry for entry in entries if (entry.suffix in suffixes or entry.name in suffixes) and entry.is_file()]
 
 
 def _listing(entries: Sequence[Path]) -> str:

@@ -61,7 +61,7 @@ class PortModel(RowModel):
         """The outputs by name, of inputs that are as `takes` says. InvalidInput when they do not suit the model."""
 
     def rows(self, payload: object) -> Feeds:
-        return self._feeds(payload)
+        return feeds(self.takes, payload)
 
     def predict_rows(self, rows: object) -> Feeds:
         """The outputs by name; maps are in an array of objects, one a row."""
@@ -73,38 +73,49 @@ class PortModel(RowModel):
             return InferResponse(None, self.name, outputs)
         if len(predicted) == 1:
             return {"predictions": next(iter(predicted.values()))}
-        lengths = {len(value) if value.ndim else -1 for value in predicted.values()}
-        if lengths == {-1} or len(lengths) > 1:
-            return {"outputs": predicted}
-        return {"predictions": [{n: v[row] for n, v in predicted.items()} for row in range(lengths.pop())]}
+        records = by_row(predicted)
+        return {"outputs": predicted} if records is None else {"predictions": records}
 
-    def _feeds(self, payload: object) -> Feeds:
-        given, what = _tensors_of(payload), "input"
-        if given is None:
-            rows = v1.rows_of(payload)
-            records = None if isinstance(rows, np.ndarray) else tables.records_of(rows)
-            if records is None:
-                return {self._only().name: fed(self._only(), rows, "instances")}
-            given = _stacked(records)
-        if len(given) == len(self.takes) == 1 and isinstance(payload, InferRequest):
-            given = {self._only().name: next(iter(given.values()))}
-        unknown = [name for name in given if name not in self.takes]
-        missing = [name for name in self.takes if name not in given]
-        if unknown or missing:
-            told = [f"{what} {name}: the model has none of that name" for name in unknown]
-            told += [f"{what} {name}: missing" for name in missing]
-            raise InvalidInput(f"{'; '.join(told)}; the model takes {described(self.takes)}")
-        feeds = {name: fed(port, given[name], f"input {name}") for name, port in self.takes.items()}
-        _check_sizes(self.takes, feeds)
-        return feeds
 
-    def _only(self) -> Port:
-        if len(self.takes) == 1:
-            return next(iter(self.takes.values()))
-        raise InvalidInput(
-            f"instances: the model takes {len(self.takes)} inputs: {described(self.takes)}",
-            fix='send one object a row, such as {"NAME": VALUE, …}',
-        )
+def by_row(outputs: Mapping[str, Array]) -> list[dict[str, object]] | None:
+    """One record a row; None when there are no rows, or not the same number in each."""
+    lengths = {len(value) if value.ndim else -1 for value in outputs.values()}
+    if lengths == {-1} or len(lengths) != 1:
+        return None
+    return [{name: value[row] for name, value in outputs.items()} for row in range(lengths.pop())]
+
+
+def feeds(takes: Mapping[str, Port], payload: object) -> Feeds:
+    """What a payload of V1 or V2 brings for each input, checked and converted."""
+    given = _tensors_of(payload)
+    if given is None:
+        rows = v1.rows_of(payload)
+        records = None if isinstance(rows, np.ndarray) else tables.records_of(rows)
+        if records is None:
+            return {_only(takes).name: fed(_only(takes), rows, "instances")}
+        given = _stacked(records)
+    if len(given) == len(takes) == 1 and isinstance(payload, InferRequest):
+        given = {_only(takes).name: next(iter(given.values()))}
+    _check_names(takes, given)
+    found = {name: fed(port, given[name], f"input {name}") for name, port in takes.items()}
+    _check_sizes(takes, found)
+    return found
+
+
+def _check_names(takes: Mapping[str, Port], given: "Mapping[str, Array | Json]") -> None:
+    told = [f"input {name}: the model has none of that name" for name in given if name not in takes]
+    told += [f"input {name}: missing" for name in takes if name not in given]
+    if told:
+        raise InvalidInput(f"{'; '.join(told)}; the model takes {described(takes)}")
+
+
+def _only(takes: Mapping[str, Port]) -> Port:
+    if len(takes) == 1:
+        return next(iter(takes.values()))
+    raise InvalidInput(
+        f"instances: the model takes {len(takes)} inputs: {described(takes)}",
+        fix='send one object a row, such as {"NAME": VALUE, …}',
+    )
 
 
 def described(ports: Mapping[str, Port]) -> str:

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,21 @@ class DidNotStart(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """Of one model, called `m`."""
+    """Of one model, called `m`; of a directory of models where another `name` is asked for."""
 
     http: str
     grpc: str
+    name: str = "m"
+
+    def of(self, name: str) -> "Server":
+        return replace(self, name=name)
 
     def v1(self, instances: object) -> Any:
-        return self.post("/v1/models/m:predict", {"instances": instances})["predictions"]
+        return self.post(f"/v1/models/{self.name}:predict", {"instances": instances})["predictions"]
 
     def v2(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         body = {"inputs": [_tensor(name, array) for name, array in inputs.items()]}
-        answer = self.post("/v2/models/m/infer", body)
+        answer = self.post(f"/v2/models/{self.name}/infer", body)
         return {one["name"]: np.array(one["data"]).reshape(one["shape"]) for one in answer["outputs"]}
 
     def v2_grpc(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
@@ -47,13 +51,13 @@ class Server:
             one = triton.InferInput(name, list(array.shape), triton.np_to_triton_dtype(array.dtype))
             one.set_data_from_numpy(array)
             given.append(one)
-        answer = client.infer("m", given, client_timeout=_LIMIT)
+        answer = client.infer(self.name, given, client_timeout=_LIMIT)
         found = {one.name: answer.as_numpy(one.name) for one in answer.get_response().outputs}
         client.close()
         return found
 
     def metadata(self) -> Any:
-        with urllib.request.urlopen(f"{self.http}/v2/models/m", timeout=_LIMIT) as answer:
+        with urllib.request.urlopen(f"{self.http}/v2/models/{self.name}", timeout=_LIMIT) as answer:
             return json.loads(answer.read())
 
     def post(self, path: str, body: object) -> Any:

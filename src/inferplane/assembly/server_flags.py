@@ -50,6 +50,10 @@ def without_effect(found: argparse.Namespace) -> list[str]:
 WITHOUT_EFFECT = {
     "--max_threads": "without effect: gRPC has no threads of its own here; --max_concurrency is for calls of a model",
     "--protocol": "without effect, as in KServe: use --predictor_protocol",
+    "--tokenizer_revision": "without effect: the tokenizer comes with the model, of the same revision",
+    "--disable_log_requests": "without effect: requests are logged where --log-url says, and nowhere else",
+    "--max_log_len": "without effect: requests are logged where --log-url says, as a whole",
+    "--max-log-len": "without effect: requests are logged where --log-url says, as a whole",
 }
 """What the start's warning says of each."""
 

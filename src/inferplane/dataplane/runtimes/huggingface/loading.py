@@ -56,9 +56,16 @@ def read_config(directory: Path) -> JsonObject:
 
 
 def read_json(file: Path, instead: str = "") -> JsonObject:
-    """`instead`: what is there where the file is not."""
+    """An object. `instead`: what is there where the file is not."""
+    found = read_any(file, instead)
+    if not isinstance(found, dict):
+        raise ModelLoadError(f"{file}: expected a JSON object, got {type(found).__name__}")
+    return found
+
+
+def read_any(file: Path, instead: str = "") -> Json:
     try:
-        found: Json = json.loads(file.read_text(encoding="utf-8"))
+        return cast(Json, json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ModelMissingError(
             f"no {file.name} in {file.parent}{f', found {instead}' if instead else ''}",
@@ -67,12 +74,7 @@ def read_json(file: Path, instead: str = "") -> JsonObject:
     except OSError as error:
         raise ModelLoadError(f"{file}: cannot be read: {error.strerror}", fix="check its permissions") from error
     except ValueError as error:
-        raise ModelLoadError(
-            f"{file}: not JSON: {one_line(error)}", fix="was it cut off while it was copied?"
-        ) from error
-    if not isinstance(found, dict):
-        raise ModelLoadError(f"{file}: expected a JSON object, got {type(found).__name__}")
-    return found
+        raise ModelLoadError(f"{file}: not JSON: {one_line(error)}", fix="copy it again") from error
 
 
 def device_of(asked: str, directory: Path) -> "torch.device":

@@ -180,6 +180,8 @@ def _models(options: Options) -> list[Model]:
 def _runtime_options(options: Options) -> RuntimeOptions:
     # Read by the OpenMP of libraries that are imported after this.
     os.environ.setdefault("OMP_NUM_THREADS", str(options.nthread))
+    # A pool of threads for the tokens of one text costs more than it saves, and does not survive a fork.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     return RuntimeOptions(
         method=options.predict_method,
         predict_proba=os.environ.get("PREDICT_PROBA", "false").lower() == "true",
@@ -187,6 +189,7 @@ def _runtime_options(options: Options) -> RuntimeOptions:
         providers=options.providers,
         device=options.device,
         model_class_name=options.model_class_name,
+        huggingface=options.huggingface,
         allow_pickle_globals=options.allow_pickle_globals,
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NoReturn
 
+from inferplane.assembly.huggingface_flags import add_huggingface_flags, huggingface_options, model_uri
 from inferplane.assembly.model_server_grpc import GrpcFlags
 from inferplane.assembly.predictor_flags import add_predictor_flags, asked_of_nobody, predictor
 from inferplane.assembly.server_flags import (
@@ -24,6 +25,7 @@ from inferplane.assembly.server_flags import (
 from inferplane.dataplane.agent.flags import add_agent_flags, agent_settings
 from inferplane.dataplane.agent.settings import AgentSettings
 from inferplane.dataplane.model.predictor import PredictorConfig
+from inferplane.dataplane.runtimes.options import HuggingFaceOptions
 from inferplane.dataplane.runtimes.registry import FORMATS
 from inferplane.dataplane.server.http.access_log import AccessLog, UnknownField
 from inferplane.dataplane.server.settings import Execution
@@ -70,6 +72,7 @@ class Options:
     agent: AgentSettings
     memory_limit: int | None
     """Bytes past which a server of many models unloads some."""
+    huggingface: HuggingFaceOptions
 
 
 class _Parser(argparse.ArgumentParser):
@@ -89,7 +92,7 @@ def parse(arguments: Sequence[str]) -> Options:
         raise UsageError("--enable-puller with --workers: each would load all models", fix="leave --workers out")
     return Options(
         model_name=found.model_name,
-        model_dir=found.model_dir,
+        model_dir=_directory(found),
         format=found.format,
         host=found.host,
         http_port=found.http_port,
@@ -116,6 +119,7 @@ def parse(arguments: Sequence[str]) -> Options:
         warnings=(*warnings(found), *asked_of_nobody(asked)),
         agent=agent,
         memory_limit=found.memory_limit,
+        huggingface=huggingface_options(found),
     )
 
 
@@ -129,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--model_name", default="model", help="the name in /v1/models/NAME and /v2/models/NAME")
-    parser.add_argument("--model_dir", required=True, help="a directory, or its file:// URI, with the model's file")
+    parser.add_argument("--model_dir", default="", help="a directory, or its file:// URI, with the model's file")
     parser.add_argument("--format", default="sklearn", choices=sorted(FORMATS), help="what the model was made with")
     parser.add_argument("--host", default="", help="address to listen on (POD_IP, or all addresses, when empty)")
     add_server_flags(parser)
@@ -139,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     add_grpc_extras(parser)
     add_execution_flags(parser)
     _add_runtime_flags(parser)
+    add_huggingface_flags(parser)
     _add_logging_flags(parser)
     add_predictor_flags(parser)
     add_agent_flags(parser)
@@ -149,6 +154,13 @@ def allowed_pickle_globals(flag: str, environ: Mapping[str, str]) -> tuple[str, 
     """Patterns of the flag, and of the variable that the platform makes of the service's annotation."""
     words = f"{flag},{environ.get(ALLOWED_PICKLE_GLOBALS, '')}".split(",")
     return tuple(word.strip() for word in words if word.strip())
+
+
+def _directory(found: argparse.Namespace) -> str:
+    directory = model_uri(found)
+    if not directory:
+        raise UsageError("the following arguments are required: --model_dir", fix="name the model's directory")
+    return directory
 
 
 def _access_log(format: str | None) -> AccessLog | None:

@@ -35,6 +35,7 @@ FORMATS = {
     "lightgbm": Format("inferplane.dataplane.runtimes.lightgbm", "LightGBMModel", "lightgbm"),
     "onnx": Format("inferplane.dataplane.runtimes.onnx", "ONNXModel", "onnx"),
     "pytorch": Format("inferplane.dataplane.runtimes.pytorch", "PyTorchModel", "pytorch"),
+    "huggingface": Format("inferplane.dataplane.runtimes.huggingface.runtime", "huggingface", "huggingface"),
 }
 
 

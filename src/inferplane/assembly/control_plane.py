@@ -139,6 +139,7 @@ async def _controllers(api: LocalApi, clock: Clock, home: Home, starts: ColdStar
         routing = gateways.run_gateway(informers, clock, xds_address=str(home.xds_socket), first=first, gateway=gateway)
         tasks.create_task(routing, name="gateway")
         tasks.create_task(informers.run(), name="informers")
+        tasks.create_task(informers.keep_small(), name="packing")
         tasks.create_task(recorder.run(), name="events")
         # It listens from the first moment: requests for a revision at zero wait rather than fail.
         tasks.create_task(serverless.run(), name="serverless")

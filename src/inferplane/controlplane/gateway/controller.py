@@ -35,11 +35,12 @@ from inferplane.controlplane.gateway.plan import (
     RouteVerdict,
     World,
     assignment,
+    leads_to,
     wording,
 )
-from inferplane.controlplane.gateway.rules import GRPC_ON_HTTP, stand_in
 from inferplane.controlplane.gateway.services import address_of
 from inferplane.controlplane.gateway.status import Progress, State
+from inferplane.controlplane.gateway.tables import MANY
 from inferplane.controlplane.gateway.values import Assignment
 from inferplane.controlplane.gateway.xds import Value, XdsServer
 from inferplane.controlplane.machinery.cache import Key
@@ -49,7 +50,6 @@ from inferplane.controlplane.machinery.precedence import Precedence
 from inferplane.kernel.clock import Clock, timestamp
 from inferplane.kernel.json import Json, JsonObject
 from inferplane.resources import gateway as api
-from inferplane.resources.activator import SHARED_BACKEND
 from inferplane.resources.core import Namespace, Service
 from inferplane.resources.discovery import EndpointSlice
 from inferplane.resources.meta import ConditionStatus, ObjectMeta, condition
@@ -96,6 +96,8 @@ class GatewayController:
         self._waiting_since: dict[Key, float] = {}
         self._unplanned: dict[tuple[int, Key], None] = {}
         self._of_ingress: dict[Key, tuple[Key, ...]] = {}
+        # Routes that were not programmed when they were last looked at, those of Ingresses too.
+        self._unsettled: set[Key] = set()
         self._assigned: dict[str, Assignment] = {}
         self.xds = XdsServer(self._progressed)
         self._watch(informers)
@@ -194,7 +196,7 @@ class GatewayController:
         for one in (old, new):
             if one and self._planner.depends_on(_key(one.metadata)):
                 self._stale_endpoints[_key(one.metadata)] = None
-                self._replan_service(one, old and _leads_to(old), new and _leads_to(new))
+                self._replan_service(one, old and leads_to(old), new and leads_to(new))
         if one := new or old:
             self._replan_service(one, old and address_of(old), new and address_of(new))
 
@@ -320,10 +322,16 @@ class GatewayController:
         self._enqueue_users(Kind.ENDPOINTS if kind is Kind.CLUSTER else kind, names)
 
     def _enqueue_users(self, kind: Kind, names: Iterable[str]) -> None:
-        """The routes that wait for these."""
+        """The routes that wait for these. Of the thousands on a virtual host that all share only those that are not
+        programmed yet: what was acknowledged once is with every later version, too, unless that is refused."""
         users = {Kind.HOST: self._planner.carried_by, Kind.ENDPOINTS: self._planner.sharing}.get(kind)
-        for key in (key for name in names for key in users(name)) if users else ():
-            self.controllers[2].enqueue(key)
+        if users is None:
+            return
+        for name in names:
+            keys = users(name)
+            shared = kind is Kind.HOST and len(keys) > MANY and not self.xds.refusal(kind, name)
+            for key in [one for one in self._unsettled if one in keys] if shared else keys:
+                self.controllers[2].enqueue(key)
 
     def _enqueue_gateways(self, after: float = 0.0) -> None:
         for key in self._planner.now.gateways:
@@ -367,10 +375,12 @@ class GatewayController:
         found, verdict = self._routes.get(key), self._planner.now.routes.get(key)
         if found is None:
             self._waiting_since.pop(key, None)
+            self._unsettled.discard(key)
             return None
         if not self._planned(2, key):
             return None
         progress = [self._route_progress(one, verdict) for one in verdict.parents] if verdict else []
+        self._settle([key], progress)
         if (wait := self._patience(key, progress, was_programmed=_was_programmed(found))) is not None:
             return Result(wait)
         before = found.status.parents
@@ -388,6 +398,7 @@ class GatewayController:
             return None
         verdicts = [self._planner.now.routes.get(_key(one.metadata)) for one in self._as_routes(found)]
         progress = [self._route_progress(parent, one) for one in verdicts if one for parent in one.parents]
+        self._settle(self._of_ingress.get(key, ()), progress)
         was_served = bool(found.status.load_balancer.ingress)
         if (wait := self._patience(Key("", f"ingress {key}"), progress, was_programmed=was_served)) is not None:
             return Result(wait)
@@ -397,6 +408,13 @@ class GatewayController:
         if made != found.status:
             await self._write(INGRESS, key, msgspec.to_builtins(made))
         return None
+
+    def _settle(self, keys: Iterable[Key], progress: Iterable[Progress]) -> None:
+        """Notes which routes wait for an Envoy."""
+        if all(one.state is State.PROGRAMMED for one in progress):
+            self._unsettled.difference_update(keys)
+        else:
+            self._unsettled.update(keys)
 
     async def _leave(self, key: Key, ingress: Ingress) -> None:
         """One of another class: what we said of it when it was of ours is taken back."""
@@ -459,12 +477,6 @@ class GatewayController:
 
     def _now(self) -> str:
         return timestamp(self._clock.now())
-
-
-def _leads_to(service: Service) -> tuple[object, ...]:
-    """All of a Service that routes to it depend on, but its endpoints."""
-    meta = service.metadata
-    return service.spec, stand_in(service), meta.labels.get(SHARED_BACKEND), meta.annotations.get(GRPC_ON_HTTP)
 
 
 def _key(meta: ObjectMeta) -> Key:

@@ -14,11 +14,12 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xd
 
 import logging
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from envoy.service.discovery.v3 import discovery_pb2
+from google.protobuf import any_pb2
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +43,24 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """`needs` names the clusters of a virtual host; `addresses` are those of an assignment (`IP:port`)."""
+    """`needs` names the clusters of a virtual host; `addresses` are those of an assignment (`IP:port`).
+
+    There are thousands, and most are sent once: `body` is what `unpack` makes the message of.
+    """
 
     kind: Kind
     name: str
     version: str
-    message: discovery_pb2.Resource
+    body: bytes
     needs: frozenset[str] = frozenset()
     addresses: frozenset[str] = frozenset()
+    unpack: Callable[[bytes], bytes] = bytes
+
+    @property
+    def message(self) -> discovery_pb2.Resource:
+        """A new one each time."""
+        value = any_pb2.Any(type_url=self.kind, value=self.unpack(self.body))
+        return discovery_pb2.Resource(name=self.name, version=self.version, resource=value)
 
 
 class Wanted:

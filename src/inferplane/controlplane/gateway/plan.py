@@ -7,8 +7,11 @@ verdicts into conditions.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import msgspec
 
 from inferplane.controlplane.gateway import hostnames
 from inferplane.controlplane.gateway.attachment import (
@@ -24,14 +27,23 @@ from inferplane.controlplane.gateway.attachment import (
     place,
     place_named,
 )
-from inferplane.controlplane.gateway.rules import Compiled, FindService, Problem, backends, compile_route, stand_in
+from inferplane.controlplane.gateway.rules import (
+    GRPC_ON_HTTP,
+    Compiled,
+    FindService,
+    Problem,
+    backends,
+    compile_route,
+    stand_in,
+)
 from inferplane.controlplane.gateway.services import Door, address_of, doors, doors_to, route_of
 from inferplane.controlplane.gateway.tables import Clusters, Dependents, Hosts, Table, Taken
 from inferplane.controlplane.gateway.values import Assignment, Cluster, Endpoint, Listener, VirtualHost
 from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.machinery.packing import Packed, Packer
 from inferplane.resources import discovery
 from inferplane.resources import gateway as api
-from inferplane.resources.activator import IDLE_TIMEOUT
+from inferplane.resources.activator import IDLE_TIMEOUT, SHARED_BACKEND
 from inferplane.resources.core import Service
 from inferplane.resources.discovery import EndpointSlice
 
@@ -96,13 +108,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """What a route became in `frame`. It depends on the Services that it names and those that stand in for them."""
+    """What a route became in `frame`. It depends on the Services that it names and those that stand in for them.
 
-    route: api.HTTPRoute
+    There are thousands: the route is packed, and what it and the Services said is kept as digests.
+    """
+
+    route: Packed
+    said: bytes
     frame: Frame
     place: Attached
     named: tuple[Key, ...]
-    services: tuple[Service | None, ...]
+    services: bytes
     compiled: Compiled
     verdict: RouteVerdict
 
@@ -110,8 +126,8 @@ class _Planned:
     def is_ours(self) -> bool:
         return bool(self.place.parents)
 
-    def holds_for(self, route: api.HTTPRoute, frame: Frame, service: FindService) -> bool:
-        return self.route is route and self.frame is frame and _same(self.services, _found(self.named, service))
+    def holds_for(self, said: bytes, frame: Frame, service: FindService) -> bool:
+        return self.said == said and self.frame is frame and self.services == _said_by(self.named, service)
 
     def stands_with(self, other: "_Planned") -> bool:
         """Nothing that was made of the one is different in the other."""
@@ -134,6 +150,7 @@ class Planner:
         self._addresses = addresses
         self._frame = Frame()
         self._routes: dict[Key, _Planned] = {}
+        self._packer = Packer(api.HTTPRoute)
         self._opened: dict[Key, _Opened] = {}
         self._listeners = Table[str, Listener]()
         self._hosts = Hosts()
@@ -159,11 +176,11 @@ class Planner:
     def clusters_of(self, service: Key) -> Sequence[Cluster]:
         return self._clusters.of(service)
 
-    def carried_by(self, host: str) -> Iterable[Key]:
+    def carried_by(self, host: str) -> Collection[Key]:
         """The routes that are on a virtual host."""
         return self._hosts.carried(place_named(host))
 
-    def sharing(self, cluster: str) -> Iterable[Key]:
+    def sharing(self, cluster: str) -> Collection[Key]:
         """The routes of which the cluster gets requests."""
         return self._live.of(cluster)
 
@@ -188,8 +205,11 @@ class Planner:
         """To be called when Gateways, their classes and namespaces are as they were."""
         routes = dict(news.routes)
         for service in news.services:
-            routes.update((one, self._routes[one].route) for one in self._users.of(service) if one not in routes)
+            routes.update((one, self._known(one)) for one in self._users.of(service) if one not in routes)
         return self._change(news, routes)
+
+    def _known(self, route: Key) -> api.HTTPRoute:
+        return self._packer.unpack(self._routes[route].route)
 
     def _change(self, news: News, routes: Mapping[Key, api.HTTPRoute | None]) -> Change:
         for name, route in routes.items():
@@ -231,9 +251,10 @@ class Planner:
 
     def _set_route(self, name: Key, route: api.HTTPRoute | None, service: FindService) -> None:
         before = self._routes.get(name)
-        if before is not None and route is not None and before.holds_for(route, self._frame, service):
+        said = b"" if route is None else _digest(wording(route))
+        if before is not None and before.holds_for(said, self._frame, service):
             return
-        after = None if route is None else self._planned(route, before, service)
+        after = None if route is None else self._planned(route, said, before, service)
         if before is not None and after is not None and before.stands_with(after):
             self._routes[name] = after
             return
@@ -244,16 +265,19 @@ class Planner:
             self._routes[name] = after
             self._put_in(name, after)
 
-    def _planned(self, route: api.HTTPRoute, before: _Planned | None, service: FindService) -> _Planned:
-        known = before if before is not None and wording(before.route) == wording(route) else None
+    def _planned(self, route: api.HTTPRoute, said: bytes, before: _Planned | None, service: FindService) -> _Planned:
+        known = before if before is not None and before.said == said else None
+        packed = known.route if known else self._packer.pack(msgspec.structs.replace(route, status=_NO_STATUS))
         where = known.place if known and known.frame is self._frame else attach(route, self._frame)
         if not where.parents:
-            return _Planned(route, self._frame, where, (), (), _NOTHING, RouteVerdict(()))
+            return _Planned(packed, said, self._frame, where, (), _said_by((), service), _NOTHING, RouteVerdict(()))
         named = _dependencies(route, service)
-        services = _found(named, service)
-        same = known is not None and known.is_ours and known.named == named and _same(known.services, services)
-        compiled = known.compiled if known and same else compile_route(route, service)
-        return _Planned(route, self._frame, where, named, services, compiled, _verdict(where, compiled))
+        services = _said_by(named, service)
+        if known and known.is_ours and known.named == named and known.services == services:
+            named, compiled = known.named, known.compiled
+        else:
+            compiled = compile_route(route, service)
+        return _Planned(packed, said, self._frame, where, named, services, compiled, _verdict(where, compiled))
 
     def _put_in(self, name: Key, planned: _Planned) -> None:
         if not planned.is_ours:
@@ -314,6 +338,7 @@ class Planner:
 
 
 _NOTHING = Compiled()
+_NO_STATUS = api.HTTPRoute().status
 
 
 def _dependencies(route: api.HTTPRoute, service: FindService) -> tuple[Key, ...]:
@@ -322,18 +347,26 @@ def _dependencies(route: api.HTTPRoute, service: FindService) -> tuple[Key, ...]
     return (*named, *(Key(one[0], one[1]) for one in others if one is not None))
 
 
-def _found(named: Iterable[Key], service: FindService) -> tuple[Service | None, ...]:
-    return tuple(service(one.namespace, one.name) for one in named)
+def _digest(value: object) -> bytes:
+    return blake2b(msgspec.msgpack.encode(value), digest_size=16).digest()
+
+
+def _said_by(named: Iterable[Key], find: FindService) -> bytes:
+    """A digest of what these Services say, and of which are there."""
+    found = (find(one.namespace, one.name) for one in named)
+    return _digest([one and leads_to(one) for one in found])
+
+
+def leads_to(service: Service) -> tuple[object, ...]:
+    """All of a Service that routes to it depend on, but its endpoints."""
+    meta = service.metadata
+    return service.spec, stand_in(service), meta.labels.get(SHARED_BACKEND), meta.annotations.get(GRPC_ON_HTTP)
 
 
 def wording(route: api.HTTPRoute) -> tuple[object, ...]:
     """All of a route that the plan is made from."""
     annotations = route.metadata.annotations
     return route.metadata.uid, route.spec, annotations.get(IDLE_TIMEOUT), annotations.get(api.MIRROR_HOST)
-
-
-def _same(one: Sequence[object], other: Sequence[object]) -> bool:
-    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
 def _verdict(where: Attached, compiled: Compiled) -> RouteVerdict:

@@ -417,12 +417,13 @@ class _Filters:
 
 
 MIRROR = "RequestMirror"
+_NO_EDITS = HeaderEdits()
 _FILTERS = ("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite")
 
 
 def _edits(spec: HTTPHeaderFilter | None) -> HeaderEdits:
     if spec is None:
-        return HeaderEdits()
+        return _NO_EDITS
     set_, add = (tuple((one.name, one.value) for one in headers) for headers in (spec.set, spec.add))
     return HeaderEdits(set_, add, tuple(spec.remove))
 

@@ -4,14 +4,18 @@ Contributions are put in and taken out one by one; `taken` then says what is dif
 changed, however much there is. Nothing here knows what a contribution is for.
 """
 
+from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable
 from typing import Generic, NamedTuple, TypeVar
 
 from inferplane.controlplane.gateway.attachment import Place
-from inferplane.controlplane.gateway.rules import Compiled
+from inferplane.controlplane.gateway.rules import Compiled, Rank, RankedRoute
 from inferplane.controlplane.gateway.values import Cluster, VirtualHost
 from inferplane.controlplane.machinery.cache import Key
+
+MANY = 64
+"""Routes that share a virtual host from which on they are kept in order: all services are at `localhost`, by path."""
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -94,38 +98,66 @@ class Hosts(Table[str, VirtualHost]):
     def __init__(self) -> None:
         super().__init__()
         self._parts: dict[Place, dict[Key, Compiled]] = {}
+        self._in_order: dict[Place, list[RankedRoute]] = {}
         self._kept: frozenset[Place] = frozenset()
         self._stale: dict[Place, None] = {}
 
     def add(self, place: Place, route: Key, rules: Compiled) -> None:
         self._parts.setdefault(place, {})[route] = rules
         self._stale[place] = None
+        if (row := self._in_order.get(place)) is not None:
+            for one in rules.routes:
+                insort(row, one, key=_rank)
 
     def remove(self, place: Place, route: Key) -> None:
         parts = self._parts[place]
-        del parts[route]
+        rules = parts.pop(route)
+        self._stale[place] = None
+        if (row := self._in_order.get(place)) is not None:
+            for one in rules.routes:
+                del row[_index(row, one)]
         if not parts:
             del self._parts[place]
-        self._stale[place] = None
+            self._in_order.pop(place, None)
 
     def keep(self, places: frozenset[Place]) -> None:
         """These are there without a route, too."""
         self._stale.update(dict.fromkeys(places ^ self._kept))
         self._kept = places
 
-    def carried(self, place: Place) -> Iterable[Key]:
+    def carried(self, place: Place) -> Collection[Key]:
         """The routes whose rules it has."""
         return self._parts.get(place, {})
 
     def taken(self) -> Taken[str, VirtualHost]:
         stale, self._stale = self._stale, {}
         for place in stale:
-            parts = self._parts.get(place)
-            if parts or place in self._kept:
-                self.put(place.host, _virtual_host(place, parts or {}))
+            if place in self._parts or place in self._kept:
+                routes = tuple(one.route for one in self._ranked(place))
+                self.put(place.host, VirtualHost(place.host, place.domain, routes))
             else:
                 self.drop(place.host)
         return super().taken()
+
+    def _ranked(self, place: Place) -> list[RankedRoute]:
+        if (row := self._in_order.get(place)) is not None:
+            return row
+        parts = self._parts.get(place, {})
+        row = sorted((one for part in parts.values() for one in part.routes), key=_rank)
+        if len(parts) >= MANY:
+            self._in_order[place] = row
+        return row
+
+
+def _rank(one: RankedRoute) -> Rank:
+    return one.rank
+
+
+def _index(row: list[RankedRoute], wanted: RankedRoute) -> int:
+    index = bisect_left(row, wanted.rank, key=_rank)
+    while row[index] is not wanted:
+        index += 1
+    return index
 
 
 class Dependents(Generic[K]):
@@ -145,7 +177,7 @@ class Dependents(Generic[K]):
             if not found:
                 self._on.pop(one, None)
 
-    def of(self, one: K) -> Iterable[Key]:
+    def of(self, one: K) -> Collection[Key]:
         return self._on.get(one, ())
 
     def __contains__(self, one: K) -> bool:
@@ -154,8 +186,3 @@ class Dependents(Generic[K]):
 
 def _service(cluster: Cluster) -> Key:
     return Key(cluster.namespace, cluster.service)
-
-
-def _virtual_host(place: Place, parts: Mapping[Key, Compiled]) -> VirtualHost:
-    ranked = sorted((one for part in parts.values() for one in part.routes), key=lambda one: one.rank)
-    return VirtualHost(place.host, place.domain, tuple(one.route for one in ranked))

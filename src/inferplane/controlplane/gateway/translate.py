@@ -207,6 +207,11 @@ def virtual_host(value: VirtualHost) -> route_components_pb2.VirtualHost:
     )
 
 
+def part(route: Route) -> route_components_pb2.VirtualHost:
+    """A virtual host of nothing but this route: its bytes behind those of another one add the route to that."""
+    return route_components_pb2.VirtualHost(routes=[_route(route)])
+
+
 def _retries(try_timeout: float = 0.0) -> route_components_pb2.RetryPolicy:
     """One more try elsewhere, and only for requests that no replica has seen: the one chosen has just died."""
     policy = route_components_pb2.RetryPolicy(

@@ -7,18 +7,21 @@ client says something or something changed, and sends what `delta` says can go o
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
+from functools import lru_cache
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import grpc
 import grpc.aio
 from envoy.service.discovery.v3 import discovery_pb2
-from google.protobuf import any_pb2
 from google.protobuf.message import Message
 
 from inferplane.controlplane.gateway import translate
 from inferplane.controlplane.gateway.delta import Client, Held, Kind, Refusal, Resource, Wanted
-from inferplane.controlplane.gateway.values import Assignment, Cluster, Listener, VirtualHost
+from inferplane.controlplane.gateway.tables import MANY
+from inferplane.controlplane.gateway.values import Assignment, Cluster, Listener, Route, VirtualHost
+from inferplane.controlplane.machinery.packing import Squeezer
 
 log = logging.getLogger(__name__)
 
@@ -35,34 +38,85 @@ _OPTIONS = (
 )
 
 
-def resources(value: Value) -> list[Resource]:
-    """The resources that stand for a value; a listener brings its route table, or has its routes in it."""
-    match value:
-        case Listener(name, only=VirtualHost() as host):
-            return [_resource(Kind.LISTENER, name, translate.listener(value), needs=host.clusters)]
-        case Listener(name):
-            table = _resource(Kind.ROUTES, name, translate.route_table(name))
-            return [_resource(Kind.LISTENER, name, translate.listener(value)), table]
-        case VirtualHost(name):
-            return [_resource(Kind.HOST, name, translate.virtual_host(value), needs=value.clusters)]
-        case Cluster(name):
-            return [_resource(Kind.CLUSTER, name, translate.cluster(value))]
-        case Assignment(name, endpoints):
-            addresses = frozenset(f"{one.address}:{one.port}" for one in endpoints)
-            return [_resource(Kind.ENDPOINTS, name, translate.assignment(value), addresses=addresses)]
+class Resources:
+    """Values → resources, whose bodies are packed."""
+
+    def __init__(self) -> None:
+        self._squeezers = {kind: Squeezer() for kind in Kind}
+        self._parts: dict[str, dict[int, _Part]] = {}
+
+    def of(self, value: Value) -> list[Resource]:
+        """Those that stand for a value; a listener brings its route table, or has its routes in it."""
+        match value:
+            case Listener(name, only=VirtualHost() as host):
+                return [self._made(Kind.LISTENER, name, translate.listener(value), needs=host.clusters)]
+            case Listener(name):
+                table = self._made(Kind.ROUTES, name, translate.route_table(name))
+                return [self._made(Kind.LISTENER, name, translate.listener(value)), table]
+            case VirtualHost(name, routes=routes) if len(routes) > MANY:
+                return [self._large(value)]
+            case VirtualHost(name):
+                self._parts.pop(name, None)
+                return [self._made(Kind.HOST, name, translate.virtual_host(value), needs=value.clusters)]
+            case Cluster(name):
+                return [self._made(Kind.CLUSTER, name, translate.cluster(value))]
+            case Assignment(name, endpoints):
+                addresses = frozenset(f"{one.address}:{one.port}" for one in endpoints)
+                return [self._made(Kind.ENDPOINTS, name, translate.assignment(value), addresses=addresses)]
+
+    def _made(
+        self,
+        kind: Kind,
+        name: str,
+        message: Message,
+        needs: frozenset[str] = frozenset(),
+        addresses: frozenset[str] = frozenset(),
+    ) -> Resource:
+        return self._of_body(kind, name, message.SerializeToString(deterministic=True), needs, addresses)
+
+    def forget(self, host: str) -> None:
+        self._parts.pop(host, None)
+
+    def _large(self, host: VirtualHost) -> Resource:
+        """One that very many services share: of each route the bytes are kept, as one changes and all others stay."""
+        known = self._parts.get(host.name, {})
+        parts = [known.get(id(one)) or _part(one) for one in host.routes]
+        self._parts[host.name] = {id(one.route): one for one in parts}
+        head = translate.virtual_host(replace(host, routes=()))
+        body = b"".join((head.SerializeToString(deterministic=True), *(one.body for one in parts)))
+        needs = frozenset().union(*{one.needs for one in parts})
+        return self._of_body(Kind.HOST, host.name, body, needs)
+
+    def _of_body(
+        self,
+        kind: Kind,
+        name: str,
+        body: bytes,
+        needs: frozenset[str] = frozenset(),
+        addresses: frozenset[str] = frozenset(),
+    ) -> Resource:
+        version = blake2b(body, digest_size=8).hexdigest()
+        squeezer = self._squeezers[kind]
+        return Resource(kind, name, version, squeezer.pack(body), _shared(needs), addresses, squeezer.unpack)
 
 
-def _resource(
-    kind: Kind,
-    name: str,
-    message: Message,
-    needs: frozenset[str] = frozenset(),
-    addresses: frozenset[str] = frozenset(),
-) -> Resource:
-    body = message.SerializeToString(deterministic=True)
-    version = blake2b(body, digest_size=8).hexdigest()
-    wire = discovery_pb2.Resource(name=name, version=version, resource=any_pb2.Any(type_url=kind, value=body))
-    return Resource(kind, name, version, wire, needs, addresses)
+class _Part(NamedTuple):
+    """A route of a large virtual host, as bytes. While it is held, the number that stands for it is no other's."""
+
+    route: Route
+    body: bytes
+    needs: frozenset[str]
+
+
+def _part(route: Route) -> _Part:
+    needs = VirtualHost("", "", (route,)).clusters
+    return _Part(route, translate.part(route).SerializeToString(deterministic=True), _shared(needs))
+
+
+@lru_cache(maxsize=256)
+def _shared(needs: frozenset[str]) -> frozenset[str]:
+    """The one that is there already: thousands of virtual hosts need the activator alone."""
+    return needs
 
 
 class XdsServer:
@@ -72,6 +126,7 @@ class XdsServer:
         """`on_progress(kind, names)` is called when a client acknowledged or refused these, connected or left."""
         self._on_progress = on_progress
         self._wanted = Wanted()
+        self._resources = Resources()
         self._streams: dict[Client, asyncio.Event] = {}
         self._last: Client | None = None
         self._server: grpc.aio.Server | None = None
@@ -100,10 +155,12 @@ class XdsServer:
         """Adds or changes these values and takes away those names. Nothing goes out before `open` was called."""
         changed: dict[Kind, list[str]] = {}
         for value in values:
-            for resource in resources(value):
+            for resource in self._resources.of(value):
                 if self._wanted.put(resource):
                     changed.setdefault(resource.kind, []).append(resource.name)
         for kind, name in removed:
+            if kind is Kind.HOST:
+                self._resources.forget(name)
             if self._wanted.drop(kind, name):
                 changed.setdefault(kind, []).append(name)
         for client, wake in self._streams.items():

@@ -2,17 +2,21 @@
 
 Controllers read from here and never from the API server. A cache is behind the server by a few milliseconds at most;
 what our own controllers wrote it knows at once (`writes`), so a reconcile never repeats its own last step.
+
+Where there are many objects, those that nobody has changed or asked for lately are kept packed (`packing`) and are
+decoded anew when somebody asks: thousands of services are at rest, and few are in use (`pack`).
 """
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from sys import intern
 from typing import Generic, Self, TypeVar
 
 import msgspec
 
+from inferplane.controlplane.machinery.packing import Packed, Packer, Squeezer
 from inferplane.kernel.json import Json, JsonObject, text_at
 from inferplane.resources.meta import ObjectMeta
 
@@ -20,6 +24,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Handler = Callable[[T | None, T | None], None]
+
+FEW = 64
+"""Objects of which no cache packs any: settings, runtimes, nodes."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,6 +53,15 @@ class Excerpt(ABC):
     @abstractmethod
     def of(cls, item: JsonObject) -> Self: ...
 
+    @property
+    @abstractmethod
+    def text(self) -> bytes:
+        """All of it, for `from_text`."""
+
+    @classmethod
+    @abstractmethod
+    def from_text(cls, text: bytes) -> Self: ...
+
 
 def decode(item: JsonObject, view: type[T]) -> T:
     """The object as `view`. Raises msgspec.ValidationError, which names the path."""
@@ -65,6 +81,19 @@ def _without_nulls(value: Json) -> Json:
     if isinstance(value, dict):
         return {key: _without_nulls(one) for key, one in value.items() if one is not None}
     return [_without_nulls(one) for one in value] if isinstance(value, list) else value
+
+
+class _Packer(Generic[T]):
+    """Either form of `Packer`: that of a view, or that of an excerpt."""
+
+    def __init__(self, view: type[T]) -> None:
+        if issubclass(view, Excerpt):
+            squeezer = Squeezer()
+            self.pack: Callable[[T], Packed] = lambda one: squeezer.pack(one.text)  # type: ignore[attr-defined]  # T is view
+            self.unpack: Callable[[Packed], T] = lambda packed: view.from_text(squeezer.unpack(packed))
+        else:
+            packer = Packer(view)
+            self.pack, self.unpack = packer.pack, packer.unpack
 
 
 class _Index(Generic[T]):
@@ -135,18 +164,34 @@ class Cache(Generic[T]):
 
     def __init__(self, view: type[T]) -> None:
         self._view = view
-        self._namespaces: dict[str, dict[str, T]] = {}
+        self._namespaces: dict[str, dict[str, T | Packed]] = {}
         self._indexes: dict[str, _Index[T]] = {}
         self._handlers: list[Handler[T]] = []
+        self._packer = _Packer(view)
+        # Decoded objects by when they were decoded: since the last look (`pack`), and before it.
+        self._fresh: dict[Key, None] = {}
+        self._aging: dict[Key, None] = {}
+
+    def __contains__(self, key: Key) -> bool:
+        return key.name in self._namespaces.get(key.namespace, {})
 
     def get(self, key: Key) -> T | None:
-        return self._namespaces.get(key.namespace, {}).get(key.name)
+        found = self._namespaces.get(key.namespace, {}).get(key.name)
+        if not isinstance(found, Packed):
+            return found
+        view = self._namespaces[key.namespace][key.name] = self._packer.unpack(found)
+        self._fresh[key] = None
+        return view
 
     def list(self, namespace: str = "") -> "list[T]":
-        """All objects of the namespace, or of all namespaces."""
-        if namespace:
-            return [*self._namespaces.get(namespace, {}).values()]
-        return [one for objects in self._namespaces.values() for one in objects.values()]
+        """All objects of the namespace, or of all namespaces. Decodes those that are packed: ask for `names` if those
+        are enough."""
+        spaces = [self._namespaces.get(namespace, {})] if namespace else [*self._namespaces.values()]
+        return [self._plain(one) for objects in spaces for one in objects.values()]
+
+    def names(self, namespace: str) -> Iterable[str]:
+        """Of all objects of the namespace."""
+        return self._namespaces.get(namespace, {}).keys()
 
     def add_index(self, name: str, values: Callable[[T], Iterable[str]]) -> None:
         """Makes `matching(name, value)` answer with the objects for which `values` yields that value."""
@@ -169,7 +214,7 @@ class Cache(Generic[T]):
         for _, item in self._items():
             handler(None, item)
 
-    # --- for the reflector ------------------------------------------------------------------------------------------
+    # --- for the informers --------------------------------------------------------------------------------------------
 
     def put(self, key: Key, item: JsonObject, meta: ObjectMeta | None = None) -> ObjectMeta | None:
         """`meta`: its metadata, where another view of the object has it already. Returns that of this one."""
@@ -187,16 +232,31 @@ class Cache(Generic[T]):
         return meta or found
 
     def drop(self, key: Key) -> None:
-        if self.get(key) is not None:
+        if key in self:
             self._change(key, None)
+
+    def pack(self) -> Iterator[None]:
+        """Packs what was last changed or decoded before the last look. Stops after each, so that others can work."""
+        waiting, self._aging, self._fresh = self._aging, self._fresh, {}
+        if sum(len(objects) for objects in self._namespaces.values()) < FEW:
+            self._aging = waiting | self._aging
+            return
+        for key in waiting:
+            found = self._namespaces.get(key.namespace, {}).get(key.name)
+            if found is None or isinstance(found, Packed) or key in self._aging or key in self._fresh:
+                continue
+            self._namespaces[key.namespace][key.name] = self._packer.pack(found)
+            yield
 
     def _change(self, key: Key, new: T | None) -> None:
         objects = self._namespaces.setdefault(key.namespace, {})
-        old = objects.get(key.name)
+        known = objects.get(key.name)
+        old = None if known is None else self._plain(known)
         if new is None:
             del objects[key.name]
         else:
             objects[key.name] = new
+            self._fresh[key] = None
         for index in self._indexes.values():
             index.change(key, old, new)
         for handler in self._handlers:
@@ -206,5 +266,10 @@ class Cache(Generic[T]):
                 # A bug of one listener must not keep the news from the others, nor end the watch.
                 log.exception("change handler broke view=%s key=%s", self._view.__name__, key)
 
-    def _items(self) -> Sequence[tuple[Key, T]]:
-        return [(Key(space, name), one) for space, items in self._namespaces.items() for name, one in items.items()]
+    def _plain(self, one: T | Packed) -> T:
+        return self._packer.unpack(one) if isinstance(one, Packed) else one
+
+    def _items(self) -> Iterator[tuple[Key, T]]:
+        for space, objects in [*self._namespaces.items()]:
+            for name, one in [*objects.items()]:
+                yield Key(space, name), self._plain(one)

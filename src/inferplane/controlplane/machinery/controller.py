@@ -43,10 +43,21 @@ class Controller:
         self._first: Precedence | None = None
         self._said: dict[Key, str] = {}
 
-    def watch(self, cache: Cache[T], keys: Callable[[T], Iterable[Key]]) -> None:
-        """Reconciles `keys` of an object when it changes: those of the new one and those of the old one."""
+    def watch(
+        self,
+        cache: Cache[T],
+        keys: Callable[[T], Iterable[Key]],
+        *,
+        part: Callable[[T], object] | None = None,
+    ) -> None:
+        """Reconciles `keys` of an object when it changes: those of the new one and those of the old one.
+
+        `part`: all of it that matters, where something else of it changes often.
+        """
 
         def changed(old: T | None, new: T | None) -> None:
+            if part is not None and old is not None and new is not None and part(old) == part(new):
+                return
             for item in (old, new):
                 if item is not None:
                     for key in keys(item):

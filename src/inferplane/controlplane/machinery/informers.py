@@ -9,6 +9,11 @@ from inferplane.controlplane.machinery.writes import SeenWrites
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.json import JsonObject
 
+PACK_EVERY = 10.0
+"""Seconds between two looks at what is at rest."""
+_AT_ONCE = 16
+"""Objects packed in a row, in 0.2 ms; others have work to do in between."""
+
 
 class Informers:
     """Ask for caches, then `run`. Caches asked for later are started at once."""
@@ -49,6 +54,15 @@ class Informers:
         finally:
             self._running = False
             await asyncio.gather(*(one.stop() for one in self._reflectors.values()))
+
+    async def keep_small(self) -> None:
+        """Packs the objects that nobody needs at present, until cancelled. For processes that know thousands."""
+        while True:
+            await self._clock.sleep(PACK_EVERY)
+            packing = (step for one in [*self._reflectors.values()] for step in one.pack())
+            for number, _ in enumerate(packing, 1):
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
     async def synced(self) -> None:
         """Returns when every cache has its first list."""

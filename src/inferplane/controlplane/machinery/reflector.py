@@ -7,6 +7,7 @@ tells only what changed.
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from contextlib import aclosing
 
 from inferplane.client.kubernetes.api import Api, ApiError, EventType, Gone, Resource, ServerUnreachable, WatchEvent
@@ -55,6 +56,11 @@ class Reflector:
     def start(self) -> asyncio.Task[None]:
         self._task = asyncio.create_task(self._run(), name=f"reflector {self._resource.plural}")
         return self._task
+
+    def pack(self) -> Iterator[None]:
+        """A step for each object that its caches pack."""
+        for cache in [*self._caches.values()]:
+            yield from cache.pack()
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -128,14 +134,14 @@ class Reflector:
         self._position = max(self._position, version)
 
     def _put(self, item: JsonObject) -> None:
+        share_strings(item)
         key, version = key_of(item), version_of(item)
         fresh = not version or version > self._versions.get(key, 0)
         self._versions[key] = max(version, self._versions.get(key, 0))
-        share_strings(item)
         meta: ObjectMeta | None = None
         for cache in self._caches.values():
             # A view that was asked for later lacks what the others already know.
-            if fresh or cache.get(key) is None:
+            if fresh or key not in cache:
                 meta = cache.put(key, item, meta)
 
     def _drop(self, key: Key) -> None:

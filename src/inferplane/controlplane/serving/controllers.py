@@ -125,7 +125,8 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
     controller.watch(caches.runtimes, of_runtime)
     controller.watch(caches.cluster_runtimes, of_runtime)
     controller.watch(caches.config_maps, of_config_map)
-    controller.watch(caches.gateways, of_gateway)
+    # How many routes a listener has is in its status, and changes with each service.
+    controller.watch(caches.gateways, of_gateway, part=lambda one: one.spec)
     controller.watch(caches.ingress_classes, of_gateway)
     controller.watch(knative.definitions, of_definition)
     caches.stores.watch(controller, all_services)

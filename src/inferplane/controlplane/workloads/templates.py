@@ -24,6 +24,14 @@ class StoredTemplate(Excerpt):
         return cls(msgspec.json.encode(object_at(item, "spec", "template")))
 
     @property
+    def text(self) -> bytes:
+        return self._text
+
+    @classmethod
+    def from_text(cls, text: bytes) -> Self:
+        return cls(text)
+
+    @property
     def json(self) -> JsonObject:
         """A new one each time."""
         return _decoder.decode(self._text)

@@ -8,7 +8,7 @@ from inferplane.controlplane.gateway.delta import Client, Kind, Resource, Wanted
 
 
 def resource(kind: Kind, name: str, version: str = "1", needs: Sequence[str] = ()) -> Resource:
-    return Resource(kind, name, version, discovery_pb2.Resource(name=name, version=version), frozenset(needs))
+    return Resource(kind, name, version, b"", frozenset(needs))
 
 
 class Conversation:

@@ -71,12 +71,16 @@ class RouteController:
         self.controller.watch(self._revisions, lambda one: self._aiming_at("revision", one))
         self.controller.watch(self._http_routes, lambda one: controller_key(one.metadata, KNATIVE_ROUTE))
         self.controller.watch(self._services, self._named_after)
-        self.controller.watch(self._gateways, lambda _: [key_of_meta(one.metadata) for one in self._routes.list()])
+        # How many routes a listener has is in its status, and changes with each service.
+        self.controller.watch(self._gateways, lambda _: self._all(), part=lambda one: one.spec)
         settings.on_change(self._all_again)
 
     def _all_again(self) -> None:
-        for one in self._routes.list():
-            self.controller.enqueue(key_of_meta(one.metadata))
+        for key in self._all():
+            self.controller.enqueue(key)
+
+    def _all(self) -> Iterable[Key]:
+        return [key_of_meta(one.metadata) for one in self._routes.list()]
 
     def _named_after(self, service: Service) -> Iterable[Key]:
         """The Route whose placeholder it is, or is in the way of."""
@@ -158,7 +162,7 @@ class RouteController:
             return Rollout()
         live = self._http_routes.get(Key(route.metadata.namespace, main.main))
         before = rollout.read(live.metadata.annotations.get(rollout.ANNOTATION, "") if live else "")
-        known = {one.metadata.name for one in self._revisions.list(route.metadata.namespace)}
+        known = {*self._revisions.names(route.metadata.namespace)}
         return rollout.stepped(rollout.wanted(groups), rollout.living(before, known), self._now())
 
     def _duration(self, route: Route) -> int:

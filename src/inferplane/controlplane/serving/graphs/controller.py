@@ -255,6 +255,6 @@ def graphs(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> 
     controller.watch(caches.runtimes, of_runtime)
     controller.watch(caches.cluster_runtimes, of_runtime)
     controller.watch(caches.config_maps, of_config_map)
-    controller.watch(caches.gateways, lambda _: all_graphs())
+    controller.watch(caches.gateways, lambda _: all_graphs(), part=lambda one: one.spec)
     controller.watch(knative.definitions, of_definition)
     return controller

@@ -8,8 +8,21 @@ uv=.venv/bin/uv
 [ -x $uv ] || uv=uv
 missing=
 for name in "$@"; do
+  # Servers that are not ours: the platform of the tests itself makes their environments.
+  case $name in
+  kserve | mlserver | triton)
+    INFERPLANE_TESTED_RUNTIME=$name .venv/bin/python -m pytest tests/runtimes/test_"$name"*.py
+    continue
+    ;;
+  esac
   # Clients that the tests of one runtime alone need.
-  case $name in huggingface) clients=openai ;; *) clients= ;; esac
+  case $name in
+  huggingface) clients=openai ;;
+  mlflow) clients='scikit-learn xgboost-cpu lightgbm onnx onnxruntime' ;;
+  *) clients= ;;
+  esac
+  # And those that would bring the library once more, in another build: without what they need.
+  case $name in tensorflow) alone=tensorflow-serving-api ;; *) alone= ;; esac
   to=.venv-runtimes/$name
   stamp=$to/.installed
   sum=$(cat pyproject.toml constraints.txt tests/runtimes/constraints.txt scripts/runtimes.sh | cksum)
@@ -17,7 +30,9 @@ for name in "$@"; do
     start=$(date +%s)
     if $uv venv --quiet --allow-existing --python .venv/bin/python "$to" &&
       $uv pip install --quiet --python "$to/bin/python" --constraint tests/runtimes/constraints.txt \
-        --constraint constraints.txt --editable ".[$name]" pytest pytest-asyncio hypothesis 'tritonclient[http,grpc]' $clients; then
+        --constraint constraints.txt --editable ".[$name]" pytest pytest-asyncio hypothesis 'tritonclient[http,grpc]' $clients &&
+      { [ -z "$alone" ] || $uv pip install --quiet --python "$to/bin/python" --constraint tests/runtimes/constraints.txt \
+        --no-deps "$alone"; }; then
       echo "$sum" >"$stamp"
       printf '● environment            %s, %s   %s s\n' "$to" "$(du -sh "$to" | cut -f1)" "$(($(date +%s) - start))"
     else

@@ -180,6 +180,7 @@ def _models(options: Options) -> list[Model]:
 def _runtime_options(options: Options) -> RuntimeOptions:
     # Read by the OpenMP of libraries that are imported after this.
     os.environ.setdefault("OMP_NUM_THREADS", str(options.nthread))
+    tell_libraries()
     # A pool of threads for the tokens of one text costs more than it saves, and does not survive a fork.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     return RuntimeOptions(
@@ -192,6 +193,11 @@ def _runtime_options(options: Options) -> RuntimeOptions:
         huggingface=options.huggingface,
         allow_pickle_globals=options.allow_pickle_globals,
     )
+
+
+def tell_libraries() -> None:
+    """What libraries read from the environment when they are imported: MLflow reports of its use to its makers."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
 def _directory(uri: str) -> Path:

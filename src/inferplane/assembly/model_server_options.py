@@ -178,6 +178,13 @@ def _grpc(found: argparse.Namespace) -> GrpcFlags:
 
 
 def _add_runtime_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--framework",
+        dest="format",
+        default=argparse.SUPPRESS,
+        choices=("sklearn", "xgboost", "lightgbm"),
+        help="--format, as KServe's predictive server calls it",
+    )
     parser.add_argument("--nthread", type=count, default=1, help="threads that one prediction may use")
     parser.add_argument(
         "--predict_method",

@@ -32,15 +32,19 @@ class Choice(View, frozen=True, kw_only=True):
 class ProcessImageSpec(View, frozen=True, kw_only=True):
     """`entrypoint` ("module:function", called in a fork) or `command` (executed); `args` precede the container's own.
 
-    `images` are patterns of repository names, see `matches`. `requirements` are the packages that the process needs:
+    `images` are patterns of repository names, see `matches`. `stands_in_for` names programs: where a machine has not the
+    one that is the command of a container of the image, this runs instead, with the rest of that command. `requirements`
+    are the packages that the process needs:
     where the platform's own environment does not have them, the node builds one that does. `library` is the package
     whose version a tag such as `1.4.2` means; `companions` keep what that library needs at versions of its time;
-    `choices` are for an image with more in it than one container uses.
+    `choices` are for an image with more in it than one container uses. A machine that has `program` on its PATH needs
+    none of these.
     `preload` names modules, or `module:function` to call once they are imported. With `on_demand` the zygote starts
     with the first container of the image, not with the node.
     """
 
     images: list[str] = []
+    stands_in_for: list[str] = []
     entrypoint: str = ""
     command: list[str] = []
     args: list[str] = []
@@ -49,6 +53,7 @@ class ProcessImageSpec(View, frozen=True, kw_only=True):
     library: str = ""
     companions: list[Companions] = []
     choices: list[Choice] = []
+    program: str = ""
     preload: list[str] = []
     announces_readiness: bool = False
     on_demand: bool = False
@@ -108,6 +113,15 @@ def process_images() -> list[JsonObject]:
         _model_server("kserve-xgbserver", "xgbserver", "xgboost", "xgboost-cpu"),
         _model_server("kserve-lgbserver", "lgbserver", "lightgbm", "lightgbm"),
         _model_server("inferplane-onnxserver", "onnxserver", "onnx", "onnxruntime"),
+        _model_server("inferplane-torchserver", "torchserver", "pytorch", "torch"),
+        # KServe's runtime does not say where the model is: its server knows.
+        _model_server(
+            "kserve-huggingfaceserver", "huggingfaceserver", "huggingface", "transformers", "--model_dir=/mnt/models"
+        ),
+        _model_server("inferplane-mlflowserver", "mlflowserver", "mlflow", "mlflow-skinny"),
+        _model_server("kserve-pmmlserver", "pmmlserver", "pmml", "jpmml-evaluator"),
+        _model_server("kserve-paddleserver", "paddleserver", "paddle", "paddlepaddle"),
+        _predictive_server(),
         _image(
             "kserve-storage-initializer",
             images=["kserve/storage-initializer", "inferplane/storage-initializer"],
@@ -136,6 +150,37 @@ def process_images() -> list[JsonObject]:
         ),
         _explainer("inferplane-lime-explainer", "lime", "inferplane/lime-explainer"),
         _mlserver(),
+        # TensorFlow reads what older ones saved, so no tag of the image chooses a version of it.
+        _image(
+            "tensorflow-serving",
+            images=["tensorflow/serving"],
+            standsInFor=["tensorflow_model_server"],
+            entrypoint="inferplane.assembly.tensorflow_serving:main",
+            env=[{"name": "TF_CPP_MIN_LOG_LEVEL", "value": "2"}],
+            requirements=["inferplane[tensorflow]"],
+            preload=["inferplane.assembly.warming:tensorflow"],
+            announcesReadiness=True,
+            onDemand=True,
+        ),
+        # TorchServe's own image has TorchServe, PyTorch and what its handlers for images need, and Java.
+        _image(
+            "torchserve",
+            images=["pytorch/torchserve-kfs", "pytorch/torchserve"],
+            entrypoint="inferplane.assembly.torchserve:main",
+            requirements=["inferplane[torchserve]"],
+            preload=["inferplane.assembly.torchserve"],
+            announcesReadiness=True,
+            onDemand=True,
+        ),
+        _image(
+            "triton",
+            images=["nvidia/tritonserver"],
+            entrypoint="inferplane.assembly.triton:main",
+            program="tritonserver",
+            requirements=["inferplane[triton]"],
+            preload=["inferplane.assembly.triton"],
+            onDemand=True,
+        ),
     ]
 
 
@@ -178,8 +223,10 @@ _COMPANIONS: dict[str, list[tuple[str, list[str]]]] = {
 }
 
 
-def _model_server(name: str, image: str, format: str, library: str, *, on_demand: bool = True) -> JsonObject:
-    """Our model server for one format. A zygote that is not on demand takes 70 to 180 MB while it is idle."""
+def _model_server(
+    name: str, image: str, format: str, library: str, *args: str, on_demand: bool = True
+) -> JsonObject:
+    """Our model server for one format, with further `args`. A zygote that is not on demand takes 70 to 180 MB while it is idle."""
     companions: list[Json] = [
         {"versions": versions, "requirements": [*requirements]}
         for versions, requirements in _COMPANIONS.get(library, [])
@@ -188,13 +235,27 @@ def _model_server(name: str, image: str, format: str, library: str, *, on_demand
         name,
         images=[f"kserve/{image}", f"inferplane/{image}"],
         entrypoint="inferplane.assembly.model_server:main",
-        args=[f"--format={format}"],
+        args=[f"--format={format}", *args],
         requirements=[f"inferplane[{format}]"],
         library=library,
         **({"companions": companions} if companions else {}),
         preload=[f"inferplane.assembly.warming:{format}"],
         announcesReadiness=True,
         **({"onDemand": True} if on_demand else {}),
+    )
+
+
+def _predictive_server() -> JsonObject:
+    """KServe's server of three formats, of which `--framework` names the one: ours has them all in one environment."""
+    formats = ("sklearn", "xgboost", "lightgbm")
+    return _image(
+        "kserve-predictiveserver",
+        images=["kserve/predictiveserver", "inferplane/predictiveserver"],
+        entrypoint="inferplane.assembly.model_server:main",
+        requirements=[f"inferplane[{','.join(formats)}]"],
+        preload=[f"inferplane.assembly.warming:{format}" for format in formats],
+        announcesReadiness=True,
+        onDemand=True,
     )
 
 
@@ -250,6 +311,11 @@ def _spec_schema() -> JsonObject:
                 "minItems": 1,
                 "description": "Repository patterns, matched from the end: kserve/sklearnserver.",
             },
+            "standsInFor": {
+                **texts,
+                "description": "Programs, such as tensorflow_model_server: a container whose command is one that the "
+                "node has not is run as this image says.",
+            },
             "entrypoint": {
                 "type": "string",
                 "pattern": r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
@@ -269,6 +335,10 @@ def _spec_schema() -> JsonObject:
             },
             "companions": _companions_schema(texts),
             "choices": _choices_schema(texts),
+            "program": {
+                "type": "string",
+                "description": "A program that makes the requirements needless where it is on the node's PATH.",
+            },
             "preload": {
                 **texts,
                 "description": "Modules that the zygote imports, or module:function to call after that.",

@@ -16,7 +16,7 @@ from inferplane.controlplane.node.environments.shared import Environments
 from inferplane.controlplane.node.hosts import Hosts, mentions, neighbours
 from inferplane.controlplane.node.images import Recipe, housed, recipe
 from inferplane.controlplane.node.lookups import Lookups
-from inferplane.controlplane.node.model_versions import READERS, model_directory, recorded
+from inferplane.controlplane.node.model_versions import LISTING, READERS, listed, model_directory, recorded
 from inferplane.controlplane.node.probes import Target
 from inferplane.controlplane.node.protocol import Launch
 from inferplane.controlplane.node.services import ServiceAddresses
@@ -116,9 +116,11 @@ class Launcher:
         return replace(setting, recipe=how, environment=variables)
 
     async def _with_recorded(self, pod: Pod, wish: Wish, setting: Setting) -> Wish:
-        asked = wish.version or pod.metadata.annotations.get(LIBRARY_VERSION) == "installed"
+        any_version = pod.metadata.annotations.get(LIBRARY_VERSION) == "installed"
         directory = model_directory(setting.place(word) for word in setting.recipe.argv)
-        if asked or wish.library not in READERS or directory is None:
+        if wish.library in LISTING and directory is not None:
+            return replace(wish, listed=await asyncio.to_thread(listed, directory, pinned=not any_version))
+        if wish.version or any_version or wish.library not in READERS or directory is None:
             return wish
         return replace(wish, recorded=await asyncio.to_thread(recorded, wish.library, directory))
 

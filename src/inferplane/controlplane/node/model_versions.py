@@ -1,18 +1,30 @@
-"""Which library version a container's model was saved with, looked for in its files before its server starts."""
+"""What a container's model needs, looked for in its files before its server starts.
 
-from collections.abc import Callable, Iterable
+That is the library version that it was saved with; for MLflow, whose server loads models of many libraries, all that
+the model lists.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from packaging.version import InvalidVersion, Version
 
+from inferplane.inference import mlmodel
+from inferplane.inference.formats.boosters import needed_version
 from inferplane.inference.recorded_versions import sklearn_version
 
 Reader = Callable[[BinaryIO], str | None]
 
-READERS: dict[str, tuple[Reader, tuple[str, ...]]] = {"scikit-learn": (sklearn_version, (".joblib", ".pkl", ".pickle"))}
+READERS: dict[str, tuple[Reader, tuple[str, ...]]] = {
+    "scikit-learn": (sklearn_version, (".joblib", ".pkl", ".pickle")),
+    "xgboost-cpu": (needed_version, (".bst",)),
+}
 """By the image's library: who reads the version, and the endings of files that are models. Libraries that read what
-their older versions wrote (XGBoost, LightGBM, ONNX Runtime) need none."""
+their older versions wrote (LightGBM, ONNX Runtime) need none; of XGBoost's files only the old binary ones do."""
+
+LISTING = frozenset({"mlflow-skinny"})
+"""Libraries of images whose models list what they need."""
 
 _MODEL_DIRECTORY = "--model_dir"
 # A model may be in the directory itself or, in a repository, in NAME/VERSION/ below it.
@@ -44,6 +56,35 @@ def recorded(library: str, directory: Path) -> str:
     except InvalidVersion:
         return ""
     return str(versions[-1]) if len({one.release[:2] for one in versions}) == 1 else ""
+
+
+def listed(directory: Path, *, pinned: bool) -> tuple[str, ...]:
+    """The requirements of the MLflow models there, as pip takes them. What two models want in different versions is
+    wanted in any."""
+    found: dict[str, str] = {}
+    for place in _places(directory):
+        for line in _needed(place, pinned=pinned):
+            name = line.partition("=")[0]
+            found[name] = line if found.setdefault(name, line) == line else name
+    return tuple(found.values())
+
+
+def _places(directory: Path) -> list[Path]:
+    """Those with a model: the directory itself, else directories of its own."""
+    if (directory / mlmodel.FILE).is_file():
+        return [directory]
+    inside = [entry for entry in _entries(directory) if (entry / mlmodel.FILE).is_file()]
+    return inside[:_MOST_FILES]
+
+
+def _needed(directory: Path, *, pinned: bool) -> list[str]:
+    try:
+        libraries: Mapping[str, str] = mlmodel.read((directory / mlmodel.FILE).read_text()).libraries
+        file = directory / mlmodel.REQUIREMENTS
+        wanted = mlmodel.requirements(file.read_text()) if file.is_file() else []
+    except (OSError, ValueError):
+        return []  # what is wrong with it is the server's to say
+    return mlmodel.needed(wanted, libraries, pinned=pinned)
 
 
 def _files(directory: Path, suffixes: tuple[str, ...]) -> list[Path]:

@@ -34,6 +34,9 @@ FORMATS = {
     "xgboost": Format("inferplane.dataplane.runtimes.xgboost", "XGBoostModel", "xgboost"),
     "lightgbm": Format("inferplane.dataplane.runtimes.lightgbm", "LightGBMModel", "lightgbm"),
     "onnx": Format("inferplane.dataplane.runtimes.onnx", "ONNXModel", "onnx"),
+    "mlflow": Format("inferplane.dataplane.runtimes.mlflow", "MLflowModel", "mlflow"),
+    "pmml": Format("inferplane.dataplane.runtimes.pmml", "PMMLModel", "pmml"),
+    "paddle": Format("inferplane.dataplane.runtimes.paddle", "PaddleModel", "paddle"),
     "pytorch": Format("inferplane.dataplane.runtimes.pytorch", "PyTorchModel", "pytorch"),
     "huggingface": Format("inferplane.dataplane.runtimes.huggingface.runtime", "huggingface", "huggingface"),
 }

@@ -31,7 +31,7 @@ def is_table(request: InferRequest, known: Sequence[str]) -> bool:
 def columns_of_tensors(request: InferRequest) -> dict[str, Column]:
     """The request's inputs as columns by name; texts as str."""
     columns: dict[str, Column] = {tensor.name: _column_of(tensor) for tensor in request.inputs}
-    _check_lengths(columns, "inputs")
+    check_lengths(columns, "inputs")
     return columns
 
 
@@ -85,7 +85,7 @@ def columns_of_records(records: Sequence[Record], *, ragged: bool = False) -> di
         if not record:
             raise InvalidInput(f"instances[{index}]: expected columns, got an empty object")
         cells = {name: _cells(value) for name, value in record.items()}
-        _check_lengths(cells, f"instances[{index}]")
+        check_lengths(cells, f"instances[{index}]")
         size = len(next(iter(cells.values())))
         for name in names:
             columns[name].extend(cells.get(name, [None] * size))
@@ -98,7 +98,7 @@ def _cells(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [value]
 
 
-def _check_lengths(columns: Mapping[str, Column], where: str) -> None:
+def check_lengths(columns: Mapping[str, Column], where: str) -> None:
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise InvalidInput(f"{where}: columns differ in length: {lengths}")

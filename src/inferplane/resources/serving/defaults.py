@@ -1,7 +1,7 @@
 """What a new platform starts with: KServe's cluster-wide runtimes and the ConfigMap `inferenceservice-config`.
 
-The runtimes are KServe's own, field by field, so that the same YAML runs the same command here and there; one, for
-ONNX, is ours. Two have a readiness probe that KServe's lack: those servers open their port before the model is loaded.
+The runtimes are KServe's own, field by field, so that the same YAML runs the same command here and there; some are ours
+(`inferplane-…`). Two have a readiness probe that KServe's lack: those servers open their port before the model is loaded.
 Those behind whose image our own server runs on one machine say that its HTTP port takes gRPC too, and that it logs and
 batches by itself.
 """
@@ -67,6 +67,7 @@ _RUNTIMES = (
         [_Format("pmml", "3", 1), _Format("pmml", "4", 1)],
         "kserve/pmmlserver:latest",
         args=_ARGS,
+        bridge=True,
     ),
     # Ours; KServe has Triton only. It comes before that where both fit: it runs without a container engine.
     _Runtime(
@@ -76,7 +77,17 @@ _RUNTIMES = (
         args=(*_ARGS, "--nthread=1"),
         bridge=True,
     ),
-    _Runtime("kserve-paddleserver", [_Format("paddle", "2", 1)], "kserve/paddleserver:latest", args=_ARGS),
+    _Runtime(
+        "kserve-paddleserver", [_Format("paddle", "2", 1)], "kserve/paddleserver:latest", args=_ARGS, bridge=True
+    ),
+    # Ours; KServe has MLServer only, which speaks V2 alone and goes before this one where that is wanted.
+    _Runtime(
+        "inferplane-mlflowserver",
+        [_Format("mlflow", "1", None), _Format("mlflow", "2", None), _Format("mlflow", "3", None)],
+        "inferplane/mlflowserver:latest",
+        args=_ARGS,
+        bridge=True,
+    ),
     _Runtime("kserve-autogluonserver", [_Format("autogluon", "1", 1)], "kserve/autogluonserver:latest", args=_ARGS),
     _Runtime(
         "kserve-predictiveserver",
@@ -87,6 +98,7 @@ _RUNTIMES = (
         ],
         "kserve/predictiveserver:latest",
         args=(*_ARGS, "--framework={{.Annotations.modelFormat}}", "--nthread=1"),
+        bridge=True,
         spec={"multiModel": False},
     ),
     _Runtime(
@@ -163,6 +175,16 @@ _RUNTIMES = (
         env=(("TS_SERVICE_ENVELOPE", "{{.Labels.serviceEnvelope}}"),),
         metrics_port=8082,
         user=1000,
+        # In place of KServe's wrapper, which is in the image, our own server is before TorchServe (decision 0040).
+        bridge=True,
+    ),
+    # Ours. A pytorch model without a version is TorchServe's, as with KServe; `version: "2"` or the name asks for this one.
+    _Runtime(
+        "inferplane-torchserver",
+        [_Format("pytorch", "2", 1)],
+        "inferplane/torchserver:latest",
+        args=(*_ARGS, "--nthread=1"),
+        bridge=True,
     ),
     _Runtime(
         "kserve-huggingfaceserver",
@@ -172,6 +194,7 @@ _RUNTIMES = (
         args=("--model_name={{.Name}}",),
         env=(("LMCACHE_USE_EXPERIMENTAL", "True"),),
         shared_memory=True,
+        bridge=True,
     ),
 )
 

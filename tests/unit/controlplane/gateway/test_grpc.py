@@ -87,4 +87,7 @@ def test_the_runtimes_behind_which_our_server_runs_say_so() -> None:
         for runtime in cluster_serving_runtimes()
         if object_at(runtime, "spec", "annotations").get(GRPC_ON_HTTP) == "true"
     ]
-    assert saying == ["kserve-sklearnserver", "kserve-xgbserver", "kserve-lgbserver", "inferplane-onnxserver"]
+    servers = ["sklearnserver", "xgbserver", "lgbserver", "pmmlserver", "paddleserver", "predictiveserver"]
+    assert {f"kserve-{name}" for name in servers} < {*saying}
+    assert {"inferplane-onnxserver", "inferplane-mlflowserver"} < {*saying}
+    assert "kserve-mlserver" not in saying

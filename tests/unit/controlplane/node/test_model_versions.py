@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from inferplane.controlplane.node.model_versions import model_directory, recorded
+from inferplane.controlplane.node.model_versions import listed, model_directory, recorded
 
 
 def save(path: Path, version: str) -> None:
@@ -44,3 +44,35 @@ def test_there_is_nothing_to_tell_without_a_record_a_directory_or_a_need(tmp_pat
     assert recorded("xgboost-cpu", tmp_path) == ""
     save(tmp_path / "model.pkl", "nightly")
     assert recorded("scikit-learn", tmp_path) == ""
+
+
+MLMODEL = """
+flavors:
+  python_function: {loader_module: mlflow.sklearn}
+  sklearn: {sklearn_version: 1.4.2}
+"""
+
+
+def mlflow_model(directory: Path, requirements: str) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "MLmodel").write_text(MLMODEL)
+    (directory / "requirements.txt").write_text(requirements)
+    return directory
+
+
+def test_an_mlflow_model_lists_what_it_needs(tmp_path: Path) -> None:
+    mlflow_model(tmp_path, "mlflow==3.1.0\nscikit-learn==1.4.2\nprophet==1.1.5\n")
+    assert listed(tmp_path, pinned=True) == ("prophet==1.1.*", "scikit-learn==1.4.*")
+    assert listed(tmp_path, pinned=False) == ("prophet", "scikit-learn")
+
+
+def test_two_models_that_differ_in_a_version_get_any(tmp_path: Path) -> None:
+    mlflow_model(tmp_path / "a", "scikit-learn==1.4.2\nprophet==1.1.5\n")
+    mlflow_model(tmp_path / "b", "scikit-learn==1.4.0\nprophet==1.0.0\n")
+    assert listed(tmp_path, pinned=True) == ("prophet", "scikit-learn==1.4.*")
+
+
+def test_a_directory_without_an_mlflow_model_lists_nothing(tmp_path: Path) -> None:
+    assert listed(tmp_path, pinned=True) == ()
+    (tmp_path / "MLmodel").write_text("[]")
+    assert listed(tmp_path, pinned=True) == ()

@@ -41,6 +41,7 @@ class Wish:
     """What a container asks for. `ours`: our own code runs in it (an entry point of `inferplane`).
 
     `version` is the library's by the image's tag, `recorded` the one that the model was saved with; "" for none.
+    `listed` is what the model itself says that it needs; that goes before `requirements`.
     """
 
     requirements: tuple[str, ...] = ()
@@ -49,6 +50,7 @@ class Wish:
     choices: tuple[Choice, ...] = ()
     version: str = ""
     recorded: str = ""
+    listed: tuple[str, ...] = ()
     ours: bool = True
 
 
@@ -81,7 +83,8 @@ class Environment:
 
 def choose(wish: Wish, installed: Installed) -> Environment | None:
     """None: the platform's own environment will do. Raises InvalidRequirements."""
-    wanted = _parsed(_expanded(wish.requirements, installed.extras))
+    own = _parsed(wish.listed)
+    wanted = _parsed(_expanded(wish.requirements, installed.extras)) | own
     pin, why = _pin(wish, installed)
     if pin is not None:
         wanted[canonicalize_name(pin.name)] = pin
@@ -97,7 +100,7 @@ def choose(wish: Wish, installed: Installed) -> Environment | None:
         ours=wish.ours,
         reason=why or f"the platform's own environment does not have {', '.join(map(str, lacking))}",
         library=wish.library,
-        recorded=bool(wish.recorded and not wish.version),
+        recorded=bool(wish.recorded and not wish.version) or any(one in own.values() for one in lacking),
     )
 
 

@@ -1,5 +1,7 @@
 """Which environment a container gets: the platform's own, or one with other versions."""
 
+from dataclasses import replace
+
 import pytest
 
 from inferplane.controlplane.node.environments.choose import (
@@ -54,6 +56,14 @@ def test_a_model_of_another_minor_version_gets_that_one_in_any_patch_release() -
     assert found.recorded
     assert found.reason == "the model was saved with scikit-learn 1.4.0 and the platform has 1.9.1"
     assert found.digest == built(wish(recorded="1.4.2")).digest
+
+
+def test_what_a_model_lists_goes_before_what_the_image_asks_for() -> None:
+    assert choose(replace(wish(), listed=("joblib==1.6.*", "numpy")), PLATFORM) is None
+    found = built(replace(wish(), listed=("joblib==1.2.*", "skops==0.13.*")))
+    assert found.requirements == ("joblib==1.2.*", "scikit-learn>=1.4", "skops==0.13.*")
+    assert found.recorded
+    assert found.reason == "the platform's own environment does not have joblib==1.2.*, skops==0.13.*"
 
 
 def test_the_tag_decides_over_what_the_model_records_and_is_taken_by_the_letter() -> None:

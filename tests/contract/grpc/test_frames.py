@@ -1,6 +1,7 @@
 """HTTP/2, frame by frame: what RFC 9113 asks of a server, and what a client that means harm does not get."""
 
 import asyncio
+import gc
 import struct
 from collections.abc import Callable
 
@@ -33,6 +34,7 @@ from inferplane.dataplane.server.grpc.http2.frames import (
     frame,
 )  # fmt: skip
 from inferplane.dataplane.server.grpc.http2.streams import Limits
+from inferplane.dataplane.server.grpc.unary import UnaryExchange
 from inferplane.inference.grpc.grpc_predict_v2_pb2 import ModelInferResponse
 
 EMPTY = b"\0\0\0\0\0"
@@ -44,8 +46,12 @@ def framed(body: bytes) -> bytes:
     return struct.pack(">BI", 0, len(body)) + body
 
 
+def numbers(values: int) -> np.ndarray:
+    return np.arange(values, dtype=np.uint8)
+
+
 def request(values: int = 4) -> bytes:
-    tensor = InferInput.decoded("x", "UINT8", np.zeros(values, np.uint8))
+    tensor = InferInput.decoded("x", "UINT8", numbers(values))
     return framed(message("echo", [tensor], "i", raw=True).SerializeToString())
 
 
@@ -93,6 +99,37 @@ async def test_a_message_may_come_in_many_frames_with_padding_and_its_end_alone(
         peer.send(frame(DATA, END_STREAM, 1))
         await peer.ended(1)
         assert len(answer_of(peer, 1).raw_output_contents[0]) == 1000
+
+
+@pytest.mark.parametrize("cut", [100, 109, 1000, 5000])
+async def test_a_message_in_many_frames_alike_is_whole_wherever_reads_end(cut: int) -> None:
+    async with peering() as peer:
+        peer.greet()
+        body = request(3333)
+        sent = b"".join(frame(DATA, 0, 1, body[start : start + 100]) for start in range(0, len(body), 100))
+        peer.send(peer.headers(1, TO_INFER))
+        for start in range(0, len(sent), cut):
+            peer.send(sent[start : start + cut])
+        peer.send(call(peer, 3) + frame(DATA, END_STREAM, 1))
+        await peer.ended(1)
+        assert answer_of(peer, 1).raw_output_contents[0] == numbers(3333).tobytes()
+        await peer.ended(3)
+        assert peer.data(3) == LIVE_ANSWER
+
+
+async def test_what_a_call_held_is_free_when_it_is_answered() -> None:
+    """Not once garbage is looked for: with large messages that would be hundreds of megabytes later."""
+    async with peering() as peer:
+        peer.greet()
+        gc.collect()
+        gc.disable()
+        try:
+            for stream in range(1, 9, 2):
+                peer.send(call(peer, stream, request(3333), TO_INFER))
+                await peer.ended(stream)
+            assert sum(isinstance(one, UnaryExchange) for one in gc.get_objects()) <= 1
+        finally:
+            gc.enable()
 
 
 async def test_headers_may_come_in_parts_with_padding_and_a_priority() -> None:

@@ -31,6 +31,7 @@ class Reply:
     def cancel(self) -> None:
         """The caller leaves."""
         self._left = True
+        self._then = None
 
     def then(self, callback: Callable[[Answer], None]) -> None:
         """Has it called with the answer, not before this returns; never after `cancel`."""
@@ -39,9 +40,12 @@ class Reply:
     def set_result(self, answer: Answer) -> None:
         """To be called once, and not after `cancel`."""
         self._answer = answer
-        if self._then is not None:
+        # Who waits usually holds this reply: with the callback left in it, both would stay, with all of the request,
+        # until garbage is looked for.
+        then, self._then = self._then, None
+        if then is not None:
             try:
-                self._then(answer)
+                then(answer)
             except Exception:
                 # Others that were computed with this one still get theirs.
                 log.exception("an answer could not be handed over")

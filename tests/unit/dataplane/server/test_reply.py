@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -57,3 +59,18 @@ def test_one_that_cannot_be_told_does_not_keep_the_answer_from_others(caplog: py
     with caplog.at_level(logging.ERROR, "inferplane.server"):
         reply.set_result(ANSWER)
     assert "could not be handed over" in caplog.text
+
+
+def test_once_it_is_there_or_nobody_waits_it_holds_nobody() -> None:
+    class Waiter:
+        def __call__(self, answer: Answer) -> None: ...
+
+    ends: list[Callable[[Reply], None]] = [lambda reply: reply.set_result(ANSWER), Reply.cancel]
+    for end in ends:
+        waiter = Waiter()
+        left = weakref.ref(waiter)
+        reply = Reply()
+        reply.then(waiter)
+        del waiter
+        end(reply)
+        assert left() is None

@@ -41,24 +41,33 @@ class Assembler:
         """Bytes until the message that has begun is complete, as far as that is known."""
         return PREFIX_SIZE if self._body is None else self._length - self._filled
 
-    def feed(self, data: bytes, start: int, stop: int) -> Iterator[tuple[bool, bytes]]:
+    def takes(self, part: memoryview) -> bool:
+        """Whether the part was the next of a message that goes on behind it, and lies there now."""
+        end = self._filled + len(part)
+        if self._body is None or end >= self._length or end > len(self._body):
+            return False
+        self._body[self._filled : end] = part
+        self._filled = end
+        return True
+
+    def feed(self, part: memoryview) -> Iterator[tuple[bool, bytes]]:
         """(whether it is compressed, message) for each that is complete now. TooLong, NoMessage."""
-        view = memoryview(data)
         while True:
             if self._body is None:
-                start = self._read_prefix(view, start, stop)
+                part = self._read_prefix(part)
                 if len(self._prefix) < PREFIX_SIZE:
                     return
                 self._begin()
-            start = self._fill(view, start, stop)
+            part = self._fill(part)
             if self._filled < self._length:
                 return
             yield self._complete()
 
-    def _read_prefix(self, view: memoryview, start: int, stop: int) -> int:
-        taken = min(stop, start + PREFIX_SIZE - len(self._prefix))
-        self._prefix += view[start:taken]
-        return taken
+    def _read_prefix(self, part: memoryview) -> memoryview:
+        """What follows."""
+        taken = PREFIX_SIZE - len(self._prefix)
+        self._prefix += part[:taken]
+        return part[taken:]
 
     def _begin(self) -> None:
         if self._prefix[0] > 1:
@@ -69,16 +78,17 @@ class Assembler:
         self._body = bytearray(min(self._length, _FIRST))
         self._filled = 0
 
-    def _fill(self, view: memoryview, start: int, stop: int) -> int:
+    def _fill(self, part: memoryview) -> memoryview:
+        """What follows."""
         body = self._body
         assert body is not None
-        taken = min(stop, start + self._length - self._filled)
-        end = self._filled + taken - start
+        taken = part[: self._length - self._filled]
+        end = self._filled + len(taken)
         if end > len(body):
             body.extend(bytes(max(end, min(self._length, _GROWTH * len(body))) - len(body)))
-        body[self._filled : end] = view[start:taken]
+        body[self._filled : end] = taken
         self._filled = end
-        return taken
+        return part[len(taken) :]
 
     def _complete(self) -> tuple[bool, bytes]:
         body, self._body = self._body, None

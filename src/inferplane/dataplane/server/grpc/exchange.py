@@ -8,6 +8,7 @@ dropped.
 import asyncio
 import struct
 from collections import deque
+from collections.abc import Sequence
 from http import HTTPStatus
 from time import time
 from typing import TYPE_CHECKING
@@ -65,11 +66,11 @@ class Exchange:
         return address(self._connection.transport.get_extra_info("peername"))
 
     def complete(self, data: bytes, start: int, stop: int) -> None:
-        self.data(data, start, stop)
+        self.data((memoryview(data)[start:stop],))
         if not self._over:
             self.end()
 
-    def data(self, data: bytes, start: int, stop: int) -> None: ...
+    def data(self, parts: Sequence[memoryview]) -> None: ...
 
     def end(self) -> None: ...
 
@@ -126,9 +127,9 @@ class Exchange:
 
     # Messages.
 
-    def _assembled(self, assembler: Assembler, data: bytes, start: int, stop: int) -> list[tuple[bool, bytes]]:
+    def _assembled(self, assembler: Assembler, parts: Sequence[memoryview]) -> list[tuple[bool, bytes]]:
         try:
-            return list(assembler.feed(data, start, stop))
+            return [message for part in parts if not assembler.takes(part) for message in assembler.feed(part)]
         except TooLong as error:
             limit = self._server.options.max_receive
             self.refuse(Code.RESOURCE_EXHAUSTED, f"a message of {error.length} bytes: at most {limit} bytes are read")

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from itertools import count
 from typing import TYPE_CHECKING, cast
@@ -38,10 +38,10 @@ class StreamingExchange(Exchange):
         """The call runs from its headers on."""
         self._task = self._server.loop.create_task(self._run())
 
-    def data(self, data: bytes, start: int, stop: int) -> None:
+    def data(self, parts: Sequence[memoryview]) -> None:
         if self._over:
             return
-        self._messages.extend(self._assembled(self._assembler, data, start, stop))
+        self._messages.extend(self._assembled(self._assembler, parts))
         self._news.set()
         self._credit_what_is_read()
 

@@ -5,6 +5,7 @@ Nearly all requests come whole in one frame, and nearly all answers go out in on
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from inferplane.dataplane.server.answers import INTERNAL, Answer
 from inferplane.dataplane.server.grpc import status
@@ -52,17 +53,18 @@ class UnaryExchange(Exchange):
         else:
             super().complete(data, start, stop)
 
-    def data(self, data: bytes, start: int, stop: int) -> None:
+    def data(self, parts: Sequence[memoryview]) -> None:
         if self._over:
             return
         if self._assembler is None:
             self._assembler = Assembler(self._server.options.max_receive)
-        self._length += stop - start
-        self._connection.held += stop - start
+        size = sum(map(len, parts))
+        self._length += size
+        self._connection.held += size
         if self._length < self._connection.held > self._server.limits.held:
             self.refuse(Code.RESOURCE_EXHAUSTED, "too many large requests are under way on this connection")
             return
-        for compressed, message in self._assembled(self._assembler, data, start, stop):
+        for compressed, message in self._assembled(self._assembler, parts):
             if self._message is not None:
                 self.refuse(Code.INVALID_ARGUMENT, "expected one message, got several")
                 return

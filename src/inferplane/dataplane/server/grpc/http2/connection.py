@@ -12,7 +12,7 @@ from inferplane.dataplane.server.grpc.http2 import frames
 from inferplane.dataplane.server.grpc.http2.frames import ConnectionBroken, ErrorCode, StreamBroken
 from inferplane.dataplane.server.grpc.http2.hpack import Decoder
 from inferplane.dataplane.server.grpc.http2.sending import Sending
-from inferplane.dataplane.server.grpc.http2.streams import Head, Owner
+from inferplane.dataplane.server.grpc.http2.streams import Head, Owner, Stream
 
 CONNECTION_WINDOW = 16 * 1024 * 1024
 """Bytes that a client may send before it hears that they have come. Streams have windows of their own."""
@@ -105,7 +105,11 @@ class Connection(Sending, asyncio.Protocol):
                 self._rest = data[start - frames.HEADER_SIZE :]
                 return
             try:
-                self._frame(kind, flags, number & frames.LARGEST_ID, data, start, at)
+                if not flags and kind == frames.DATA and number in self.streams and at <= end and self._block is None:
+                    at = _run(data, start, at)
+                    self._many(self.streams[number], data, start, size, at)
+                else:
+                    self._frame(kind, flags, number & frames.LARGEST_ID, data, start, at)
             except StreamBroken as broken:
                 self.break_stream(broken)
         if at < end:
@@ -212,12 +216,7 @@ class Connection(Sending, asyncio.Protocol):
     def _data(self, flags: int, id: int, data: bytes, start: int, stop: int) -> None:
         """`stop` lies behind what was read when the frame's end is still to come."""
         size = stop - start
-        self._credit -= size
-        if self._credit < 0:
-            raise ConnectionBroken(ErrorCode.FLOW_CONTROL_ERROR, "more data than the connection's window")
-        if self._credit < CONNECTION_WINDOW // 2:
-            self.write(frames.window_update(0, CONNECTION_WINDOW - self._credit))
-            self._credit = CONNECTION_WINDOW
+        self._spend(size)
         if stop > len(data):
             self._left, self._left_stream, self._left_flags = stop - len(data), id, flags
             stop = len(data)
@@ -225,11 +224,7 @@ class Connection(Sending, asyncio.Protocol):
         if stream is None:
             self._late(id)
             return
-        stream.credit -= size
-        if stream.ended:
-            raise StreamBroken(ErrorCode.STREAM_CLOSED, id)
-        if stream.credit < 0:
-            raise StreamBroken(ErrorCode.FLOW_CONTROL_ERROR, id)
+        _spend_of(stream, size)
         if flags == frames.END_STREAM and not self._left:
             stream.ended = True
             stream.complete(data, start, stop)
@@ -241,10 +236,29 @@ class Connection(Sending, asyncio.Protocol):
                 self.give_credit(stream, size - stop)
         if start == stop:
             self._nothing()
-        stream.data(data, start, stop)
+        stream.data((memoryview(data)[start:stop],))
         if flags & frames.END_STREAM and not self._left:
             stream.ended = True
             stream.end()
+
+    def _many(self, stream: Stream, data: bytes, start: int, size: int, stop: int) -> None:
+        """Frames of `size` bytes each, the payload of the first from `start` on: most of a large message."""
+        if not size:
+            self._nothing()
+        step = frames.HEADER_SIZE + size
+        view = memoryview(data)
+        parts = [view[at : at + size] for at in range(start, stop, step)]
+        self._spend(size * len(parts))
+        _spend_of(stream, size * len(parts))
+        stream.data(parts)
+
+    def _spend(self, size: int) -> None:
+        self._credit -= size
+        if self._credit < 0:
+            raise ConnectionBroken(ErrorCode.FLOW_CONTROL_ERROR, "more data than the connection's window")
+        if self._credit < CONNECTION_WINDOW // 2:
+            self.write(frames.window_update(0, CONNECTION_WINDOW - self._credit))
+            self._credit = CONNECTION_WINDOW
 
     def _more(self, data: bytes, start: int) -> int:
         """The next part of a DATA frame's payload; where it ends."""
@@ -252,7 +266,7 @@ class Connection(Sending, asyncio.Protocol):
         self._left -= stop - start
         stream = self.streams.get(self._left_stream)
         if stream is not None:
-            stream.data(data, start, stop)
+            stream.data((memoryview(data)[start:stop],))
             if not self._left and self._left_flags & frames.END_STREAM:
                 stream.ended = True
                 stream.end()
@@ -377,6 +391,24 @@ class Connection(Sending, asyncio.Protocol):
             self.transport.abort()
         elif seconds > limits.keep_alive:
             self.write(frames.ping(b"\0" * 8, ack=False))
+
+
+def _run(data: bytes, start: int, stop: int) -> int:
+    """Where the last of the frames ends that come whole, and with the same header as this one, one after the other."""
+    head = data[start - frames.HEADER_SIZE : start]
+    size = stop - start
+    last = len(data) - frames.HEADER_SIZE - size
+    while size and stop <= last and data.startswith(head, stop):
+        stop += frames.HEADER_SIZE + size
+    return stop
+
+
+def _spend_of(stream: Stream, size: int) -> None:
+    stream.credit -= size
+    if stream.ended:
+        raise StreamBroken(ErrorCode.STREAM_CLOSED, stream.id)
+    if stream.credit < 0:
+        raise StreamBroken(ErrorCode.FLOW_CONTROL_ERROR, stream.id)
 
 
 def _sized(payload: bytes, size: int, what: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,7 +74,7 @@ class Stream(Protocol):
         """All of a request's data, in one frame."""
         ...
 
-    def data(self, data: bytes, start: int, stop: int) -> None: ...
+    def data(self, parts: Sequence[memoryview]) -> None: ...
     def end(self) -> None: ...
 
     def sent(self) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from inferplane.dataplane.runtimes.registry import FORMATS, RuntimeNotInstalled, UnknownFormat, runtime
 
-
 HERE = {
     "sklearn": (".joblib", ".pkl", ".pickle"),
     "xgboost": (".bst", ".json", ".ubj"),

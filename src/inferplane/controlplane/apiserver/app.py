@@ -210,7 +210,7 @@ class App:
         )
 
     def _serves(self, group: str) -> bool:
-        return not group or group in self.core.registry.groups()
+        return not group or self.core.registry.has_group(group)
 
     def _fixed(self, method: str, path: str, headers: dict[str, str], scope: Scope) -> Answer | None:
         """Paths that are not resources."""

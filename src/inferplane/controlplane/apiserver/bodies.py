@@ -1,6 +1,10 @@
-"""Request bodies: JSON, YAML or protobuf into objects, with the duplicate fields that lenient parsers swallow."""
+"""Request bodies: JSON, YAML or protobuf into objects, with the duplicate fields that lenient parsers swallow.
+
+Numbers are as Go writes them after a decode and an encode: `3.0` is `3`.
+"""
 
 import json
+import math
 import re
 from dataclasses import dataclass
 
@@ -36,7 +40,7 @@ def read_object(raw: bytes, content_type: str) -> Body:
     """Raises 415 for a type that is none of these, and 400 for anything that isn't one object."""
     media = media_type(content_type)
     if media == protobuf.MEDIA_TYPE:
-        return Body(protobuf.decode(raw))
+        return Body(plain_numbers(protobuf.decode(raw)))
     if media not in JSON_TYPES and media not in YAML_TYPES:
         raise unsupported_media_type(("application/json", "application/yaml"))
     if not raw.strip():
@@ -49,10 +53,25 @@ def read_object(raw: bytes, content_type: str) -> Body:
 
 def read_json(raw: bytes) -> Json:
     try:
-        value: Json = msgspec.json.decode(raw)
+        value = _json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad_request(f"the body of the request is not JSON: {error}") from error
     return value
+
+
+def _plain_number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise msgspec.ValidationError("Number out of range")
+    return _plain_float(value)
+
+
+def _plain_float(value: float) -> float:
+    return int(value) if value.is_integer() and abs(value) < 1e21 else value
+
+
+# While it reads, which costs nothing; a walk over the object would take longer than reading it.
+_json: msgspec.json.Decoder[Json] = msgspec.json.Decoder(float_hook=_plain_number)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -71,6 +90,24 @@ def read_yaml(raw: bytes) -> Json:
     except yaml.YAMLError as error:
         text = re.sub(r"\s+", " ", str(error))
         raise bad_request(f"error decoding YAML: {text}") from error
+    return _plain(value)
+
+
+def plain_numbers(obj: JsonObject) -> JsonObject:
+    """The same object when there is none to change."""
+    changed = _plain(obj)
+    return changed if isinstance(changed, dict) else obj
+
+
+def _plain(value: Json) -> Json:
+    if isinstance(value, float):
+        return _plain_float(value) if math.isfinite(value) else value
+    if isinstance(value, dict):
+        parts = {key: _plain(child) for key, child in value.items() if isinstance(child, float | dict | list)}
+        return value | parts if any(value[key] is not part for key, part in parts.items()) else value
+    if isinstance(value, list):
+        items = [_plain(child) if isinstance(child, float | dict | list) else child for child in value]
+        return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
     return value
 
 

@@ -1,13 +1,11 @@
 """From a request's body to an object of its kind: type, strictness, what can't be decoded. Pure."""
 
-import math
-
 from inferplane.controlplane.apiserver import errors, objects, rules
 from inferplane.controlplane.apiserver.bodies import Body
 from inferplane.controlplane.apiserver.calls import Call, Validation
 from inferplane.controlplane.apiserver.errors import StatusError, bad_request
 from inferplane.controlplane.apiserver.kinds import Kind
-from inferplane.kernel.json import Json, JsonObject
+from inferplane.kernel.json import JsonObject
 from inferplane.resources.schemas import FieldError
 
 
@@ -52,11 +50,11 @@ def warn(call: Call, validation: Validation, found: list[str]) -> None:
 
 
 def decoded(kind: Kind, obj: JsonObject) -> JsonObject:
-    """Without unknown fields, numbers as Go writes them. Raises 400 for a value that a built-in kind can't hold."""
+    """Without unknown fields. Raises 400 for a value that a built-in kind can't hold."""
     wrong = rules.decoding_errors(kind, obj)
     if wrong:
         raise _mistyped(kind, wrong)
-    return rules.pruned(kind, plain_numbers(obj))
+    return rules.pruned(kind, obj)
 
 
 def _mistyped(kind: Kind, wrong: list[FieldError]) -> StatusError:
@@ -66,21 +64,3 @@ def _mistyped(kind: Kind, wrong: list[FieldError]) -> StatusError:
 def _undecodable(kind: Kind) -> str:
     name = kind.resource.kind
     return f'{name} in version "{kind.resource.version}" cannot be handled as a {name}'
-
-
-def plain_numbers(obj: JsonObject) -> JsonObject:
-    """`3.0` becomes `3`, as it does in a decode and encode of Go; the same object when there is none."""
-    changed = _plain(obj)
-    return changed if isinstance(changed, dict) else obj
-
-
-def _plain(value: Json) -> Json:
-    if isinstance(value, float):
-        return int(value) if math.isfinite(value) and value.is_integer() and abs(value) < 1e21 else value
-    if isinstance(value, dict):
-        parts = {key: _plain(child) for key, child in value.items() if isinstance(child, float | dict | list)}
-        return value | parts if any(value[key] is not part for key, part in parts.items()) else value
-    if isinstance(value, list):
-        items = [_plain(child) if isinstance(child, float | dict | list) else child for child in value]
-        return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
-    return value

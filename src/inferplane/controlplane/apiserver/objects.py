@@ -54,6 +54,19 @@ def with_part(obj: JsonObject, part: str, source: JsonObject) -> JsonObject:
     return {key: value for key, value in obj.items() if key != part}
 
 
+_ABSENT = object()
+
+
+def changed_parts(old: JsonObject, new: JsonObject) -> JsonObject:
+    """The fields at the top of `new` that are not the very ones of `old`."""
+    return {key: value for key, value in new.items() if value is not old.get(key, _ABSENT)}
+
+
+def with_parts(obj: JsonObject, parts: JsonObject, after: JsonObject) -> JsonObject:
+    """The object with `after` in the place of `parts`, some of its fields at the top; those it lacks are gone."""
+    return {key: after.get(key, value) for key, value in obj.items() if key in after or key not in parts}
+
+
 def same_content(left: JsonObject, right: JsonObject) -> bool:
     """Whether they differ at all, apart from the times in managedFields."""
     if left == right:

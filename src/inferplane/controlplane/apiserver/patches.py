@@ -89,10 +89,12 @@ def checked(call: Call, old: JsonObject, patched: JsonObject, shown: Callable[[]
     if found and call.validation == "Strict":
         raise _bad_patch(shown(), f"strict decoding error: {', '.join(found)}")
     intake.warn(call, call.validation, found)
-    wrong = rules.decoding_errors(kind, patched)
+    # What the patch has not been in is as it was stored: there is nothing wrong with that.
+    parts = objects.changed_parts(old, patched)
+    wrong = rules.decoding_errors(kind, parts)
     if wrong:
         raise _bad_patch(shown(), str(wrong[0]))
-    return intake.decoded(kind, patched)
+    return objects.with_parts(patched, parts, rules.pruned(kind, parts))
 
 
 def _bad_patch(shown: str, why: str) -> StatusError:
@@ -172,7 +174,7 @@ def read_applied(call: Call) -> JsonObject:
     if call.validation == "Strict" and body.duplicates:
         raise bad_request(f"strict decoding error: {', '.join(intake.strictness(kind, obj, body.duplicates))}")
     _check_fields(call, obj)
-    return intake.plain_numbers(_half(call, obj))
+    return _half(call, obj)
 
 
 def _half(call: Call, obj: JsonObject) -> JsonObject:
@@ -213,6 +215,7 @@ def merge(core: Core, call: Call, live: JsonObject | None, applied: JsonObject) 
             now=core.now,
             schema=rules.schema_of(call.kind),
             api_version=call.kind.resource.api_version,
+            fits=not call.kind.custom,  # `_check_fields` has seen to it
         )
     except fieldmanagement.ApplyInvalid as error:
         raise errors.internal(error.message) from error

@@ -19,6 +19,7 @@ class Registry:
         self._built_in = tuple(built_in)
         self._defined: dict[str, tuple[Kind, ...]] = {}
         self._kinds: dict[tuple[str, str, str], Kind] = {}
+        self._groups: frozenset[str] = frozenset()
         self._rebuild()
 
     def find(self, group: str, version: str, plural: str) -> Kind | None:
@@ -44,6 +45,9 @@ class Registry:
             if version not in versions[group]:
                 versions[group].append(version)
         return {group: sorted(found, key=version_priority) for group, found in sorted(versions.items())}
+
+    def has_group(self, group: str) -> bool:
+        return group in self._groups
 
     def in_version(self, group: str, version: str) -> list[Kind]:
         found = [k for k in self._kinds.values() if (k.resource.group, k.resource.version) == (group, version)]
@@ -73,6 +77,7 @@ class Registry:
         self._kinds = {}
         for kind in (*self._built_in, *(kind for defined in self._defined.values() for kind in defined)):
             self._kinds[kind.resource.group, kind.resource.version, kind.resource.plural] = kind
+        self._groups = frozenset(group for group, _, _ in self._kinds)
         self.generation += 1
 
 

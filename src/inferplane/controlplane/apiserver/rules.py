@@ -39,11 +39,13 @@ def pruned(kind: Kind, obj: JsonObject) -> JsonObject:
     return schemas.prune(schema_of(kind), obj)
 
 
-def defaulted(kind: Kind, obj: JsonObject) -> JsonObject:
+def defaulted(kind: Kind, obj: JsonObject, old: JsonObject | None = None) -> JsonObject:
+    """`old`: the stored state, with which it may share parts."""
     if kind.definition is not None:
         return schemas.default(kind.definition.schema, obj)
     # Defaults and rules are those of the version that is kept; the others are the same object in other words.
-    return from_storage(kind, builtin.default_object(kind.storage, to_storage(kind, obj)))
+    before = None if old is None else to_storage(kind, old)
+    return from_storage(kind, builtin.default_object(kind.storage, to_storage(kind, obj), before))
 
 
 def creation_errors(kind: Kind, obj: JsonObject) -> list[FieldError]:

@@ -100,7 +100,7 @@ async def update(core: Core, call: Call, stored: Stored, new: JsonObject, *, app
     new = preparing.for_update(kind, old, new, call.subresource)
     if not call.subresource:
         new = strategies.updated(core, kind, old, new)
-    new = preparing.counted(kind, old, rules.defaulted(kind, new))
+    new = preparing.counted(kind, old, rules.defaulted(kind, new, old))
     if applied:
         new = objects.with_metadata(new, managedFields=objects.metadata(given).get("managedFields"))
     else:

@@ -64,6 +64,9 @@ class ValueChecks:
             enum=tuple(enum) if isinstance(enum, list) else (),
         )
 
+    def __bool__(self) -> bool:
+        return bool(self.text or self.formats or self.numbers or self.lists or self.objects or self.enum)
+
     def find(self, value: Json, path: str) -> list[FieldError]:
         """What is wrong with a value itself; its parts are checked elsewhere."""
         found: list[FieldError | None] = []

@@ -127,6 +127,24 @@ class Schema:
         return ValueChecks.of(self.document)
 
     @cached_property
+    def is_checked(self) -> bool:
+        """There is anything in `checks`."""
+        return bool(self.checks)
+
+    @cached_property
+    def defaulting(self) -> "tuple[tuple[str, Schema], ...]":
+        """The declared fields that have a default."""
+        return tuple((name, one) for name, one in self.properties.items() if one.has_default)
+
+    @cached_property
+    def defaults_below(self) -> bool:
+        """A part of what is here may get a default. Structural schemas, which have them, hold no circles."""
+        if self.is_anything:
+            return False
+        parts = [*self.properties.values(), self.items, *([self.additional] if self.additional else [])]
+        return bool(self.defaulting) or any(one.defaults_below for one in parts)
+
+    @cached_property
     def junctors(self) -> "tuple[tuple[str, tuple[Schema, ...]], ...]":
         """`allOf`, `anyOf`, `oneOf` and `not` with their alternatives, in the order in which they are checked."""
         found = []

@@ -47,7 +47,8 @@ def _check(
     _check_type(schema, value, path, found)
     for word, parts in schema.junctors:
         _check_junctor(word, parts, value, path, found)
-    found += schema.checks.find(value, path)
+    if schema.is_checked:
+        found += schema.checks.find(value, path)
     if isinstance(value, dict):
         _check_object(schema, value, path, found, repeated, was)
     elif isinstance(value, list):

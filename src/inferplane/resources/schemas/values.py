@@ -62,8 +62,21 @@ def printed(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
+# Most values are of these very types.
+_NAMES: dict[type, str] = {
+    str: "string",
+    dict: "object",
+    list: "array",
+    int: "integer",
+    bool: "boolean",
+    type(None): "null",
+}
+
+
 def type_name(value: Json) -> str:
     """The JSON type of a value; a number without a fraction is an integer however it was written."""
+    if (name := _NAMES.get(type(value))) is not None:
+        return name
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -4,6 +4,8 @@ Each takes a schema and an object and gives back a value; the object that came i
 shares with it what stays the same.
 """
 
+import msgspec
+
 from inferplane.kernel.json import Json, JsonObject
 from inferplane.resources.schemas.schema import Schema
 
@@ -72,20 +74,24 @@ def default(schema: Schema, obj: JsonObject) -> JsonObject:
 
     A null in a field that isn't nullable counts as absent (apiextensions: structural defaulting).
     """
-    defaulted = _defaulted(schema, obj)
+    nulls = b"null" in msgspec.json.encode(obj)
+    defaulted = _defaulted(schema, obj, nulls=nulls)
     return defaulted if isinstance(defaulted, dict) else obj
 
 
-def _defaulted(schema: Schema, value: Json) -> Json:
+def _defaulted(schema: Schema, value: Json, *, nulls: bool) -> Json:
+    """`nulls`: there may be some, so that all has to be looked at, and not only what may get a default."""
+    if not (nulls or schema.defaults_below):
+        return value
     if isinstance(value, dict):
-        return _defaulted_object(schema, value)
+        return _defaulted_object(schema, value, nulls=nulls)
     if isinstance(value, list):
-        items = [_defaulted(schema.items, child) for child in value]
+        items = [_defaulted(schema.items, child, nulls=nulls) for child in value]
         return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
     return value
 
 
-def _defaulted_object(schema: Schema, value: JsonObject) -> JsonObject:
+def _defaulted_object(schema: Schema, value: JsonObject, *, nulls: bool) -> JsonObject:
     result: JsonObject = {}
     changed = False
     declared = schema.properties
@@ -94,11 +100,11 @@ def _defaulted_object(schema: Schema, value: JsonObject) -> JsonObject:
         if child is None and below is not None and not below.nullable:
             changed = True
             continue
-        after = child if below is None or not isinstance(child, dict | list) else _defaulted(below, child)
+        after = child if below is None or not isinstance(child, dict | list) else _defaulted(below, child, nulls=nulls)
         changed = changed or after is not child
         result[name] = after
-    for name, below in declared.items():
-        if below.has_default and name not in result:
-            result[name] = _defaulted(below, below.document["default"])
+    for name, below in schema.defaulting:
+        if name not in result:
+            result[name] = _defaulted(below, below.document["default"], nulls=True)
             changed = True
     return result if changed else value

@@ -43,3 +43,19 @@ def test_fields_written_twice_are_named_by_path() -> None:
     raw = b'{"a": 1, "b": [{"c": 1, "c": 2}], "a": {"d": 1, "d": 2}}'
     assert bodies.duplicates(raw) == ("b[0].c", "a", "a.d")
     assert bodies.duplicates(b'{"a": {"b": 1}, "c": {"b": 1}}') == ()
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/yaml"])
+def test_numbers_are_as_go_writes_them(content_type: str) -> None:
+    raw = b'{"a": [1.0, -2e3, 1.5, {"b": -0.0}], "c": 1e21, "d": 9.9e20}'
+    read = bodies.read_object(raw, content_type).object
+    assert repr(read) == "{'a': [1, -2000, 1.5, {'b': 0}], 'c': 1e+21, 'd': 990000000000000000000}"
+
+
+def test_numbers_in_yaml_are_too() -> None:
+    assert repr(bodies.read_yaml(b"a: [1.0, 1.5]\nb:\n  c: 3.0\n")) == "{'a': [1, 1.5], 'b': {'c': 3}}"
+
+
+def test_a_number_that_no_machine_can_hold_is_400() -> None:
+    with pytest.raises(StatusError, match="out of range"):
+        bodies.read_json(b'{"a": 1e400}')

@@ -90,3 +90,10 @@ def test_values_of_a_wrong_type_are_found_in_built_in_kinds() -> None:
 
 def test_a_schema_without_words_takes_anything() -> None:
     assert unknown_fields(Schema({}), {"a": {"b": 1}}) == []
+
+
+def test_null_counts_as_absent_where_nothing_has_a_default_too() -> None:
+    plain = custom({"type": "object", "properties": {"a": {"type": "object", "properties": {"b": {"type": "string"}}}}})
+    assert default(plain, {"a": {"b": None}}) == {"a": {}}
+    whole: JsonObject = {"a": {"b": "null"}}
+    assert default(plain, whole) is whole

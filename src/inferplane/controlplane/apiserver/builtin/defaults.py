@@ -17,12 +17,12 @@ from inferplane.resources import schemas
 NAME_LABEL = "kubernetes.io/metadata.name"
 
 
-def default_object(resource: Resource, obj: JsonObject) -> JsonObject:
+def default_object(resource: Resource, obj: JsonObject, old: JsonObject | None = None) -> JsonObject:
     """`obj` as a real server stores it: normal form, defaults filled in. The argument is not changed.
 
-    For built-in kinds only; KeyError for another.
+    What it shares with `old`, the stored state, is in that form already. For built-in kinds only; KeyError for another.
     """
-    result = encoded(schemas.builtin(resource.api_version, resource.kind), obj)
+    result = encoded(schemas.builtin(resource.api_version, resource.kind), obj, old)
     own = _DEFAULTS.get((resource.group, resource.kind))
     if own is not None:
         own(result)

@@ -5,6 +5,7 @@ written canonically. What the result shares with the original is free content (a
 filled in place.
 """
 
+from inferplane.controlplane.apiserver import objects
 from inferplane.kernel.json import Json, JsonObject
 from inferplane.resources.schemas import Schema
 from inferplane.resources.schemas.quantities import canonical
@@ -30,9 +31,12 @@ _PLAIN = frozenset(
 _ALWAYS_WRITTEN = frozenset({"endpoints"})
 
 
-def encoded(schema: Schema, obj: JsonObject) -> JsonObject:
-    """`obj` as it would be stored, defaults aside."""
-    return _object(schema, obj)
+def encoded(schema: Schema, obj: JsonObject, old: JsonObject | None = None) -> JsonObject:
+    """`obj` as it would be stored, defaults aside. What are parts of `old`, the stored state, stays as it is."""
+    if old is None:
+        return _object(schema, obj)
+    parts = objects.changed_parts(old, obj)
+    return objects.with_parts(obj, parts, _object(schema, parts))
 
 
 def _object(schema: Schema, value: JsonObject) -> JsonObject:

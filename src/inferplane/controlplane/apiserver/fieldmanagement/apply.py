@@ -18,7 +18,7 @@ from inferplane.controlplane.apiserver.fieldmanagement.managers import (
 )
 from inferplane.controlplane.apiserver.fieldmanagement.objects import Changes, changes, field_set, merged, without
 from inferplane.controlplane.apiserver.fieldmanagement.paths import PathSet, with_named_parents
-from inferplane.controlplane.apiserver.fieldmanagement.typed import typing_faults
+from inferplane.controlplane.apiserver.fieldmanagement.typed import repeated_items, typing_faults
 from inferplane.kernel.json import JsonObject, object_at, text_at
 from inferplane.resources.schemas import Schema
 
@@ -36,16 +36,17 @@ def apply(
     now: str,
     schema: Schema,
     api_version: str,
+    fits: bool = False,
 ) -> JsonObject:
     """`live` (None: it doesn't exist yet) with `applied` put over it and `manager` recorded as an applier.
 
     Fields that the manager applied last time, doesn't now, and nobody else owns are removed. `applied` holds only
     fields that this endpoint may write: the caller has taken out `status` where that is a subresource, or all but it.
     Raises ApplyInvalid when it doesn't fit the schema, ApplyConflict when it would change another manager's fields and
-    `force` is not set.
+    `force` is not set. `fits`: the caller knows that all of its fields are declared, and of what type they are.
     """
     applied = _stated(applied)
-    faults = typing_faults(schema, applied)
+    faults = repeated_items(schema, applied) if fits else typing_faults(schema, applied)
     if faults:
         name = f"{text_at(applied, 'metadata', 'namespace')}/{text_at(applied, 'metadata', 'name')}"
         kind = f"{api_version}, Kind={text_at(applied, 'kind')}"
@@ -84,7 +85,7 @@ def record_update(
     a subresource of its own): what the server put there belongs to nobody.
     """
     before, after = _plain(old or {}), _plain(new)
-    managers = read(new) or read(old or {})
+    managers = read(new, stored=_same_managers(old, new)) or read(old or {}, stored=True)
     found = changes(schema, before, after)
     if not found:
         return written(after, managers)
@@ -105,6 +106,13 @@ def only_times_differ(one: JsonObject, other: JsonObject) -> bool:
         return False
     before, after = read(one), read(other)
     return {k: v.fields for k, v in before.items()} == {k: v.fields for k, v in after.items()}
+
+
+def _same_managers(old: JsonObject | None, new: JsonObject) -> bool:
+    """A patch leaves what it doesn't name as it was read."""
+    return old is not None and object_at(new, "metadata").get("managedFields") is object_at(old, "metadata").get(
+        "managedFields"
+    )
 
 
 def _stated(applied: JsonObject) -> JsonObject:
@@ -131,7 +139,7 @@ def _managers(live: JsonObject | None, before: JsonObject, schema: Schema) -> Ma
     """The recorded managers; for an object that has none, one that owns all there is."""
     if live is None:
         return {}
-    found = read(live)
+    found = read(live, stored=True)
     if not found:
         everything = frozenset(changes(schema, {}, before).touched - UNOWNED)
         all_of_it = Manager(BEFORE_FIRST_APPLY, UPDATE, "", text_at(live, "apiVersion"))

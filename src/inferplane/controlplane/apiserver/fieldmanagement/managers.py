@@ -1,6 +1,6 @@
 """The managers of an object: `metadata.managedFields` as values, and back."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from inferplane.controlplane.apiserver.fieldmanagement.paths import Path, PathSet, decoded, encoded
@@ -49,37 +49,45 @@ class Manager:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """The fields of one manager. `time` is when it last changed something, RFC 3339."""
+    """The fields of one manager. `time` is when it last changed something, RFC 3339.
+
+    `document`: the fields as they were read from an object that this server wrote.
+    """
 
     manager: Manager
     fields: frozenset[Path]
     time: str
+    document: JsonObject | None = field(default=None, compare=False)
 
     def without(self, fields: PathSet) -> "Owned":
-        return replace(self, fields=self.fields - fields) if fields & self.fields else self
+        return self if fields.isdisjoint(self.fields) else Owned(self.manager, self.fields - fields, self.time)
 
 
 Managers: TypeAlias = dict[Manager, Owned]
 
 
-def read(obj: JsonObject) -> Managers:
-    """The managers that an object's metadata names, by key. Entries of an unknown form are left out."""
+def read(obj: JsonObject, *, stored: bool = False) -> Managers:
+    """The managers that an object's metadata names, by key. Entries of an unknown form are left out.
+
+    `stored`: they are as this server wrote them.
+    """
     found: Managers = {}
     for entry in list_at(obj, "metadata", "managedFields"):
         if isinstance(entry, dict) and entry.get("fieldsType") == "FieldsV1":
-            owned = _read_entry(entry)
+            owned = _read_entry(entry, stored=stored)
             found[owned.manager.key] = owned
     return found
 
 
-def _read_entry(entry: JsonObject) -> Owned:
+def _read_entry(entry: JsonObject, *, stored: bool) -> Owned:
     manager = Manager(
         name=text_at(entry, "manager"),
         operation=text_at(entry, "operation"),
         subresource=text_at(entry, "subresource"),
         api_version=text_at(entry, "apiVersion"),
     )
-    return Owned(manager, frozenset(decoded(object_at(entry, "fieldsV1"))), text_at(entry, "time"))
+    document = object_at(entry, "fieldsV1")
+    return Owned(manager, frozenset(decoded(document)), text_at(entry, "time"), document if stored else None)
 
 
 def written(obj: JsonObject, managers: Managers) -> JsonObject:
@@ -104,7 +112,7 @@ def _entry(owned: Owned) -> Json:
         "apiVersion": manager.api_version,
         "time": owned.time,
         "fieldsType": "FieldsV1",
-        "fieldsV1": encoded(owned.fields),
+        "fieldsV1": encoded(owned.fields) if owned.document is None else owned.document,
     }
     if manager.subresource:
         entry["subresource"] = manager.subresource

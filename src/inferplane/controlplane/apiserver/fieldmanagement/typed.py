@@ -9,8 +9,13 @@ def typing_faults(schema: Schema, applied: JsonObject) -> list[str]:
     """Fields that don't exist, values of a wrong type, items that have the same key; each with its path."""
     faults = [f".{path}: field not declared in schema" for path in unknown_fields(schema, applied)]
     faults += [f".{one.path}: {one.message}" for one in type_errors(schema, applied)]
-    if not faults:
-        _duplicates(schema, applied, "", faults)
+    return faults or repeated_items(schema, applied)
+
+
+def repeated_items(schema: Schema, applied: JsonObject) -> list[str]:
+    """Of an object that fits otherwise: items that have the same key, or none."""
+    faults: list[str] = []
+    _duplicates(schema, applied, "", faults)
     return faults
 
 

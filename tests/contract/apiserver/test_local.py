@@ -9,13 +9,17 @@ from typing import NamedTuple
 import pytest
 from tests.fakes.server import real_server
 
-from inferplane.client.kubernetes.api import AlreadyExists, Conflict, EventType, NotFound
+from inferplane.client.kubernetes.api import AlreadyExists, Conflict, EventType, Gone, NotFound
 from inferplane.client.kubernetes.http import HttpApi
 from inferplane.client.kubernetes.kinds import CONFIG_MAP, DEPLOYMENT
 from inferplane.client.kubernetes.rest import RestApi
 from inferplane.controlplane.apiserver.app import App
 from inferplane.controlplane.apiserver.local import LocalApi
+from inferplane.controlplane.machinery.cache import Key
+from inferplane.controlplane.machinery.informers import Informers
+from inferplane.kernel.clock import SystemClock
 from inferplane.kernel.json import JsonObject, object_at, text_at
+from inferplane.resources.core import ConfigMap
 
 NS = "default"
 
@@ -85,6 +89,41 @@ async def test_a_watch_tells_each_change_and_ends_when_it_is_left(both: Both) ->
         await http.delete(CONFIG_MAP, "one", NS)
         assert (await anext(events)).type is EventType.DELETED
     assert app.core.storage.store.watchers("/configmaps") == 0
+
+
+async def test_a_watch_by_name_is_told_that_name_alone(both: Both) -> None:
+    local, http, _ = both
+    since = (await local.list(CONFIG_MAP, NS)).resource_version
+    for name in ("one", "two"):
+        await http.create(CONFIG_MAP, config(name), NS)
+    async with asyncio.timeout(20), aclosing(local.watch(CONFIG_MAP, NS, since=since, fields="metadata.name=two")) as e:
+        assert text_at((await anext(e)).object, "metadata", "name") == "two"
+
+
+async def test_a_watch_from_what_is_forgotten_is_gone(tmp_path: Path) -> None:
+    async with real_server(tmp_path) as (app, http):
+        for text in ("1", "2"):
+            await http.apply(CONFIG_MAP, config("one", a=text), NS, manager="m")
+        await app.core.storage.store.compact(-1.0)
+    async with real_server(tmp_path) as (app, http), asyncio.timeout(20):
+        for api in (LocalApi(app, user_agent="inferplane"), http):
+            with pytest.raises(Gone, match="too old resource version: 1 "):
+                async with aclosing(api.watch(CONFIG_MAP, NS, since="1")) as events:
+                    await anext(events)
+
+
+async def test_caches_know_a_write_before_its_writer_goes_on(both: Both) -> None:
+    informers = Informers(both.local, SystemClock())
+    maps = informers.cache(CONFIG_MAP, ConfigMap)
+    running = asyncio.create_task(informers.run())
+    await informers.synced()
+    for text in ("1", "2", "3"):
+        await both.local.apply(CONFIG_MAP, config("one", a=text), NS, manager="m")
+        found = maps.get(Key(NS, "one"))
+        assert found is not None
+        assert found.data == {"a": text}
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_every_kind_is_told(both: Both) -> None:

@@ -4,14 +4,16 @@ An object that comes to match is ADDED, one that ceases to match is DELETED (wit
 a plain event are made once for all watchers.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
-from inferplane.client.kubernetes.api import EventType
+from inferplane.client.kubernetes.api import EventType, WatchEvent
+from inferplane.client.kubernetes.statuses import error_of
 from inferplane.controlplane.apiserver import answers, builtin, errors, objects, reads, selectors
 from inferplane.controlplane.apiserver.calls import Call, Stream
 from inferplane.controlplane.apiserver.core import Core
 from inferplane.controlplane.apiserver.errors import StatusError
+from inferplane.controlplane.apiserver.kinds import Kind
 from inferplane.controlplane.apiserver.negotiation import Form
 from inferplane.controlplane.apiserver.selectors import Selector
 from inferplane.controlplane.apiserver.storage import converted, encode, is_plain
@@ -46,8 +48,7 @@ async def watch(core: Core, call: Call) -> Stream:
     try:
         subscription = store.subscribe(call.kind.key, call.namespace, wanted.since)
     except Compacted:
-        gone = errors.expired(f"too old resource version: {wanted.since} ({store.revision})")
-        return Stream(_only(line("ERROR", encode(gone.body()))))
+        return Stream(_only(line("ERROR", encode(_too_old(core, wanted.since).body()))))
     return Stream(_lines(core, call, wanted, subscription))
 
 
@@ -104,8 +105,18 @@ async def _lines(core: Core, call: Call, wanted: Wanted, subscription: Subscript
 
 
 async def _news(core: Core, wanted: Wanted, subscription: Subscription, shown: "Lines") -> AsyncIterator[bytes]:
+    async for batch, revision in _batches(core, wanted.seconds, subscription):
+        if batch:
+            yield b"".join(shown.changes(batch))
+            await _breathe(core, subscription)
+        elif wanted.bookmarks:
+            yield shown.bookmark(revision)
+
+
+async def _batches(core: Core, seconds: float, subscription: Subscription) -> AsyncIterator[tuple[list[Event], int]]:
+    """What came; or nothing, when it is time for a bookmark, and the revision that it may promise."""
     now = core.clock.monotonic
-    end, next_bookmark = now() + wanted.seconds, now() + BOOKMARK_SECONDS
+    end, next_bookmark = now() + seconds, now() + BOOKMARK_SECONDS
     while (left := end - now()) > 0:
         # Read before waiting: a bookmark may only promise what has been sent.
         revision = core.storage.store.revision
@@ -115,13 +126,35 @@ async def _news(core: Core, wanted: Wanted, subscription: Subscription, shown: "
             return
         if batch is None:
             return
-        if batch:
-            yield b"".join(shown.changes(batch))
-            await _breathe(core, subscription)
-        elif wanted.bookmarks:
-            yield shown.bookmark(revision)
+        yield batch, revision
         if now() >= next_bookmark:
             next_bookmark = now() + BOOKMARK_SECONDS
+
+
+async def changes(
+    core: Core, kind: Kind, namespace: str, since: int, seconds: float
+) -> AsyncGenerator[WatchEvent, None]:
+    """A watch by somebody in this process, who needs no lines of JSON. Objects are shared: not to be changed.
+
+    Raises Gone for a revision that is not kept any more.
+    """
+    store = core.storage.store
+    try:
+        subscription = store.subscribe(kind.key, namespace, since)
+    except Compacted:
+        raise error_of(_too_old(core, since).body()) from None
+    try:
+        async for batch, revision in _batches(core, seconds, subscription):
+            for event in batch:
+                yield WatchEvent(_type(event), converted(kind, event.object, event.revision))
+            if not batch:
+                yield WatchEvent(EventType.BOOKMARK, {"metadata": {"resourceVersion": str(revision)}})
+    finally:
+        store.unsubscribe(subscription)
+
+
+def _too_old(core: Core, since: int) -> StatusError:
+    return errors.expired(f"too old resource version: {since} ({core.storage.store.revision})")
 
 
 async def _breathe(core: Core, subscription: Subscription) -> None:

@@ -8,6 +8,7 @@ their case, as Go finds them. What reads a section checks what only it needs (`I
 # msgspec copies a mutable default for each instance.
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -252,7 +253,13 @@ class Config(View, frozen=True, kw_only=True):
 
 
 def parse(data: Mapping[str, str]) -> Config:
-    """Raises ConfigError naming the key and what is wrong in it."""
+    """Raises ConfigError naming the key and what is wrong in it. What is the same is read once, whoever asks."""
+    return _parsed(tuple(data.items()))
+
+
+@lru_cache(maxsize=4)
+def _parsed(items: tuple[tuple[str, str], ...]) -> Config:
+    data = dict(items)
     sections = {field.encode_name: field for field in msgspec.structs.fields(Config)}
     values: dict[str, View] = {}
     for key, field in sections.items():

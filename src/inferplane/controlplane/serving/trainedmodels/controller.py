@@ -49,7 +49,14 @@ def controller(api: Api, informers: Informers, clock: Clock) -> Controller:
     reconciler = TrainedModels(api, informers, models, clock)
     made = Controller("trainedmodel", reconciler.reconcile, clock=clock)
     made.watch(models, lambda one: [_parent_key(one)])
-    made.watch(reconciler.isvcs, lambda one: [key_of_meta(one.metadata)])
+
+    def parent_changed(old: InferenceService | None, new: InferenceService | None) -> None:
+        # Its status, which changes most, is told by its models.
+        one = new or old
+        if one is not None and (old is None or new is None or _asked(old) != _asked(new) or reconciler.has_models(one)):
+            made.enqueue(key_of_meta(one.metadata))
+
+    reconciler.isvcs.on_change(parent_changed)
     made.watch(reconciler.config_maps, reconciler.of_config_map)
     made.watch(reconciler.runtimes, reconciler.of_runtime)
     made.watch(reconciler.cluster_runtimes, reconciler.of_runtime)
@@ -76,6 +83,9 @@ class TrainedModels:
         if owner is not None and owner.kind == kinds.INFERENCE_SERVICE.kind:
             return [Key(key.namespace, owner.name)]
         return self._with_models("") if key == Key(CONFIG_NAMESPACE, CONFIG_NAME) else []
+
+    def has_models(self, isvc: InferenceService) -> bool:
+        return bool(self._models.matching(_BY_PARENT, str(key_of_meta(isvc.metadata))))
 
     def of_runtime(self, changed: ServingRuntime) -> Iterable[Key]:
         return self._with_models(changed.metadata.namespace)
@@ -187,6 +197,12 @@ def _config_map(isvc: InferenceService, models: str) -> Desired:
     data: JsonObject = {multimodel.FILE: models}
     body: JsonObject = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
     return Desired(kinds.CONFIG_MAP, body)
+
+
+def _asked(isvc: InferenceService) -> tuple[object, ...]:
+    """All but its status."""
+    meta = isvc.metadata
+    return isvc.spec, meta.uid, meta.labels, meta.annotations, meta.deleting
 
 
 def _parent_key(model: TrainedModel) -> Key:

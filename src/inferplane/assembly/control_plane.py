@@ -36,12 +36,15 @@ from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import EVENTS_WAIT, Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.precedence import Precedence
+from inferplane.controlplane.machinery.progress import PROGRESS_WAITS
 from inferplane.controlplane.serving.controllers import controllers as serving_controllers
 from inferplane.controlplane.workloads.controllers import controllers as workload_controllers
 from inferplane.kernel.clock import Clock, SystemClock
 from inferplane.kernel.errors import InferplaneError
 
 COMPONENT = "inferplane"
+THREADS_TAKE_TURNS = 0.0002
+"""Seconds that the store's thread waits for the event loop's at most, some times for each commit (Python: 5 ms)."""
 _ON_THE_WAY = frozenset({"podautoscaler", "deployment", "replicaset", "scheduler"})
 """Controllers that lie between a request for a sleeping service and its pod."""
 
@@ -57,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs until SIGTERM or SIGINT. Returns 1, with one line on standard error, when it can't run."""
     options = _options(argv)
     logs.set_up()
+    sys.setswitchinterval(THREADS_TAKE_TURNS)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run(options))
@@ -130,8 +134,9 @@ async def _controllers(api: LocalApi, clock: Clock, home: Home, starts: ColdStar
             autoscaling=autoscaling(os.environ),
             scaled_objects=True,
             first=first,
+            patience=PROGRESS_WAITS,
         ),
-        *serving_controllers(informers.api, informers, recorder, clock),
+        *serving_controllers(informers.api, informers, recorder, clock, PROGRESS_WAITS),
         *serverless.controllers,
     ]
     async with asyncio.TaskGroup() as tasks:

@@ -17,6 +17,7 @@ from inferplane.controlplane.machinery.controller import Controller
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.precedence import Precedence
+from inferplane.controlplane.machinery.progress import PROGRESS_WAITS
 from inferplane.kernel.clock import Clock
 
 
@@ -40,7 +41,7 @@ class Serverless:
         self._autoscaler = scaling.autoscaler
         self._activator = activator(informers, clock, self._autoscaler.record, starts, first)
         self.controllers: list[Controller] = [
-            *knative_controllers(informers, recorder, clock),
+            *knative_controllers(informers, recorder, clock, PROGRESS_WAITS),
             scaling.controller,
             ServerlessServiceController(informers, clock).controller,
         ]

@@ -152,10 +152,11 @@ async def test_a_route_is_programmed_when_envoy_has_it_and_a_replica_is_ready(wo
     assert world.conditions() == {"Accepted": "Accepted", "ResolvedRefs": "ResolvedRefs", "Programmed": "Programmed"}
 
 
-async def test_a_route_whose_service_has_no_replica_says_so_at_once_and_names_it(world: World) -> None:
+async def test_a_new_route_whose_service_has_no_replica_says_so_in_a_moment_and_names_it(world: World) -> None:
     world.envoy()
     await world.service()
     await world.route()
+    await world.passes(PATIENCE)
     await world.programmed("!NoReadyEndpoints")
     assert "Service default/iris has no ready endpoint" in json.dumps(world.api.peek(HTTP_ROUTE, "iris"))
     await world.service("127.1.0.1")

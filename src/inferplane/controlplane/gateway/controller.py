@@ -2,9 +2,10 @@
 
 Changes that arrive together are planned together; a single one is planned at once, at the cost of what depends on it.
 Only Gateways, their classes and namespaces concern everything. A change of endpoints goes straight to its clusters.
-Statuses are written when Envoy has answered, which it does within milliseconds: only when it stays silent is `Pending`
-written (`PATIENCE`), and a route that was programmed stays so while Envoy or this process is started again (`LOYALTY`),
-since Envoy keeps serving meanwhile or is configured again before anybody could act on it.
+Statuses are written when Envoy has answered, which it does within milliseconds: only when it stays silent, or a new
+route's Service has nobody for as long, is that written (`PATIENCE`), and a route that was programmed stays so while
+Envoy or this process is started again (`LOYALTY`), since Envoy keeps serving meanwhile or is configured again before
+anybody could act on it.
 """
 
 import asyncio
@@ -432,8 +433,12 @@ class GatewayController:
         return not self._stale
 
     def _patience(self, key: Key, progress: Iterable[Progress], *, was_programmed: bool) -> float | None:
-        """Seconds until a missing acknowledgement is worth a status, None when there is something to say now."""
-        if all(one.state is not State.PENDING for one in progress):
+        """Seconds until a missing acknowledgement is worth a status, None when there is something to say now.
+
+        That there is no endpoint yet is worth one no sooner: those of a new service are about to be there.
+        """
+        waits = (State.PENDING,) if was_programmed else (State.PENDING, State.NO_READY_ENDPOINTS)
+        if all(one.state not in waits for one in progress):
             self._waiting_since.pop(key, None)
             return None
         now = self._clock.monotonic()

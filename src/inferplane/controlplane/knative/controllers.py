@@ -12,13 +12,16 @@ from inferplane.controlplane.machinery.informers import Informers
 from inferplane.kernel.clock import Clock
 
 
-def controllers(informers: Informers, recorder: Recorder, clock: Clock) -> list[Controller]:
-    """Run them when the informers are synced. They write through `informers.api`."""
+def controllers(informers: Informers, recorder: Recorder, clock: Clock, patience: float = 0.0) -> list[Controller]:
+    """Run them when the informers are synced. They write through `informers.api`.
+
+    `patience`: seconds that a status may wait that only tells of progress.
+    """
     settings = Settings(informers)
     return [
-        ServiceController(informers, settings, recorder, clock).controller,
-        ConfigurationController(informers, settings, recorder, clock).controller,
-        RevisionController(informers, settings, recorder, clock).controller,
-        RouteController(informers, settings, recorder, clock).controller,
+        ServiceController(informers, settings, recorder, clock, patience).controller,
+        ConfigurationController(informers, settings, recorder, clock, patience).controller,
+        RevisionController(informers, settings, recorder, clock, patience).controller,
+        RouteController(informers, settings, recorder, clock, patience).controller,
         Labeler(informers, clock).controller,
     ]

@@ -22,8 +22,9 @@ log = logging.getLogger(__name__)
 
 EventKind = Literal["Normal", "Warning"]
 
-EVENTS_WAIT = 0.1
-"""The patience of a platform whose control plane is one process: a pod that starts makes eight events in 30 ms."""
+EVENTS_WAIT = 0.5
+"""The patience of a platform whose control plane is one process: a service makes twenty events on its way to ready,
+within a fifth of a second."""
 
 # How many different events are remembered for counting, and how many may wait to be written.
 _REMEMBERED = 4096

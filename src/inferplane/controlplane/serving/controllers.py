@@ -37,10 +37,15 @@ from inferplane.resources.serving.runtime import ServingRuntime
 _DEFINITIONS = (*watched.DEFINITIONS, *keda.DEFINITIONS, *localmodels.DEFINITIONS, *processimages.DEFINITIONS)
 
 
-def controllers(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> list[Controller]:
-    """`api` is `informers.api`, so that a reconcile sees what the one before it wrote."""
+def controllers(
+    api: Api, informers: Informers, recorder: Recorder, clock: Clock, patience: float = 0.0
+) -> list[Controller]:
+    """`api` is `informers.api`, so that a reconcile sees what the one before it wrote.
+
+    `patience`: seconds that a status may wait that only tells of progress.
+    """
     return [
-        _inference_services(api, informers, recorder, clock),
+        _inference_services(api, informers, recorder, clock, patience),
         _runtime_check(informers, recorder, clock),
         _ca_bundles(api, informers, recorder, clock),
         graphs(api, informers, recorder, clock),
@@ -65,12 +70,20 @@ def _ca_bundles(api: Api, informers: Informers, recorder: Recorder, clock: Clock
     config_maps = informers.cache(kinds.CONFIG_MAP, ConfigMap)
     reconciler = cabundle.CaBundles(api, isvcs, config_maps, recorder)
     controller = Controller("ca bundles", reconciler.reconcile, clock=clock, workers=1)
-    controller.watch(isvcs, lambda one: [Key("", one.metadata.namespace)])
+
+    def came_or_went(old: InferenceService | None, new: InferenceService | None) -> None:
+        for one in (old, new) if old is None or new is None else ():
+            if one is not None:
+                controller.enqueue(Key("", one.metadata.namespace))
+
+    isvcs.on_change(came_or_went)
     controller.watch(config_maps, lambda one: cabundle.namespaces(isvcs, one))
     return controller
 
 
-def _inference_services(api: Api, informers: Informers, recorder: Recorder, clock: Clock) -> Controller:
+def _inference_services(
+    api: Api, informers: Informers, recorder: Recorder, clock: Clock, patience: float
+) -> Controller:
     caches = Caches.of(informers)
 
     def owned_by_a_service(meta: ObjectMeta) -> None:
@@ -85,7 +98,7 @@ def _inference_services(api: Api, informers: Informers, recorder: Recorder, cloc
     of_keda = Keda(informers, owned_by_a_service)
     local_models = LocalModels(api, informers, of_namespace)
     images = ProcessImages(informers, lambda: of_namespace(""))
-    reconciler = InferenceServices(api, caches, knative, of_keda, local_models, images, recorder, clock)
+    reconciler = InferenceServices(api, caches, knative, of_keda, local_models, images, recorder, clock, patience)
     controller = Controller("inferenceservice", reconciler.reconcile, clock=clock)
 
     def autoscaler_changed(old: HorizontalPodAutoscaler | None, new: HorizontalPodAutoscaler | None) -> None:

@@ -6,6 +6,7 @@ server-side, then the status. Each reconcile is: plan what should exist (`plan`,
 Nothing is polled: every change that matters comes by watch.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from inferplane.controlplane.machinery.controller import Result
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import key_of_meta, object_reference
+from inferplane.controlplane.machinery.progress import Progress
 from inferplane.controlplane.serving import conditions, names, pods, shadows
 from inferplane.controlplane.serving.applying import Applier
 from inferplane.controlplane.serving.fetching import completed
@@ -30,6 +32,7 @@ from inferplane.controlplane.serving.knative import report as knative_report
 from inferplane.controlplane.serving.knative.watched import Knative
 from inferplane.controlplane.serving.localmodels import LocalModels
 from inferplane.controlplane.serving.plan import (
+    INGRESS,
     KNATIVE,
     MODE_REJECTED,
     RECONCILE_FAILED,
@@ -205,9 +208,12 @@ class InferenceServices:
         images: ProcessImages,
         recorder: Recorder,
         clock: Clock,
+        patience: float = 0.0,
     ) -> None:
+        """`patience`: seconds that a status may wait that only tells of progress."""
         self._api = api
         self._caches = caches
+        self._progress = Progress(clock, patience)
         self._knative = knative
         self._keda = keda
         self._local_models = local_models
@@ -220,6 +226,7 @@ class InferenceServices:
     async def reconcile(self, key: Key) -> Result | None:
         isvc = self._caches.isvcs.get(key)
         if isvc is None or isvc.metadata.deleting:
+            self._progress.forget(key)
             return None
         try:
             config = self._config.read()
@@ -229,7 +236,10 @@ class InferenceServices:
         todo = await self._plan(isvc, config)
         await self._local_models.write(isvc, todo.isvc)
         refused = {} if _is_frozen(isvc) else await self._carry_out(isvc, todo)
-        await self._write_status(isvc, self._report(todo, refused))
+        made = self._report(todo, refused)
+        if (left := self._progress.of_status(key, isvc.status, made)) > 0:
+            return Result(left)
+        await self._write_status(isvc, made)
         for retry in (one.retry for one in refused.values() if one.retry):
             raise retry
         return None
@@ -318,18 +328,27 @@ class InferenceServices:
         """Applies and prunes. What the API server turns down is returned by what it is for, the rest is raised.
 
         A component goes no further than its first refusal, and nothing is pruned after one: what is to take the place
-        of the pruned may be what was refused.
+        of the pruned may be what was refused. What a workload needs beside it is written at one time.
         """
         if todo.blocked is not None:
             return {}
         refused: dict[str, Refusal] = {}
         for what, objects in todo.groups:
-            for desired in objects:
-                if what not in refused and (refusal := await self._try(isvc, desired)):
+            first = 0 if what == INGRESS else 1
+            for together in (objects[:first], objects[first:]):
+                if what not in refused and (refusal := await self._try_all(isvc, together)):
                     refused[what] = refusal
         if not refused:
             await self._prune(isvc, todo)
         return refused
+
+    async def _try_all(self, isvc: InferenceService, objects: Sequence[Desired]) -> Refusal | None:
+        """The first refusal. What is raised is raised when all have ended."""
+        answers = await asyncio.gather(*(self._try(isvc, one) for one in objects), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return next((one for one in answers if isinstance(one, Refusal)), None)
 
     async def _try(self, isvc: InferenceService, desired: Desired) -> Refusal | None:
         try:

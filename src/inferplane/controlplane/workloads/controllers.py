@@ -29,10 +29,12 @@ def controllers(
     autoscaling: Settings | None = None,
     scaled_objects: bool = False,
     first: Precedence | None = None,
+    patience: float = 0.0,
 ) -> list[Controller]:
     """Run them when the informers are synced. `ca` is the API server's CA (PEM), put into each namespace.
 
     `scaled_objects`: the server has KEDA's kind, and nobody else honours it. `first`: what statuses stand back for.
+    `patience`: seconds that one may wait that only tells of progress.
 
     They write through `informers.api`, so that each sees the others' writes at once.
     """
@@ -46,8 +48,8 @@ def controllers(
         NamespaceFurnisher(api, informers, clock, ca).controller,
         NamespaceCloser(api, informers, discovery, census, clock).controller,
         GarbageCollector(api, census, clock).controller,
-        DeploymentController(api, informers, clock, recorder, first).controller,
-        ReplicaSetController(api, informers, clock, recorder, scheduler, first).controller,
+        DeploymentController(api, informers, clock, recorder, first, patience).controller,
+        ReplicaSetController(api, informers, clock, recorder, scheduler, first, patience).controller,
         AutoscalerController(api, informers, clock, recorder, autoscaling).controller,
         scheduler.controller,
         EndpointSliceController(api, informers, clock).controller,

@@ -41,3 +41,8 @@ def status_patch(before: msgspec.Struct, after: JsonObject, resource_version: st
     """A merge patch from one status to another; refused when the object has changed since."""
     gone = dict.fromkeys(msgspec.to_builtins(before).keys() - after.keys())
     return {"metadata": {"resourceVersion": resource_version}, "status": {**gone, **after}}
+
+
+def with_annotations(patch: JsonObject, annotations: dict[str, str]) -> JsonObject:
+    """The patch, which sets these too."""
+    return patch | {"metadata": object_at(patch, "metadata") | {"annotations": {**annotations}}}

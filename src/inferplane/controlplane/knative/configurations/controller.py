@@ -11,10 +11,11 @@ from inferplane.controlplane.knative.marks import MANAGER
 from inferplane.controlplane.knative.settings import Settings
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.controlplane.machinery.children import Children
-from inferplane.controlplane.machinery.controller import Controller
+from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.events import EventKind, Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta, object_reference
+from inferplane.controlplane.machinery.progress import Progress
 from inferplane.kernel.clock import Clock, timestamp
 from inferplane.resources.conditions import READY, copied
 from inferplane.resources.knative import Configuration, ConfigurationStatus, Revision
@@ -24,7 +25,10 @@ _REFUSED = 400
 
 
 class ConfigurationController:
-    def __init__(self, informers: Informers, settings: Settings, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self, informers: Informers, settings: Settings, recorder: Recorder, clock: Clock, patience: float = 0.0
+    ) -> None:
+        self._progress = Progress(clock, patience)
         self._api = informers.api
         self._children = Children(informers.api, MANAGER)
         self._settings = settings
@@ -42,14 +46,18 @@ class ConfigurationController:
         for one in self._configurations.list():
             self.controller.enqueue(key_of_meta(one.metadata))
 
-    async def reconcile(self, key: Key) -> None:
+    async def reconcile(self, key: Key) -> Result | None:
         configuration = self._configurations.get(key)
         if configuration is None or configuration.metadata.deleting:
-            return
+            self._progress.forget(key)
+            return None
         made = await self._next_status(configuration)
+        if (left := self._progress.of_status(key, configuration.status, made)) > 0:
+            return Result(left)
         if await self._children.write_status(KNATIVE_CONFIGURATION, configuration.metadata, configuration.status, made):
             self._tell(configuration, made)
         await self._collect(msgspec.structs.replace(configuration, status=made))
+        return None
 
     async def _next_status(self, configuration: Configuration) -> ConfigurationStatus:
         now = timestamp(self._clock.now())

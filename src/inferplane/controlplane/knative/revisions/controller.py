@@ -18,6 +18,7 @@ from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta, object_reference
+from inferplane.controlplane.machinery.progress import Progress
 from inferplane.kernel.clock import Clock, timestamp
 from inferplane.kernel.json import JsonObject, object_at
 from inferplane.resources.apps import Deployment
@@ -34,7 +35,10 @@ _UNHURRIED = 0.5
 
 
 class RevisionController:
-    def __init__(self, informers: Informers, settings: Settings, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self, informers: Informers, settings: Settings, recorder: Recorder, clock: Clock, patience: float = 0.0
+    ) -> None:
+        self._progress = Progress(clock, patience)
         self._api = informers.api
         self._children = Children(informers.api, MANAGER)
         self._settings = settings
@@ -62,6 +66,7 @@ class RevisionController:
         revision = self._revisions.get(key)
         if revision is None or revision.metadata.deleting:
             self._unwritten.pop(key, None)
+            self._progress.forget(key)
             return None
         sight = await self._with_children(revision)
         made = status.next_status(
@@ -71,6 +76,8 @@ class RevisionController:
             always_schedulable=self._settings.serving.deployment.pod_is_always_schedulable,
         )
         if (left := self._may_wait(key, revision.status, made)) > 0:
+            return Result(left)
+        if (left := self._progress.of_status(key, revision.status, made)) > 0:
             return Result(left)
         if await self._children.write_status(KNATIVE_REVISION, revision.metadata, revision.status, made):
             self._tell(revision, made)

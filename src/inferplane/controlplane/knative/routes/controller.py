@@ -32,6 +32,7 @@ from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta, object_reference
+from inferplane.controlplane.machinery.progress import Progress
 from inferplane.kernel.clock import Clock, timestamp
 from inferplane.kernel.json import JsonObject, text_at
 from inferplane.resources import go_text
@@ -50,7 +51,10 @@ T = TypeVar("T")
 
 
 class RouteController:
-    def __init__(self, informers: Informers, settings: Settings, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self, informers: Informers, settings: Settings, recorder: Recorder, clock: Clock, patience: float = 0.0
+    ) -> None:
+        self._progress = Progress(clock, patience)
         self._api = informers.api
         self._children = Children(informers.api, MANAGER)
         self._settings = settings
@@ -94,8 +98,11 @@ class RouteController:
     async def reconcile(self, key: Key) -> Result | None:
         route = self._routes.get(key)
         if route is None or route.metadata.deleting:
+            self._progress.forget(key)
             return None
         made, next_step = await self._reconciled(route)
+        if (left := self._progress.of_status(key, route.status, made)) > 0:
+            return Result(left)
         if await self._children.write_status(KNATIVE_ROUTE, route.metadata, route.status, made):
             self._tell(route, made)
         if next_step is None:

@@ -19,10 +19,11 @@ from inferplane.controlplane.knative.services.status import Sight
 from inferplane.controlplane.knative.settings import Settings
 from inferplane.controlplane.machinery.cache import Key
 from inferplane.controlplane.machinery.children import Children, is_foreign
-from inferplane.controlplane.machinery.controller import Controller
+from inferplane.controlplane.machinery.controller import Controller, Result
 from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta, object_reference
+from inferplane.controlplane.machinery.progress import Progress
 from inferplane.kernel.clock import Clock, timestamp
 from inferplane.resources.conditions import failed
 from inferplane.resources.knative import Configuration, KnativeService, Revision, Route
@@ -30,7 +31,10 @@ from inferplane.resources.knative.validation import metadata_problems
 
 
 class ServiceController:
-    def __init__(self, informers: Informers, settings: Settings, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self, informers: Informers, settings: Settings, recorder: Recorder, clock: Clock, patience: float = 0.0
+    ) -> None:
+        self._progress = Progress(clock, patience)
         self._children = Children(informers.api, MANAGER)
         self._settings = settings
         self._recorder = recorder
@@ -44,13 +48,17 @@ class ServiceController:
         self.controller.watch(self._configurations, lambda one: controller_key(one.metadata, KNATIVE_SERVICE))
         self.controller.watch(self._routes, lambda one: controller_key(one.metadata, KNATIVE_SERVICE))
 
-    async def reconcile(self, key: Key) -> None:
+    async def reconcile(self, key: Key) -> Result | None:
         service = self._services.get(key)
         if service is None or service.metadata.deleting:
-            return
+            self._progress.forget(key)
+            return None
         sight = await self._with_children(key, service)
         made = status.next_status(service, sight, timestamp(self._clock.now()))
+        if (left := self._progress.of_status(key, service.status, made)) > 0:
+            return Result(left)
         await self._children.write_status(KNATIVE_SERVICE, service.metadata, service.status, made)
+        return None
 
     async def _with_children(self, key: Key, service: KnativeService) -> Sight:
         if problems := metadata_problems(service.metadata):

@@ -16,14 +16,15 @@ from inferplane.controlplane.machinery.events import Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta, object_reference
 from inferplane.controlplane.machinery.precedence import Precedence
+from inferplane.controlplane.machinery.progress import Progress
 from inferplane.controlplane.workloads.claims import adoption, candidates, claim, index_claimants, releasing
 from inferplane.controlplane.workloads.deployments import revisions, rollout
 from inferplane.controlplane.workloads.deployments.revisions import REVISION, Revision
 from inferplane.controlplane.workloads.deployments.status import deadline, is_complete, next_status
-from inferplane.controlplane.workloads.templates import StoredTemplate, status_patch
+from inferplane.controlplane.workloads.templates import StoredTemplate, status_patch, with_annotations
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.json import JsonObject, object_at
-from inferplane.resources.apps import Deployment, ReplicaSet
+from inferplane.resources.apps import Deployment, DeploymentStatus, ReplicaSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,16 @@ class _Sight:
 
 class DeploymentController:
     def __init__(
-        self, api: Api, informers: Informers, clock: Clock, recorder: Recorder, first: Precedence | None = None
+        self,
+        api: Api,
+        informers: Informers,
+        clock: Clock,
+        recorder: Recorder,
+        first: Precedence | None = None,
+        patience: float = 0.0,
     ) -> None:
-        """`first`: what a status stands back for."""
+        """`first`: what a status stands back for. `patience`: seconds that one may wait that only tells of progress."""
+        self._progress = Progress(clock, patience)
         self._api = api
         self._first = first
         self._clock = clock
@@ -73,6 +81,7 @@ class DeploymentController:
     async def _reconcile(self, key: Key) -> Result | None:
         sight = self._sight(key)
         if sight is None:
+            self._progress.forget(key)
             return None
         created = ""
         if not sight.deployment.metadata.deleting:
@@ -88,7 +97,8 @@ class DeploymentController:
             self._first.afterwards(self.controller.enqueue, key)
             return None
         sight = self._sight(key) or sight
-        await self._write_status(sight, created)
+        if (wait := await self._write_status(sight, created)) > 0:
+            return Result(wait)
         sight = self._sight(key) or sight
         await self._forget_old(sight)
         left = deadline(sight.deployment, sight.deployment.status, self._clock.now())
@@ -162,7 +172,6 @@ class DeploymentController:
             return ""
         if replicas:
             self._tell(sight, name, 0, replicas)
-        await self._number(sight)
         return name
 
     async def _collide(self, sight: _Sight, name: str) -> None:
@@ -190,13 +199,20 @@ class DeploymentController:
         if replicas != one.replicas:
             self._tell(sight, name, one.replicas, replicas)
 
-    async def _write_status(self, sight: _Sight, created: str) -> None:
+    async def _write_status(self, sight: _Sight, created: str) -> float:
+        """Returns for how many seconds it may wait, when it was not written."""
+        meta, before = sight.deployment.metadata, sight.deployment.status
         status = next_status(sight.deployment, sight.new, sight.old, self._clock.now(), created)
-        if status == sight.deployment.status:
-            return
-        meta = sight.deployment.metadata
-        patch = status_patch(sight.deployment.status, msgspec.to_builtins(status), meta.resource_version)
-        await self._api.patch(DEPLOYMENT, meta.name, patch, meta.namespace, subresource="status")
+        urgent = status == before or bool(created) or _acted_upon(status) != _acted_upon(before)
+        if (left := self._progress.of_change(sight.key, urgent=urgent)) > 0:
+            return left
+        if status != before:
+            patch = status_patch(before, msgspec.to_builtins(status), meta.resource_version)
+            if created:
+                # In one write, as Kubernetes' controller does it.
+                patch = with_annotations(patch, {REVISION: str(sight.number)})
+            await self._api.patch(DEPLOYMENT, meta.name, patch, meta.namespace, subresource="status")
+        return 0.0
 
     async def _forget_old(self, sight: _Sight) -> None:
         """Deletes old revisions beyond the history limit, oldest first, once a rollout is complete."""
@@ -216,6 +232,12 @@ class DeploymentController:
             "ScalingReplicaSet",
             f"Scaled {way} replica set {name} from {before} to {after}",
         )
+
+
+def _acted_upon(status: DeploymentStatus) -> tuple[object, ...]:
+    """All but how many pods of which revision there are, and what is said about that."""
+    verdicts = [(one.type, one.status) for one in status.conditions]
+    return status.ready_replicas, status.available_replicas, status.collision_count, verdicts
 
 
 def _min_ready(sight: _Sight) -> int:

@@ -13,6 +13,7 @@ from inferplane.controlplane.machinery.events import EventKind, Recorder
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.controlplane.machinery.owners import controller_key, key_of_meta, object_reference
 from inferplane.controlplane.machinery.precedence import Precedence
+from inferplane.controlplane.machinery.progress import Progress
 from inferplane.controlplane.workloads.claims import adoption, candidates, claim, index_claimants, releasing
 from inferplane.controlplane.workloads.replicasets.plan import look_again_in, new_pod, next_status, plan
 from inferplane.controlplane.workloads.scheduling.controller import Scheduler
@@ -20,7 +21,7 @@ from inferplane.controlplane.workloads.templates import StoredTemplate, status_p
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.errors import InferplaneError
 from inferplane.kernel.json import JsonObject, object_at, text_at
-from inferplane.resources.apps import ReplicaSet
+from inferplane.resources.apps import ReplicaSet, ReplicaSetStatus
 from inferplane.resources.core import Pod
 
 
@@ -37,9 +38,11 @@ class ReplicaSetController:
         recorder: Recorder,
         scheduler: Scheduler | None = None,
         first: Precedence | None = None,
+        patience: float = 0.0,
     ) -> None:
         """With a `scheduler` pods are created with their node where there is room. `first`: what a status stands back
-        for."""
+        for. `patience`: seconds that one may wait that only tells of progress."""
+        self._progress = Progress(clock, patience)
         self._api = api
         self._first = first
         self._scheduler = scheduler
@@ -81,6 +84,7 @@ class ReplicaSetController:
     async def _reconcile(self, key: Key) -> Result | None:
         replica_set, template = self._sets.get(key), self._templates.get(key)
         if replica_set is None or template is None:
+            self._progress.forget(key)
             return None
         await self._claim(replica_set)
         todo = plan(replica_set, self._mine(replica_set), frozenset(self._doomed))
@@ -89,7 +93,8 @@ class ReplicaSetController:
         if self._first is not None and self._first.taken and not failure:
             self._first.afterwards(self.controller.enqueue, key)
             return None
-        await self._write_status(key, failure)
+        if (wait := await self._write_status(key, failure)) > 0:
+            return Result(wait)
         if failure:
             raise CannotScale(failure)
         left = look_again_in(replica_set, self._mine(replica_set), self._clock.now())
@@ -160,16 +165,32 @@ class ReplicaSetController:
         self._tell(replica_set, "Normal", "SuccessfulDelete", f"Deleted pod: {meta.name}")
         return ""
 
-    async def _write_status(self, key: Key, failure: str) -> None:
+    async def _write_status(self, key: Key, failure: str) -> float:
+        """Returns for how many seconds it may wait, when it was not written."""
         replica_set = self._sets.get(key)
         if replica_set is None:
-            return
+            return 0.0
+        before = replica_set.status
         status = next_status(replica_set, self._mine(replica_set), self._clock.now(), failure)
-        if status != replica_set.status:
+        if (left := self._progress.of_change(key, urgent=_is_urgent(before, status))) > 0:
+            return left
+        if status != before:
             # `replicas` is in the status even when it is 0.
             written: JsonObject = {"replicas": 0, **msgspec.to_builtins(status)}
-            patch = status_patch(replica_set.status, written, replica_set.metadata.resource_version)
+            patch = status_patch(before, written, replica_set.metadata.resource_version)
             await self._api.patch(REPLICA_SET, key.name, patch, key.namespace, subresource="status")
+        return 0.0
 
     def _tell(self, replica_set: ReplicaSet, kind: EventKind, reason: str, message: str) -> None:
         self._recorder.event(object_reference(REPLICA_SET, replica_set.metadata), kind, reason, message)
+
+
+def _is_urgent(before: ReplicaSetStatus, after: ReplicaSetStatus) -> bool:
+    """Anything but more pods than before, none of which is ready yet."""
+    same = msgspec.structs.replace(
+        after,
+        replicas=before.replicas,
+        fully_labeled_replicas=before.fully_labeled_replicas,
+        observed_generation=before.observed_generation,
+    )
+    return before == after or same != before or after.replicas < before.replicas

@@ -6,8 +6,9 @@ where it stays if the process is killed); the last message says what was fetched
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from inferplane.assembly.announcement import leave_message
 from inferplane.assembly.models import fetch
@@ -33,9 +34,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def warm() -> None:
-    """Has the zygote import what most fetches need. Starts no thread."""
+def warm() -> Callable[[], None]:
+    """Has the zygote import what most fetches need; returns the rehearsal of its spares, a fetch from a directory."""
     from inferplane.dataplane.storage import http, s3  # noqa: F401
+
+    return _rehearse
+
+
+def _rehearse() -> None:
+    with TemporaryDirectory() as directory:
+        source = Path(directory) / "source"
+        source.mkdir()
+        (source / "model").touch()
+        fetch(source.as_uri(), Path(directory) / "destination", {}, lambda _: None)
 
 
 def _say(words: str) -> None:

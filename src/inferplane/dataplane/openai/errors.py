@@ -1,10 +1,14 @@
 """Failures in the form that OpenAI's clients read: `{"error": {"message", "type", "param", "code"}}`."""
 
+import logging
+
 import orjson
 
 from inferplane.dataplane.server import answers
 from inferplane.dataplane.server.answers import Answer
 from inferplane.inference.errors import InferenceFailure, InvalidInput, Kind
+
+log = logging.getLogger("inferplane.server")
 
 _TYPES = {
     400: "invalid_request_error",
@@ -48,3 +52,9 @@ def body(error: Exception, status: int) -> bytes:
         message = str(error)
     told = {"message": message, "type": _TYPES.get(status, "server_error"), "param": param, "code": code}
     return orjson.dumps({"error": told})
+
+
+def log_failure(error: Exception, status: int) -> None:
+    """What the model's own code raised, with its traceback."""
+    if status >= 500 and not isinstance(error, InferenceFailure):
+        log.error("model failed protocol=openai", exc_info=error)

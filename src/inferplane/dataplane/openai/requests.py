@@ -1,17 +1,24 @@
 """Bodies of the OpenAI endpoints, as their clients send them. What we do not know is ignored, as it is there.
 
 Beside OpenAI's own fields there are those that clients of other servers send in `extra_body`: `top_k`,
-`repetition_penalty`, `stop_token_ids`, `ignore_eos` and, for chats, `add_generation_prompt`, `chat_template` and
+`repetition_penalty`, `stop_token_ids`, `ignore_eos` and, for chats, `add_generation_prompt` and
 `chat_template_kwargs`.
 """
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from inferplane.kernel.json import JsonObject
-
 Tokens: TypeAlias = list[int]
+
+if TYPE_CHECKING:
+    from inferplane.kernel.json import JsonObject
+
+    Prompts: TypeAlias = str | list[str] | Tokens | list[Tokens]
+else:
+    # msgspec follows no type into itself, and tells no two lists apart: `_check_alike` does.
+    JsonObject = dict[str, object]
+    Prompts = str | list[str | int | list[int]]
 
 
 class StreamOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,11 +51,14 @@ class Sampled(msgspec.Struct, frozen=True, kw_only=True):
 class CompletionRequest(Sampled, frozen=True, kw_only=True):
     """`prompt` is a text, several, one as tokens, or several as tokens. `logprobs` is how many alternatives to tell."""
 
-    prompt: str | list[str] | Tokens | list[Tokens]
+    prompt: Prompts
     echo: bool | None = None
     logprobs: int | None = None
     best_of: int | None = None
     suffix: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_alike("prompt", self.prompt)
 
 
 class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -74,7 +84,6 @@ class ChatCompletionRequest(Sampled, frozen=True, kw_only=True):
     tool_choice: str | JsonObject | None = None
     response_format: ResponseFormat | None = None
     add_generation_prompt: bool | None = None
-    chat_template: str | None = None
     chat_template_kwargs: JsonObject | None = None
 
 
@@ -82,10 +91,13 @@ class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True):
     """`encoding_format` is `float` or `base64` (little-endian float32); `dimensions` cuts vectors."""
 
     model: str
-    input: str | list[str] | Tokens | list[Tokens]
+    input: Prompts
     encoding_format: str | None = None
     dimensions: int | None = None
     user: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_alike("input", self.input)
 
 
 class RerankRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,3 +109,8 @@ class RerankRequest(msgspec.Struct, frozen=True, kw_only=True):
     top_n: int | None = None
     return_documents: bool | None = None
     max_chunks_per_doc: int | None = None
+
+
+def _check_alike(name: str, prompts: Prompts) -> None:
+    if isinstance(prompts, list) and len({type(one) for one in prompts}) > 1:
+        raise ValueError(f"{name}: expected all texts, all tokens, or all lists of tokens")

@@ -1,6 +1,6 @@
 """What a handler hands to a transport, and how failures become answers."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -33,6 +33,18 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes | Pieces | AsyncIterator[bytes]
     content_type: bytes | None = JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class WhileHeard:
+    """An answer that takes long to make, and is not made for nobody: given up once the client has closed its side."""
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, answer: Coroutine[None, None, Answer]) -> None:
+        self._answer = answer
+
+    def __await__(self) -> Generator[None, None, Answer]:
+        return self._answer.__await__()
 
 
 Outcome: TypeAlias = Answer | Awaitable[Answer]

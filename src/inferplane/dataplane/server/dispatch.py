@@ -8,9 +8,9 @@ import asyncio
 import inspect
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic, perf_counter
@@ -101,6 +101,35 @@ class Dispatch:
     def call(self, codec: Codec, name: str, body: bytes, headers: Headers, timeout: float | None = None) -> Outcome:
         """Inference over a protocol that brings its own codec. `timeout` in seconds, where the protocol has one."""
         return self._answer(codec, name, body, headers, timeout=timeout)
+
+    @asynccontextmanager
+    async def entered(self, name: str, headers: Headers, *, bounded: bool = True) -> AsyncIterator[Model]:
+        """A model, ready, for one call of a protocol that asks it in its own way; waited for where it is on its way.
+
+        The block counts as one of the model's calls. It gets the time that client and server allow, unless `bounded`
+        is false. Raises ModelNotFound, ModelNotReady, Overloaded and DeadlineExceeded.
+        """
+        timeout = self._time(headers, None) if bounded else None
+        try:
+            async with asyncio.timeout(timeout):
+                served = self._of(await self._there(name))
+        except TimeoutError:
+            raise DeadlineExceeded(name) from None
+        served.line.used = monotonic()
+        async with served.admission.entered(timeout):
+            yield served.model
+
+    async def _there(self, name: str) -> Model:
+        arrival = self.repository.arrival(name)
+        known = self.repository.models.get(name)
+        if arrival is not None and (known is None or not known.ready):
+            await arrival()
+        return self.repository.ready_model(name)
+
+    def answered(self, name: str, protocol: str, status: int) -> None:
+        """Counts an answer of a protocol that asks models in its own way."""
+        # Names that clients make up do not become label values.
+        self.metrics.of_model(name if name in self.repository.models else "").answered(protocol, status)
 
     async def is_ready(self) -> bool:
         """Whether the server can take requests for its models."""

@@ -33,6 +33,18 @@ def _read(body: bytes, headers: Headers, model: Model) -> object:
     return generate.read(body, model.name, model_types(model))
 
 
+def _asked_in_parts(read: Callable[[bytes, Headers, Model], object]) -> Callable[[bytes, Headers, Model], object]:
+    """Tells models that can answer either way, by the parameter `stream`, that parts are wanted."""
+
+    def reads(body: bytes, headers: Headers, model: Model) -> object:
+        payload = read(body, headers, model)
+        if isinstance(payload, InferRequest) and getattr(model, "streams_text", False):
+            payload.parameters = {"stream": True, **(payload.parameters or {})}
+        return payload
+
+    return reads
+
+
 def _writer(part: Part) -> Callable[[object, object], Answer]:
     """One part is a body; several are a stream of bodies, without the form of events yet."""
 
@@ -62,7 +74,8 @@ def _generated(response: InferResponse, request: InferRequest, id: str) -> bytes
 
 
 GENERATE = Codec("v2", _read, _writer(_generated), answers.of_v2_error)
-INFER = Codec("v2", V2.read, _writer(v2.write), answers.of_v2_error)
+GENERATE_PARTS = Codec("v2", _asked_in_parts(_read), _writer(_generated), answers.of_v2_error)
+INFER_PARTS = Codec("v2", _asked_in_parts(V2.read), _writer(v2.write), answers.of_v2_error)
 
 
 class Streams:
@@ -85,10 +98,10 @@ class Streams:
         return Answer(200, parts[0], headers=answer.headers)
 
     async def generate_stream(self, name: str, body: bytes, headers: Headers) -> Answer:
-        return await _as_events(name, await _there(self._dispatch.call(GENERATE, name, body, headers)))
+        return await _as_events(name, await _there(self._dispatch.call(GENERATE_PARTS, name, body, headers)))
 
     async def infer_stream(self, name: str, body: bytes, headers: Headers) -> Answer:
-        return await _as_events(name, await _there(self._dispatch.call(INFER, name, body, headers)))
+        return await _as_events(name, await _there(self._dispatch.call(INFER_PARTS, name, body, headers)))
 
 
 async def _there(outcome: Outcome) -> Answer:

@@ -4,6 +4,8 @@ A Starlette application over the table of endpoints.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import orjson
 from starlette.applications import Starlette
@@ -22,6 +24,9 @@ from inferplane.dataplane.server.http.probes import Probes
 from inferplane.inference import v2
 from inferplane.inference.errors import InferenceFailure, Malformed
 from inferplane.kernel.json import Json, JsonObject
+
+if TYPE_CHECKING:
+    from inferplane.dataplane.openai.endpoints import OpenAI
 
 
 class Pages:
@@ -75,6 +80,18 @@ class Pages:
         _options(await request.body())
         await administration.unload(self._dispatch, name)
         return _json({"name": name, "unload": True})
+
+    @cached_property
+    def _openai(self) -> "OpenAI":
+        from inferplane.dataplane.openai.endpoints import OpenAI
+
+        return OpenAI(self._dispatch)
+
+    async def openai_models(self, request: Request) -> Response:
+        return _response(self._openai.models())
+
+    async def openai_model(self, request: Request) -> Response:
+        return _response(self._openai.model(request.path_params["model"]))
 
     async def lane(self, request: Request) -> Response:
         """Reached only by an odd spelling, such as a percent-encoded letter, of a path that the lane answers."""

@@ -16,6 +16,10 @@ class Body(StrEnum):
     GENERATE = "GenerateRequest"
     INDEX = "IndexRequest"
     OPTIONS = "RepositoryRequest"
+    COMPLETION = "CompletionRequest"
+    CHAT = "ChatCompletionRequest"
+    EMBEDDING = "EmbeddingRequest"
+    RERANK = "RerankRequest"
 
 
 class Gives(StrEnum):
@@ -38,6 +42,12 @@ class Gives(StrEnum):
     GENERATION = "GenerateResponse"
     EVENTS = "Events"
     TEXT = "Text"
+    MODEL_CARDS = "ModelList"
+    MODEL_CARD = "ModelCard"
+    COMPLETION = "Completion"
+    CHAT = "ChatCompletion"
+    EMBEDDING = "Embedding"
+    RERANK = "Rerank"
     ANYTHING = "Anything"
 
 
@@ -53,6 +63,8 @@ class Endpoint:
     body: Body = Body.NONE
     failures: tuple[int, ...] = ()
     on_lane: bool = False
+    refusal: str = "Error"
+    """The schema of what answers with one of `failures`."""
 
 
 _CALL = (400, 404, 408, 413, 415, 422, 500, 501, 503, 504)
@@ -82,6 +94,29 @@ def _calls(verb: str, summary: str, gives: Gives, body: Body) -> list[Endpoint]:
         for model, of in (("{model}", ""), ("{model}/versions/{version}", ", by version"))
     ]
 
+
+def _asked(api: str, summary: str, gives: Gives, body: Body) -> Endpoint:
+    path = f"/openai/v1/{api}"
+    return Endpoint("POST", path, "lane", summary, gives, body, _CALL, on_lane=True, refusal="OpenAIError")
+
+
+_OPENAI = (
+    Endpoint("GET", "/openai/v1/models", "openai_models", "Models that OpenAI's clients can ask", Gives.MODEL_CARDS),
+    Endpoint(
+        "GET",
+        "/openai/v1/models/{model}",
+        "openai_model",
+        "A model, for OpenAI's clients",
+        Gives.MODEL_CARD,
+        failures=(404, 503),
+        refusal="OpenAIError",
+    ),
+    _asked("completions", "Complete a text; with stream, events", Gives.COMPLETION, Body.COMPLETION),
+    _asked("chat/completions", "Answer a chat; with stream, events", Gives.CHAT, Body.CHAT),
+    _asked("embeddings", "Vectors of texts", Gives.EMBEDDING, Body.EMBEDDING),
+    _asked("rerank", "Documents by relevance", Gives.RERANK, Body.RERANK),
+)
+"""The POSTs also without `/openai`."""
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/", "lane", "Whether the process lives", Gives.STATUS, on_lane=True),
@@ -128,4 +163,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         Body.OPTIONS,
         (400, 404, 422),
     ),
+    *_OPENAI,
 )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
-from inferplane.dataplane.server.answers import INTERNAL, Answer, Outcome, Pieces
+from inferplane.dataplane.server.answers import INTERNAL, Answer, Outcome, Pieces, WhileHeard
 from inferplane.dataplane.server.ending import end_sending
 from inferplane.dataplane.server.http import compression, heads, large_body, refusals, wire
 from inferplane.dataplane.server.http.asgi import Exchange
@@ -64,6 +64,8 @@ class Connection(asyncio.Protocol):
         self._current: Incoming | None = None
         self._task: asyncio.Task[None] | None = None
         self._exchange: Exchange | None = None
+        self._while_heard = False
+        """Whether what is under way is given up when the client has closed its side."""
         self._expected: Reply | None = None
         self._waiting: deque[Incoming] = deque()
         self._unread = False
@@ -94,8 +96,8 @@ class Connection(asyncio.Protocol):
             self._drained.set()
 
     def eof_received(self) -> bool:
-        # The client has sent all it will; it still gets its answers.
-        if self._current is None:
+        # The client has sent all it will; it still gets its answers, but for those that are made while it listens.
+        if self._current is None or self._while_heard:
             return False
         self._refused = True
         self._closing = True
@@ -336,6 +338,7 @@ class Connection(asyncio.Protocol):
             self._expected = outcome
             outcome.then(self._arrived)
         else:
+            self._while_heard = type(outcome) is WhileHeard
             self._start(self._settle(outcome))
 
     def _outcome(self, request: Incoming) -> Outcome | None:
@@ -387,6 +390,7 @@ class Connection(asyncio.Protocol):
 
     async def _stream(self, answer: Answer, chunks: AsyncIterator[bytes]) -> None:
         request = cast(Incoming, self._current)
+        self._while_heard = True
         exchange = Exchange(self._server.app, request, self)
         headers = [(b"content-type", answer.content_type)] if answer.content_type is not None else []
         await exchange.stream(answer.status, [*headers, *answer.headers], chunks)
@@ -422,6 +426,7 @@ class Connection(asyncio.Protocol):
         self._current = None
         self._task = None
         self._exchange = None
+        self._while_heard = False
         self._server.count(request)
         if not request.keep_alive:
             self._close(lingering=request.refusal is not None)

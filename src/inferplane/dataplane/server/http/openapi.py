@@ -9,6 +9,7 @@ from inferplane.kernel.json import Json, JsonObject
 _TEXT: JsonObject = {"type": "string"}
 _FLAG: JsonObject = {"type": "boolean"}
 _COUNT: JsonObject = {"type": "integer"}
+_NUMBER: JsonObject = {"type": "number"}
 
 
 def _list(of: Json) -> JsonObject:
@@ -90,6 +91,35 @@ SCHEMAS: dict[str, Json] = {
         outputs=_list(_ref("InferOutput")),
     ),
     Gives.GENERATION.value: _of("model_name model_version", model_name=_TEXT, model_version=_TEXT),
+    "OpenAIError": _of("error", error={"type": ["object", "string"]}),
+    Body.COMPLETION.value: _of(
+        "model prompt",
+        model=_TEXT,
+        prompt={"type": ["string", "array"]},
+        max_tokens=_COUNT,
+        temperature=_NUMBER,
+        top_p=_NUMBER,
+        stop={"type": ["string", "array"]},
+        stream=_FLAG,
+    ),
+    Body.CHAT.value: _of(
+        "model messages",
+        model=_TEXT,
+        messages=_list(_of("role", role=_TEXT, content=_TEXT)),
+        max_completion_tokens=_COUNT,
+        temperature=_NUMBER,
+        top_p=_NUMBER,
+        stop={"type": ["string", "array"]},
+        stream=_FLAG,
+    ),
+    Body.EMBEDDING.value: _of("model input", model=_TEXT, input={"type": ["string", "array"]}, encoding_format=_TEXT),
+    Body.RERANK.value: _of("model query documents", model=_TEXT, query=_TEXT, documents=_list(_TEXT), top_n=_COUNT),
+    Gives.MODEL_CARDS.value: _of("object data", object=_TEXT, data=_list(_ref(Gives.MODEL_CARD))),
+    Gives.MODEL_CARD.value: _of("id object", id=_TEXT, object=_TEXT, created=_COUNT, owned_by=_TEXT),
+    Gives.COMPLETION.value: _of("id choices", id=_TEXT, model=_TEXT, choices=_list({"type": "object"})),
+    Gives.CHAT.value: _of("id choices", id=_TEXT, model=_TEXT, choices=_list({"type": "object"})),
+    Gives.EMBEDDING.value: _of("data usage", model=_TEXT, data=_list({"type": "object"}), usage={"type": "object"}),
+    Gives.RERANK.value: _of("results", id=_TEXT, model=_TEXT, results=_list({"type": "object"})),
     Gives.ANYTHING.value: {},
 }
 
@@ -129,7 +159,7 @@ def _operation(endpoint: Endpoint) -> JsonObject:
             {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[^/:]+$"}}
             for name in re.findall(r"{(\w+)}", endpoint.path)
         ],
-        "responses": {"200": _success(endpoint.gives), **{str(code): _failure(code) for code in endpoint.failures}},
+        "responses": {"200": _success(endpoint.gives), **_failures(endpoint)},
     }
     if endpoint.body is not Body.NONE:
         operation["requestBody"] = _request_body(endpoint.body)
@@ -162,8 +192,12 @@ def _success(gives: Gives) -> JsonObject:
     return {"description": "Good", "content": content}
 
 
-def _failure(code: int) -> JsonObject:
-    return {"description": _SAYS[code], "content": {"application/json": {"schema": _ref("Error")}}}
+def _failures(endpoint: Endpoint) -> JsonObject:
+    return {str(code): _failure(code, endpoint.refusal) for code in endpoint.failures}
+
+
+def _failure(code: int, schema: str) -> JsonObject:
+    return {"description": _SAYS[code], "content": {"application/json": {"schema": _ref(schema)}}}
 
 
 PAGE = """<!doctype html>

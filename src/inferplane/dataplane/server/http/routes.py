@@ -15,6 +15,7 @@ from inferplane.dataplane.server.streams import Streams
 from inferplane.inference.errors import InferenceFailure
 
 if TYPE_CHECKING:
+    from inferplane.dataplane.openai.endpoints import OpenAI
     from inferplane.dataplane.server.grpc.lane import CallRoutes
 
 _REMEMBERED = 1024
@@ -49,6 +50,13 @@ class HotRoutes:
 
         return CallRoutes(Service(self._dispatch, self._server_probes))
 
+    @cached_property
+    def _openai(self) -> "OpenAI":
+        """Made when the first of its requests comes."""
+        from inferplane.dataplane.openai.endpoints import OpenAI
+
+        return OpenAI(self._dispatch)
+
     def find(self, method: bytes, target: bytes) -> Handler | None:
         if method == b"POST":
             try:
@@ -74,6 +82,8 @@ class HotRoutes:
             name, version = unquote(found["model"]), unquote(found["version"] or "")
             call = self._calls_of_v2[found["verb"]]
             return partial(call if version in versions.SERVED else partial(self._unknown_version, version), name)
+        if (found := _OPENAI.fullmatch(path)) is not None:
+            return self._openai.handler(found["api"])
         return None
 
     def _unknown_version(self, version: str, name: str, body: bytes, headers: dict[str, str]) -> Answer:
@@ -90,3 +100,5 @@ _V2 = re.compile(
     r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?/(?P<verb>infer|explain|infer_stream|generate|generate_stream)"
 )
 """Names have no slash."""
+_OPENAI = re.compile(r"(?:/openai)?/v1/(?P<api>completions|chat/completions|embeddings|rerank)")
+"""Where KServe has OpenAI's endpoints, and where OpenAI's own clients look without being told."""

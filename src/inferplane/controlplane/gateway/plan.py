@@ -9,6 +9,7 @@ verdicts into conditions.
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -342,9 +343,15 @@ _NO_STATUS = api.HTTPRoute().status
 
 
 def _dependencies(route: api.HTTPRoute, service: FindService) -> tuple[Key, ...]:
-    named = [Key(*one) for one in backends(route)]
+    named = [Key(*one) for one in dict.fromkeys(backends(route))]
     others = [stand_in(one) for each in named if (one := service(each.namespace, each.name))]
-    return (*named, *(Key(one[0], one[1]) for one in others if one is not None))
+    return (*named, *(_stand_in(one[0], one[1]) for one in dict.fromkeys(others) if one is not None))
+
+
+@lru_cache(maxsize=64)
+def _stand_in(namespace: str, name: str) -> Key:
+    """The one that is there already: one Service stands in for thousands."""
+    return Key(namespace, name)
 
 
 def _digest(value: object) -> bytes:

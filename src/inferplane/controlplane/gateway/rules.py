@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 from inferplane.controlplane.gateway import durations
@@ -252,7 +253,7 @@ class _Compilation:
             return edits
         said = {name.lower() for name, _ in edits.set}
         whom = ((REVISION_HEADER, ref.name), (NAMESPACE_HEADER, namespace))
-        return replace(edits, set=(*edits.set, *(one for one in whom if one[0].lower() not in said)))
+        return _shared(replace(edits, set=(*edits.set, *(one for one in whom if one[0].lower() not in said))))
 
     def _cluster(self, ref: BackendObjectReference, where: str) -> Cluster | Problem:
         home = self._route.metadata.namespace
@@ -292,6 +293,12 @@ class _Compilation:
             return None
         port = _port(found, named[2])
         return None if port is None else (found, port)
+
+
+@lru_cache(maxsize=64)
+def _shared(edits: HeaderEdits) -> HeaderEdits:
+    """The one that was made for the route before: all routes to a revision say the same."""
+    return edits
 
 
 def _cluster(service: Service, port: ServicePort, *, http2: bool) -> Cluster:

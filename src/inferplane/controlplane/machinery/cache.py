@@ -9,7 +9,7 @@ decoded anew when somebody asks: thousands of services are at rest, and few are 
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from sys import intern
 from typing import Generic, Self, TypeVar
@@ -189,7 +189,7 @@ class Cache(Generic[T]):
         spaces = [self._namespaces.get(namespace, {})] if namespace else [*self._namespaces.values()]
         return [self._plain(one) for objects in spaces for one in objects.values()]
 
-    def names(self, namespace: str) -> Iterable[str]:
+    def names(self, namespace: str) -> Collection[str]:
         """Of all objects of the namespace."""
         return self._namespaces.get(namespace, {}).keys()
 

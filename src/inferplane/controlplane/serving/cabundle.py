@@ -57,7 +57,7 @@ class CaBundles:
         except ConfigError:
             # Told by the InferenceService controller.
             return
-        if configuration is None or not self._isvcs.list(key.name):
+        if configuration is None or not self._isvcs.names(key.name):
             return
         source = self._config_maps.get(Key(CONFIG_NAMESPACE, config.storage_initializer.ca_bundle_config_map_name))
         match copy(config, source, key.name):

@@ -6,7 +6,7 @@ The starter makes a pipe, hands the writing end down with its number in `INFERPL
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 
 import msgspec
 
@@ -26,10 +26,13 @@ READY = Event(event="ready")
 
 
 def announce(environ: Mapping[str, str], event: Event) -> None:
-    """Tells the starter, if there is one that listens; closes the pipe, so it can be done once."""
+    """Tells the starter, if there is one that listens. Closes the pipe, so it can be done once: the variable goes from
+    an environment that can be changed, since the number may be another file's later."""
     number = environ.get(VARIABLE)
     if not number:
         return
+    if isinstance(environ, MutableMapping):
+        del environ[VARIABLE]
     descriptor = int(number)
     try:
         os.write(descriptor, msgspec.json.encode(event) + b"\n")

@@ -107,7 +107,7 @@ class Agent:
         self._ahead = prewarm
         self._metrics_resolution = metrics_resolution
         builder = Builder(places.environments, installer.uv, installer.variables, clock)
-        self._environments = Environments(builder, clock)
+        self._environments = Environments(builder, clock, path=path)
         self._tokens = Tokens(api, clock)
         self._informers = Informers(api, clock)
         self._images = self._informers.cache(kinds.PROCESS_IMAGE, ProcessImage)

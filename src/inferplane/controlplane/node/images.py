@@ -67,6 +67,7 @@ def wish(image: ProcessImage, name: str) -> Wish:
         library=spec.library,
         companions=tuple(spec.companions),
         choices=tuple(spec.choices),
+        program=spec.program,
         version=version_of(name) if spec.library else "",
         ours=bool(spec.entrypoint),
     )

@@ -96,13 +96,15 @@ def _route_name(isvc: InferenceService, kind: str) -> str:
 class Way:
     """Where requests for a component go. `shares`: name and weight of Services with the same `ports`.
 
-    `timeout` in seconds, None for the default. `revisions`: the Services are Knative's, one for each revision.
+    `timeout` in seconds, None for the default. `revisions`: the Services are Knative's, one for each revision. `port`:
+    the Services' for all requests, where they have one alone.
     """
 
     shares: tuple[tuple[str, int], ...]
     ports: Sequence[JsonObject] = ()
     timeout: int | None = None
     revisions: bool = False
+    port: int = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +172,13 @@ class _Rules:
         way: Way,
         match: Mapping[str, Json],
         *filters: JsonObject,
-        port: int = 80,
+        port: int | None = None,
         more: Sequence[Mapping[str, Json]] = (),
     ) -> JsonObject:
         """`more`: what else the rule matches."""
         meta = self.isvc.metadata
         named = _headers({"KServe-Isvc-Name": meta.name, "KServe-Isvc-Namespace": meta.namespace})
-        backends: list[Json] = [self._backend(way, name, weight, port) for name, weight in way.shares]
+        backends: list[Json] = [self._backend(way, name, weight, port or way.port) for name, weight in way.shares]
         matches: list[Json] = [dict(one) for one in (match, *more)]
         rule: JsonObject = {"matches": matches, "filters": [named, *filters], "backendRefs": backends}
         if self.config.disable_http_route_timeout:

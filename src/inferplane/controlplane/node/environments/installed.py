@@ -31,7 +31,7 @@ def installed() -> Installed:
     lines = importlib.metadata.requires(OURS) or []
     extras: dict[str, list[str]] = {}
     for line in lines:
-        if (extra := _EXTRA.search(line)) is not None:
+        if (extra := _EXTRA.search(line)) is not None and _applies(line, extra[1]):
             extras.setdefault(extra[1], []).append(line.partition(";")[0].strip())
     return Installed(
         versions=found,
@@ -41,6 +41,12 @@ def installed() -> Installed:
     )
 
 
+def _applies(line: str, extra: str) -> bool:
+    """Whether what the extra needs is for this machine: a library may have a package for each kind of them."""
+    marker = Requirement(line).marker
+    return marker is None or marker.evaluate({"extra": extra})
+
+
 def link(directory: Path) -> None:
     """Makes `directory` hold a link to each package of this environment that does not build on numpy, and to our code.
 
@@ -48,7 +54,8 @@ def link(directory: Path) -> None:
     there now.
     """
     wanted = _links()
-    if directory.is_dir() and {one.name: one.readlink() for one in directory.iterdir()} == wanted:
+    # Beside the links is what Python keeps of modules that are a file of their own (__pycache__).
+    if directory.is_dir() and {one.name: one.readlink() for one in directory.iterdir() if one.is_symlink()} == wanted:
         return
     draft = directory.with_name(f".{directory.name}.new")
     shutil.rmtree(draft, ignore_errors=True)

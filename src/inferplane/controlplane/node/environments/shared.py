@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
@@ -38,11 +39,12 @@ class _Failed:
 
 @dataclass(slots=True)
 class Environments:
-    """`find_installed` looks at the platform's own environment; tests give another one."""
+    """`find_installed` looks at the platform's own environment; tests give another one. `path`: the containers' PATH."""
 
     builder: Builder
     clock: Clock
     find_installed: Callable[[], Installed] = platform.installed
+    path: str = ""
     _installed: asyncio.Task[Installed] | None = None
     _linked: bool = False
     _linking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -57,6 +59,8 @@ class Environments:
 
     async def choose(self, wish: Wish) -> Environment | None:
         """None: the platform's own will do. Raises InvalidRequirements."""
+        if wish.program and shutil.which(wish.program, path=self.path):
+            return None
         wanted = choose(wish, await self._look())
         if wanted is not None and not self.builder.is_built(wanted):
             # Somebody may have installed what is lacking since.

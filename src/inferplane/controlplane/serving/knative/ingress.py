@@ -22,16 +22,20 @@ from inferplane.resources.serving.config import Config, Ingress
 from inferplane.resources.serving.inferenceservice import InferenceService
 
 _MESH = "mesh"
+_HTTP_PORT, _H2C_PORT = 80, 81
+"""Of Knative's Service of a revision, which has one of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A component that is ready. `name` of its Knative Service; `timeout` in seconds, None for the default."""
+    """A component that is ready. `name` of its Knative Service; `timeout` in seconds, None for the default; `h2c`:
+    whether its port takes HTTP/2 alone, which Knative's Services of revisions then have on a port of its own."""
 
     name: str
     url: str
     traffic: Sequence[TrafficTarget]
     timeout: int | None = None
+    h2c: bool = False
 
 
 Targets = Mapping[str, Target]
@@ -80,7 +84,12 @@ def _http_routes(isvc: InferenceService, targets: Targets, config: Config, domai
 
 def _ways(targets: Targets) -> Ways:
     made = {
-        kind: Way(tuple(shares(one.traffic).items()), timeout=one.timeout, revisions=True)
+        kind: Way(
+            tuple(shares(one.traffic).items()),
+            port=_H2C_PORT if one.h2c else _HTTP_PORT,
+            timeout=one.timeout,
+            revisions=True,
+        )
         for kind, one in targets.items()
     }
     return Ways(made[names.PREDICTOR], made.get(names.TRANSFORMER), made.get(names.EXPLAINER))

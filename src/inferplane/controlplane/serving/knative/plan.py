@@ -9,6 +9,8 @@ from inferplane.controlplane.serving.knative import ingress, render, status
 from inferplane.controlplane.serving.knative.ingress import Target
 from inferplane.controlplane.serving.merging import InvalidPredictor
 from inferplane.controlplane.serving.plan import RECONCILE_FAILED, Blocked, Part, Plan, Runtimes, invalid, prepared
+from inferplane.controlplane.serving.ports import entry_container
+from inferplane.kernel.json import list_at
 from inferplane.resources.knative import KnativeService
 from inferplane.resources.process_image import ProcessImage
 from inferplane.resources.serving.config import Config, ConfigError
@@ -84,7 +86,13 @@ def _targets(todo: Plan, world: World) -> dict[str, Target]:
 
 def _target(todo: Plan, component: Component, world: World) -> Target:
     found = component_status(todo, component.kind, world.services.get(component.name))
-    return Target(component.name, found.url, found.traffic, component.spec.timeout)
+    return Target(component.name, found.url, found.traffic, component.spec.timeout, _is_h2c(component))
+
+
+def _is_h2c(component: Component) -> bool:
+    """Knative takes the protocol from the name of the one port."""
+    ports = [one for one in list_at(entry_container(component.pod), "ports") if isinstance(one, dict)]
+    return bool(ports) and ports[0].get("name") == "h2c"
 
 
 def component_status(todo: Plan, kind: str, service: KnativeService | None) -> ComponentStatus:

@@ -171,3 +171,19 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - another process' files have no event
             await asyncio.sleep(0.005)
+
+
+async def test_a_program_of_the_machine_makes_an_environment_needless(tmp_path: Path) -> None:
+    shared = environments(tmp_path, "true")
+    asked = Wish(requirements=("nvidia-pytriton",), program="tritonserver")
+    assert await shared.choose(asked) is not None
+    (tmp_path / "tritonserver").touch(mode=0o755)
+    shared.path = str(tmp_path)
+    assert await shared.choose(asked) is None
+
+
+async def test_bytecode_that_python_keeps_beside_the_links_disturbs_nobody(tmp_path: Path) -> None:
+    shared = environments(tmp_path, "true")
+    await shared.ready(WANTED, nothing)
+    (shared.builder.root / "platform" / "__pycache__").mkdir()
+    await environments(tmp_path, "true").ready(WANTED, nothing)

@@ -212,7 +212,8 @@ class Load(threading.Thread):
             "Cannot locate source uri /no/such/dir: there is no /no/such/dir on this machine",
         ),
         (["--model_dir=unheard-of://bucket/m"], "Cannot recognize storage type for unheard-of://bucket/m"),
-        (["--model_dir=EMPTY"], "looked for one file ending in .joblib, .pkl, .pickle, found nothing"),
+        (["--model_dir=EMPTY"], "EMPTY: found nothing: name its format: --format="),
+        (["--format=sklearn", "EMPTY"], "looked for one file ending in .joblib, .pkl, .pickle, found nothing"),
         (["--model_dir=BROKEN"], "model.joblib: cannot be loaded: "),
     ],
 )
@@ -247,7 +248,10 @@ def test_a_port_that_is_taken_is_named_with_the_way_out(iris: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--model_dri=x"], "the following arguments are required: --model_dir"),
+        (["--model_dri=x"], "unknown flag --model_dri: did you mean --model_dir?"),
+        ([], "no directory with a model is given: inferplane serve DIR"),
+        (["x", "y"], "unexpected argument 'y'"),
+        (["x", "--model_dir=y"], "two directories: x and --model_dir=y"),
         (["--model_dir=x", "--http_prot=1"], "unknown flag --http_prot: did you mean --http_port?"),
         (["--model_dir=x", "--workers=0"], "expected 1 or more, got 0"),
         (["--model_dir=x", "--http_port=70000"], "expected a port from 0 to 65535, got 70000"),

@@ -61,7 +61,7 @@ def test_flags_without_effect_are_those_that_the_server_warns_of() -> None:
 @pytest.mark.parametrize(("flag", "default"), [(row[0], row[1]) for row in rows("Flags")])
 def test_a_flags_default_is_the_parsers(flag: str, default: str) -> None:
     action = actions()[flag]
-    given = "" if action.default is None else str(action.default)
+    given = "" if action.default in (None, argparse.SUPPRESS) else str(action.default)
     given = given.lower() if isinstance(action.default, bool) else given
     # The default port is one that the server may do without, so the parser has none.
     assert default == ("required" if action.required else "8081" if flag == "--grpc_port" else given)

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING
 
 from inferplane import __version__
 from inferplane.assembly.announcement import announce_failure
+from inferplane.assembly.detecting import NOT_LOADED, detected, disagreement
 from inferplane.assembly.events import event_settings
+from inferplane.assembly.examples import warmed_up
 from inferplane.assembly.listening import Ends, Ports, executor, listening, loop_factory
 from inferplane.assembly.model_server_grpc import GrpcFlags
 from inferplane.assembly.model_server_options import Options, UsageError, parse
@@ -58,6 +60,8 @@ MISUSED = 2
 # Far more than a rehearsal takes; one that hangs must not keep a zygote from starting. Seconds.
 _REHEARSED_WITHIN = 10.0
 _NAMED = 20
+PULLED = "sklearn"
+"""The format of models that are pulled without a word of theirs."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,8 +121,9 @@ def _host(options: Options) -> str:
 
 
 def _failed(options: Options, kind: str, error: object) -> int:
-    log.error("cannot serve model=%s: %s", options.model_name, error)
-    announce_failure(os.environ, kind if kind == CannotListen.__name__ else "ModelLoadFailed", str(error))
+    said = (disagreement(options.format, options.model_dir) if kind in NOT_LOADED else None) or str(error)
+    log.error("cannot serve model=%s: %s", options.model_name, said)
+    announce_failure(os.environ, kind if kind == CannotListen.__name__ else "ModelLoadFailed", said)
     return STARTED_BADLY
 
 
@@ -171,7 +176,8 @@ def _models(options: Options) -> list[Model]:
     """One, or with a directory of model directories one for each of them; none where they come later."""
     if options.agent.puller is not None:
         return []
-    found = models(options.format, options.model_name, _directory(options.model_dir), _runtime_options(options))
+    directory = _directory(options.model_dir)
+    found = models(options.format or detected(directory), options.model_name, directory, _runtime_options(options))
     for model in found:
         model.enable_latency_logging = options.enable_latency_logging
     return found
@@ -232,7 +238,7 @@ def _few(options: Options, served: Sequence[Model]) -> tuple[ModelRepository, Ca
     repository = ModelRepository(options.model_dir)
     for model in served:
         repository.update(model)
-    return repository, partial(_load, repository)
+    return repository, partial(_load, repository, warmup=options.warmup)
 
 
 def _many(
@@ -244,7 +250,7 @@ def _many(
     puller = options.agent.puller or PullerSettings()
     made = _runtime_options(options)
     limit, log_latency = options.memory_limit, options.enable_latency_logging
-    repository = many_models(puller, options.format, made, limit, log_latency=log_latency)
+    repository = many_models(puller, options.format or PULLED, made, limit, log_latency=log_latency)
     pulled = pulling_here(puller, repository, os.environ, ends.metrics or Metrics(), stop)
     return repository, partial(_pull, stack, pulled)
 
@@ -279,9 +285,11 @@ def _url(options: Options, ports: Ports) -> str:
     return f"{scheme}://{_host(options)}:{ports.http}{grpc}"
 
 
-async def _load(repository: ModelRepository) -> None:
+async def _load(repository: ModelRepository, *, warmup: bool = False) -> None:
     for name in list(repository.get_models()):
         await _loaded(repository, name)
+        if warmup:
+            await warmed_up(repository, name)
     # What is there now stays: the collector need not look at it again.
     gc.freeze()
 

@@ -57,6 +57,7 @@ class Options:
     device: str
     model_class_name: str
     allow_pickle_globals: tuple[str, ...]
+    warmup: bool
     workers: int
     execution: Execution
     grpc: GrpcFlags
@@ -84,15 +85,17 @@ def parse(arguments: Sequence[str]) -> Options:
     """Reads the command line; raises UsageError, or SystemExit after --help."""
     parser = _parser()
     found, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        raise _unknown(unknown[0], [option for action in parser._actions for option in action.option_strings])
+    directories = [word for word in unknown if not word.startswith("-")]
+    wrong = [word for word in unknown if word.startswith("-")] or directories[1:]
+    if wrong:
+        raise _unknown(wrong[0], [option for action in parser._actions for option in action.option_strings])
     asked = predictor(found, os.environ)
     agent = agent_settings(found)
     if agent.puller is not None and found.workers > 1:
         raise UsageError("--enable-puller with --workers: each would load all models", fix="leave --workers out")
     return Options(
         model_name=found.model_name,
-        model_dir=_directory(found),
+        model_dir=_directory(found, directories),
         format=found.format,
         host=found.host,
         http_port=found.http_port,
@@ -105,6 +108,7 @@ def parse(arguments: Sequence[str]) -> Options:
         device=found.device,
         model_class_name=found.model_class_name,
         allow_pickle_globals=allowed_pickle_globals(found.allow_pickle_globals, os.environ),
+        warmup=found.warmup,
         workers=found.workers,
         execution=with_batcher(execution(found), agent.batcher),
         grpc=_grpc(found),
@@ -128,13 +132,16 @@ def _parser() -> argparse.ArgumentParser:
     """Made once: a fork of a process that has parsed before only parses."""
     parser = _Parser(
         prog="inferplane serve",
+        usage="inferplane serve DIR [flags]",
         description="Serve one model over the V1 and V2 protocols.",
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--model_name", default="model", help="the name in /v1/models/NAME and /v2/models/NAME")
-    parser.add_argument("--model_dir", default="", help="a directory, or its file:// URI, with the model's file")
-    parser.add_argument("--format", default="sklearn", choices=sorted(FORMATS), help="what the model was made with")
+    parser.add_argument(
+        "--model_dir", default="", help="a directory, or its file:// URI, with the model's file: DIR says the same"
+    )
+    parser.add_argument("--format", default="", choices=sorted(FORMATS), help="told from the files when not given")
     parser.add_argument("--host", default="", help="address to listen on (POD_IP, or all addresses, when empty)")
     add_server_flags(parser)
     parser.add_argument(
@@ -150,17 +157,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _directory(found: argparse.Namespace, words: Sequence[str]) -> str:
+    if words and found.model_dir:
+        raise UsageError(f"two directories: {words[0]} and --model_dir={found.model_dir}", fix="give one")
+    directory = words[0] if words else model_uri(found)
+    if not directory:
+        raise UsageError("no directory with a model is given", fix="inferplane serve DIR")
+    return directory
+
+
 def allowed_pickle_globals(flag: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Patterns of the flag, and of the variable that the platform makes of the service's annotation."""
     words = f"{flag},{environ.get(ALLOWED_PICKLE_GLOBALS, '')}".split(",")
     return tuple(word.strip() for word in words if word.strip())
-
-
-def _directory(found: argparse.Namespace) -> str:
-    directory = model_uri(found)
-    if not directory:
-        raise UsageError("the following arguments are required: --model_dir", fix="name the model's directory")
-    return directory
 
 
 def _access_log(format: str | None) -> AccessLog | None:
@@ -192,13 +201,21 @@ def _add_runtime_flags(parser: argparse.ArgumentParser) -> None:
         help="sklearn: the method to call, such as transform or decision_function (predict when empty)",
     )
     parser.add_argument(
-        "--providers", default="", help="onnx: execution providers by preference, with commas (the CPU's when empty)"
+        "--providers", default="", help="onnx: execution providers by preference, with commas (those of --device)"
     )
-    parser.add_argument("--device", default="", help="pytorch: such as cpu or cuda:1 (the first GPU when there is one)")
+    parser.add_argument(
+        "--device", default="", help="pytorch, onnx: such as cpu or cuda:1 (the first GPU when there is one)"
+    )
     parser.add_argument(
         "--model_class_name",
         default="",
         help="pytorch: the class that a file of weights fills, where the .py file beside it has several",
+    )
+    parser.add_argument(
+        "--warmup",
+        type=yes_or_no,
+        default=True,
+        help="before the model is ready, have it answer the request in its example.json, if it has one",
     )
     parser.add_argument(
         "--allow_pickle_globals",

@@ -90,6 +90,13 @@ async def is_ready(session: aiohttp.ClientSession, to: Target) -> bool:
         return response.status == HTTPStatus.OK
 
 
+async def fetch(session: aiohttp.ClientSession, to: Target) -> bytes | None:
+    """The body of a GET; None for an error status. Raises InferplaneError as `send` does."""
+    async with _request(session, "GET", to, None) as response:
+        content = await response.read()
+    return content if response.status == HTTPStatus.OK else None
+
+
 async def send(session: aiohttp.ClientSession, to: Target, body: bytes) -> Answer:
     """POSTs JSON. Raises InferplaneError when nobody answers; an error status is an Answer."""
     started = time.perf_counter()

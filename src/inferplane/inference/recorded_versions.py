@@ -5,12 +5,13 @@ opcodes, so the file as a whole can't be read as opcodes; the key is looked for,
 """
 
 import bz2
+import io
 import lzma
 import pickletools
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 SEARCHED = 64 * 1024 * 1024
 """Bytes (unpacked) that are looked through at most. The first estimator of a large forest is near the beginning."""
@@ -38,7 +39,7 @@ _PACKED: tuple[tuple[bytes, Callable[[], _Unpacker]], ...] = (
 )
 
 
-def sklearn_version(stream: BinaryIO) -> str | None:
+def sklearn_version(stream: IO[bytes]) -> str | None:
     """The scikit-learn version of the first estimator in a pickle or joblib file; None when none is found."""
     kept = b""
     try:
@@ -52,7 +53,20 @@ def sklearn_version(stream: BinaryIO) -> str | None:
     return None
 
 
-def _unpacked(stream: BinaryIO) -> Iterator[bytes]:
+def unpacked_head(head: bytes, size: int) -> bytes:
+    """The first `size` bytes of what the first bytes of a file hold, unpacked where they are packed."""
+    found = b""
+    try:
+        for piece in _unpacked(io.BytesIO(head)):
+            found += piece
+            if len(found) >= size:
+                break
+    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError):
+        pass  # what was unpacked before it went wrong may tell enough
+    return found[:size]
+
+
+def _unpacked(stream: IO[bytes]) -> Iterator[bytes]:
     """The bytes, unpacked, in pieces; no more than `SEARCHED` in all."""
     chunk = stream.read(_CHUNK)
     unpack = next((made().decompress for magic, made in _PACKED if chunk.startswith(magic)), None)

@@ -7,6 +7,7 @@ runs code when it is loaded: it may use here what it may use there.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from inferplane.dataplane.model.example import NAMES as EXAMPLES
 from inferplane.inference.errors import ModelLoadError
 
 
@@ -18,7 +19,7 @@ def found(directory: Path | None, allow_pickle_globals: Sequence[str] = ()) -> o
     if directory is None or not directory.is_dir():
         return None
     files = sorted(file for file in directory.iterdir() if file.suffix in _READERS and file.is_file())
-    models = [file for file in files if not file.stem.startswith("background")]
+    models = [file for file in files if not file.stem.startswith("background") and file.name not in EXAMPLES]
     if not models:
         return None
     if len(models) > 1:

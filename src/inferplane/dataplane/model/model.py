@@ -10,7 +10,7 @@ server was told of, its `explain` asks the explainer. The server looks at which 
 
 from collections.abc import Awaitable, Sequence
 from enum import Enum
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from inferplane.dataplane.model import forwarding
 from inferplane.dataplane.model.predictor import PredictorConfig, PredictorProtocol, current_predictor
 from inferplane.inference.errors import InvalidInput
 from inferplane.inference.tensors import TensorMetadata
+
+if TYPE_CHECKING:
+    from inferplane.dataplane.model.example import Example
 
 Headers: TypeAlias = dict[str, str]
 
@@ -39,6 +42,9 @@ class Model:
 
     takes_arrays: ClassVar[bool] = False
     """Whether V1 rows of numbers arrive as numpy arrays; authors who ported from KServe expect lists."""
+
+    example: "Example | None" = None
+    """A request that the model answers, shown to who asks what it takes."""
 
     max_batch_size: int | None = None
     """Set it, and `predict` is given the rows of several waiting requests as one payload, up to so many rows (V1: an

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from inferplane.dataplane.model.example import NAMES as EXAMPLES
 from inferplane.inference.errors import ModelLoadError, ModelMissingError
 
 _LISTED = 10
@@ -43,6 +44,11 @@ def model_directory(directory: Path, suffixes: Sequence[str]) -> Path:
     return _holder(directory, suffixes) or directory
 
 
+def contents(directory: Path) -> str:
+    """What is in the directory, in words. Raises ModelMissingError where it is none."""
+    return _listing(_entries(directory))
+
+
 def _holder(directory: Path, suffixes: Sequence[str]) -> Path | None:
     """The directory, or its latest version, when there is a model file in it."""
     if _matching(_entries(directory), suffixes):
@@ -68,7 +74,9 @@ def _entries(directory: Path) -> list[Path]:
 
 
 def _matching(entries: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
-    return [entry for entry in entries if (entry.suffix in suffixes or entry.name in suffixes) and entry.is_file()]
+    """An example of a request is no model, though its name ends as some do."""
+    named = [entry for entry in entries if entry.suffix in suffixes or entry.name in suffixes]
+    return [entry for entry in named if entry.name not in EXAMPLES and entry.is_file()]
 
 
 def _listing(entries: Sequence[Path]) -> str:

@@ -7,7 +7,7 @@ A session is called by its plain `run`: 25 µs for 1x3x224x224 against 44 µs wi
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar, TypeAlias, cast
 
 import onnxruntime  # type: ignore[import-untyped]  # published without type information
 
@@ -34,7 +34,10 @@ _DATATYPES: dict[str, Datatype] = {
 }
 _TENSOR = re.compile(r"tensor\((\w+)\)")
 _MAPS = re.compile(r"seq\(map\(\w+,tensor\((\w+)\)\)\)")
-_CPU = "CPUExecutionProvider"
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+Provider: TypeAlias = str | tuple[str, dict[str, str]]
+"""A name, or one with its settings."""
 
 
 class ONNXModel(SingleFileModel, PortModel):
@@ -48,7 +51,9 @@ class ONNXModel(SingleFileModel, PortModel):
         return f"onnxruntime {onnxruntime.__version__}"
 
     def read(self, file: Path) -> None:
-        self._session = session = _session(file, _providers(self.options.providers, file), self.options.nthread)
+        have = onnxruntime.get_available_providers()
+        wanted = chosen_providers(self.options.providers, self.options.device, have, file)
+        self._session = session = _session(file, wanted, self.options.nthread)
         self.takes = {port.name: port for port in (_port(file, node, _TENSOR) for node in session.get_inputs())}
         self._gives = {port.name: port for port in (_port(file, node) for node in session.get_outputs())}
         self.inputs = [port.metadata(Datatype.FP32) for port in self.takes.values()]
@@ -103,19 +108,25 @@ def _port(file: Path, node: _Node, *forms: re.Pattern[str]) -> Port:
     )
 
 
-def _providers(wanted: Sequence[str], file: Path) -> list[str]:
-    """Of the wanted ones all must be there: a model that silently runs on the CPU is slow, not wrong."""
-    have = onnxruntime.get_available_providers()
-    lacking = [name for name in wanted if name not in have]
+def chosen_providers(wanted: Sequence[str], device: str, have: Sequence[str], file: Path) -> list[Provider]:
+    """Those that are named, all of which must be there (a model that silently runs on the CPU is slow, not wrong); else
+    those of the device; without one the first GPU where this build has CUDA, then the CPU."""
+    kind, _, number = device.partition(":")
+    if kind not in ("", "cpu", "cuda") or (number and not number.isdecimal()):
+        raise ModelLoadError(f"{file}: the device {device} is not known", fix="--device=cpu, cuda or cuda:NUMBER")
+    needed = list(wanted) or ([_CUDA] if kind == "cuda" else [])
+    lacking = [name for name in needed if name not in have]
     if lacking:
         raise ModelLoadError(
             f"{file}: this onnxruntime {onnxruntime.__version__} has no {', '.join(lacking)}; it has {', '.join(have)}",
             fix="install the onnxruntime build that has it, such as onnxruntime-gpu",
         )
-    return list(wanted) or [_CPU]
+    if wanted:
+        return list(wanted)
+    return [(_CUDA, {"device_id": number or "0"}), _CPU] if kind != "cpu" and _CUDA in have else [_CPU]
 
 
-def _session(file: Path, providers: list[str], nthread: int) -> onnxruntime.InferenceSession:
+def _session(file: Path, providers: list[Provider], nthread: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = nthread
     options.inter_op_num_threads = 1

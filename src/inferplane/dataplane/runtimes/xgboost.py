@@ -17,6 +17,7 @@ import xgboost
 from inferplane.dataplane.runtimes.numeric import NumericModel
 from inferplane.dataplane.runtimes.single_file import one_line
 from inferplane.inference.errors import InvalidInput, ModelLoadError
+from inferplane.inference.formats.boosters import version_of
 from inferplane.inference.tensors import Array
 
 
@@ -111,40 +112,13 @@ def _advice(error: Exception, saved: str | None) -> str:
     return f'save the booster again with save_model("model.ubj") (this is XGBoost {here})'
 
 
-_JSON_VERSION = re.compile(rb'"version"\s*:\s*\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]')
-# The key, then an array of three small integers (`i`: one byte, `I`: two) in Universal Binary JSON.
-_UBJSON_VERSION = re.compile(rb"version\[(?:\$i)?#L.{7}\x03((?:i.|I..|L.{8}){3}|...)", re.DOTALL)
-_EDGE = 4096  # bytes
-
-
 def saved_with(file: Path) -> str | None:
-    """The XGBoost version that a file says it was saved with. It stands at one of the file's ends."""
+    """The XGBoost version that a file says it was saved with."""
     try:
         with file.open("rb") as stream:
-            head = stream.read(_EDGE)
-            stream.seek(max(0, file.stat().st_size - _EDGE))
-            edges = head + stream.read()
+            return version_of(stream)
     except OSError:  # loading it tells
         return None
-    text = _JSON_VERSION.findall(edges)
-    if text:
-        return ".".join(part.decode() for part in text[-1])
-    binary = _UBJSON_VERSION.findall(edges)
-    return ".".join(str(number) for number in _integers(binary[-1])) if binary else None
-
-
-_WIDTHS = {ord("i"): 1, ord("I"): 2, ord("L"): 8}
-
-
-def _integers(packed: bytes) -> list[int]:
-    if len(packed) == 3:
-        return list(packed)
-    numbers: list[int] = []
-    while packed:
-        width = _WIDTHS[packed[0]]
-        numbers.append(int.from_bytes(packed[1 : 1 + width]))
-        packed = packed[1 + width :]
-    return numbers
 
 
 # As in JSON, and in UBJSON (a string with a length of 8 bytes). The library tells only with all its settings: 5 ms.

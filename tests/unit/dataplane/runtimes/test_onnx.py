@@ -14,7 +14,7 @@ from onnx import TensorProto, helper  # noqa: E402
 from tests.unit.dataplane.runtimes import graphs  # noqa: E402
 
 from inferplane import InferInput, InferRequest, InferResponse, InvalidInput  # noqa: E402
-from inferplane.dataplane.runtimes.onnx import ONNXModel  # noqa: E402
+from inferplane.dataplane.runtimes.onnx import ONNXModel, Provider, chosen_providers  # noqa: E402
 from inferplane.dataplane.runtimes.options import DEFAULTS, RuntimeOptions  # noqa: E402
 from inferplane.inference.errors import ModelLoadError  # noqa: E402
 from inferplane.inference.tensors import Array, RequestedOutput, TensorMetadata  # noqa: E402
@@ -256,3 +256,33 @@ def test_a_provider_that_is_not_there_is_named_with_those_that_are(tmp_path: Pat
     file = graphs.echo(tmp_path / "m.onnx", TensorProto.FLOAT)
     with pytest.raises(ModelLoadError, match=r"has no NoSuchProvider; it has .*CPUExecutionProvider"):
         served(file, RuntimeOptions(providers=("NoSuchProvider",)))
+
+
+# Where a graph runs.
+
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device", "have", "expected"),
+    [
+        ((), "", (CPU,), [CPU]),
+        ((), "cpu", (CUDA, CPU), [CPU]),
+        ((), "", (CUDA, CPU), [(CUDA, {"device_id": "0"}), CPU]),
+        ((), "cuda", (CUDA, CPU), [(CUDA, {"device_id": "0"}), CPU]),
+        ((), "cuda:2", (CUDA, CPU), [(CUDA, {"device_id": "2"}), CPU]),
+        ((CPU,), "cuda", (CUDA, CPU), [CPU]),
+    ],
+)
+def test_a_graph_runs_where_it_is_asked_to_else_on_the_first_gpu(
+    wanted: tuple[str, ...], device: str, have: tuple[str, ...], expected: list[Provider]
+) -> None:
+    assert chosen_providers(wanted, device, have, Path("m.onnx")) == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "said"), [("cuda", f"has no {CUDA}; it has {CPU}"), ("tpu", "the device tpu"), ("cuda:x", "cuda:x")]
+)
+def test_a_device_that_is_not_there_is_named(device: str, said: str) -> None:
+    with pytest.raises(ModelLoadError, match=said):
+        chosen_providers((), device, (CPU,), Path("m.onnx"))

@@ -14,12 +14,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from inferplane.dataplane.model.example import Example
 from inferplane.dataplane.server import administration
 from inferplane.dataplane.server.answers import JSON, Answer, of_error, of_v2_error
 from inferplane.dataplane.server.dispatch import Dispatch
 from inferplane.dataplane.server.grpc import versions
 from inferplane.dataplane.server.http import openapi
-from inferplane.dataplane.server.http.endpoints import ENDPOINTS
+from inferplane.dataplane.server.http.endpoints import ENDPOINTS, Body
 from inferplane.dataplane.server.http.probes import Probes
 from inferplane.inference import v2
 from inferplane.inference.errors import InferenceFailure, Malformed
@@ -102,7 +103,13 @@ class Pages:
         return Response(body, headers={"content-type": content_type})
 
     async def openapi(self, request: Request) -> Response:
-        return _json(openapi.document(self._version))
+        models = self._dispatch.repository.get_models().values()
+        told = [(model.name, model.example) for model in models if isinstance(model.example, Example)]
+        examples = {
+            Body.V1: {name: one.request for name, one in told if not one.tensors},
+            Body.V2: {name: one.request for name, one in told if one.tensors},
+        }
+        return _json(openapi.document(self._version, examples))
 
     async def docs(self, request: Request) -> Response:
         return HTMLResponse(openapi.page())

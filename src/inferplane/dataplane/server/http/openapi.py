@@ -1,6 +1,8 @@
 """`/openapi.json`, made from the table of endpoints: OpenAPI 3.1."""
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from inferplane.dataplane.server.http.endpoints import ENDPOINTS, Body, Endpoint, Gives
 from inferplane.inference.datatypes import Datatype
@@ -137,12 +139,13 @@ _SAYS = {
 }
 
 
-def document(version: str) -> JsonObject:
+def document(version: str, examples: Mapping[Body, Mapping[str, JsonObject]] = MappingProxyType({})) -> JsonObject:
+    """`examples`: requests by the kind of their body and the name of their model."""
     paths: dict[str, Json] = {}
     for endpoint in ENDPOINTS:
         path = paths.setdefault(endpoint.path, {})
         if isinstance(path, dict):
-            path[endpoint.method.lower()] = _operation(endpoint)
+            path[endpoint.method.lower()] = _operation(endpoint, examples.get(endpoint.body, {}))
     return {
         "openapi": "3.1.0",
         "info": {"title": "Inferplane model server", "version": version},
@@ -151,7 +154,7 @@ def document(version: str) -> JsonObject:
     }
 
 
-def _operation(endpoint: Endpoint) -> JsonObject:
+def _operation(endpoint: Endpoint, examples: Mapping[str, JsonObject]) -> JsonObject:
     operation: JsonObject = {
         "summary": endpoint.summary,
         "operationId": _id(endpoint),
@@ -162,7 +165,7 @@ def _operation(endpoint: Endpoint) -> JsonObject:
         "responses": {"200": _success(endpoint.gives), **_failures(endpoint)},
     }
     if endpoint.body is not Body.NONE:
-        operation["requestBody"] = _request_body(endpoint.body)
+        operation["requestBody"] = _request_body(endpoint.body, examples)
     return operation
 
 
@@ -171,8 +174,11 @@ def _id(endpoint: Endpoint) -> str:
     return "_".join([endpoint.method.lower(), *words]).replace(".", "_")
 
 
-def _request_body(body: Body) -> JsonObject:
-    content: JsonObject = {"application/json": {"schema": _ref(body)}}
+def _request_body(body: Body, examples: Mapping[str, JsonObject]) -> JsonObject:
+    plain: JsonObject = {"schema": _ref(body)}
+    if examples:
+        plain["examples"] = {model: {"value": request} for model, request in examples.items()}
+    content: JsonObject = {"application/json": plain}
     if body is Body.V2:
         content["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
     return {"required": body not in (Body.INDEX, Body.OPTIONS), "content": content}

@@ -1,10 +1,11 @@
-"""Encoders on a whole platform: apply → Ready → gateway, by V1, V2, gRPC and the official client of OpenAI."""
+"""Models on a whole platform: apply → Ready → gateway, by V1, V2, gRPC and the official client of OpenAI."""
 
 import ast
 import json
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ import pytest
 import transformers
 import tritonclient.grpc as triton
 from tests.e2e.whole import INFERPLANE, Whole, eventually, whole_platform
+from tests.runtimes import generative_models
 from tests.runtimes.tiny_texts import saved
 
 pytestmark = pytest.mark.e2e
@@ -37,14 +39,15 @@ spec:
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    """With a service that classifies, one that embeds, and one whose weights were cut."""
+    """With a service that classifies, one that embeds, one that writes, and one whose weights were cut."""
     directory = tmp_path_factory.mktemp("models")
     classifier = transformers.BertForSequenceClassification
     saved(directory / "classes", classifier, num_labels=3)
     saved(directory / "vectors", transformers.BertModel)
+    generative_models.saved("llama", directory / "writer")
     weights = saved(directory / "broken", classifier, num_labels=3) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:2000])
-    flags = {"classes": ["--return_probabilities"], "vectors": [], "broken": []}
+    flags = {"classes": ["--return_probabilities"], "vectors": [], "writer": [], "broken": []}
     manifest = directory / "services.yaml"
     manifest.write_text(
         "".join(
@@ -54,7 +57,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     )
     with whole_platform(tmp_path_factory.mktemp("home")) as platform:
         platform.kubectl("apply", "-f", manifest)
-        ready = ("wait", "--for=condition=Ready", "--timeout=170s", "isvc/classes", "isvc/vectors")
+        ready = ("wait", "--for=condition=Ready", "--timeout=170s", "isvc/classes", "isvc/vectors", "isvc/writer")
         platform.run("kubectl", *ready, timeout=180)
         yield platform
 
@@ -110,6 +113,65 @@ def test_documents_are_ranked(platform: Whole) -> None:
     scores = [one["relevance_score"] for one in found]
     assert scores == sorted(scores, reverse=True)
     assert [one["document"]["text"] for one in found] == [TEXTS[one["index"]] for one in found]
+
+
+def said(asking: openai.OpenAI, words: str, tokens: int = 60) -> list[str]:
+    """The pieces of a streamed chat."""
+    chunks = asking.chat.completions.create(
+        model="writer",
+        messages=[{"role": "user", "content": words}],
+        max_completion_tokens=tokens,
+        temperature=0,
+        stream=True,
+        extra_body={"ignore_eos": True},
+    )
+    return [chunk.choices[0].delta.content for chunk in chunks if chunk.choices[0].delta.content]
+
+
+def counted(platform: Whole, metric: str) -> float:
+    """One of the engine's metrics."""
+    with urllib.request.urlopen(f"{platform.gateway}/serving/default/writer/metrics", timeout=60) as answer:
+        lines = answer.read().decode().splitlines()
+    return float(next(line for line in lines if line.startswith(f"inferplane_generation_{metric}{{")).rsplit(" ", 1)[1])
+
+
+def test_a_chat_streams_to_openais_client_as_it_is_written(platform: Whole) -> None:
+    with client(platform, "writer") as asking:
+        pieces = said(asking, "hello")
+        whole = asking.chat.completions.create(
+            model="writer",
+            messages=[{"role": "user", "content": "hello"}],
+            max_completion_tokens=60,
+            temperature=0,
+            extra_body={"ignore_eos": True},
+        )
+    assert len(pieces) > 10
+    assert "".join(pieces) == whole.choices[0].message.content
+    assert whole.usage is not None
+    assert whole.usage.completion_tokens == 60
+
+
+def test_sixteen_streams_share_their_steps(platform: Whole) -> None:
+    before = counted(platform, "steps_total")
+    with client(platform, "writer") as asking, ThreadPoolExecutor(16) as threads:
+        texts = [*threads.map(lambda number: "".join(said(asking, f"dog {number}", 600)), range(16))]
+        alone = "".join(said(asking, "dog 7", 600))
+    assert len({*texts}) > 1
+    assert texts[7] == alone
+    # One after the other they would be 17 × 599.
+    assert counted(platform, "steps_total") - before < 17 * 599 / 4
+
+
+def test_a_client_that_leaves_makes_room(platform: Whole) -> None:
+    with client(platform, "writer") as asking:
+        stream = asking.completions.create(
+            model="writer", prompt="dog", max_tokens=4000, stream=True, extra_body={"ignore_eos": True}
+        )
+        next(iter(stream))
+        before = counted(platform, "tokens_total")
+        stream.close()
+    eventually(lambda: counted(platform, "running") == 0, within=60)
+    assert counted(platform, "tokens_total") - before < 2000
 
 
 def test_why_a_model_does_not_load_is_told(platform: Whole) -> None:

@@ -7,7 +7,7 @@ A function returns the rehearsal of the zygote's spares (`controlplane.node.spar
 from its flags to an answer and its end. A spare may start threads; they have ended when it is done.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,14 +16,13 @@ from tempfile import TemporaryDirectory
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
+import orjson
 
 from inferplane.assembly.model_server import rehearse, tell_libraries, warm
-from inferplane.dataplane.runtimes.registry import runtime
+from inferplane.dataplane.runtimes.registry import models, runtime
 
 ROWS = np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
 CLASSES = np.array([0, 1, 0, 1])
-
-BODY = b'{"instances":[[0.0,1.0]]}'
 
 # The graph y = Identity(x), float[n, 2], as `onnx` writes it (IR 9, opset 18).
 GRAPH = bytes.fromhex(
@@ -88,32 +87,26 @@ def onnx() -> Rehearsal:
         return _predicted("onnx", Path(directory))
 
 
+TRANSFORMERS = ("models.xlm_roberta.modeling_xlm_roberta", "models.distilbert.modeling_distilbert")
+"""Beside BERT, classes that many encoders are of; a directory imports those of its own."""
+
+
 def huggingface() -> Rehearsal:
-    """Imports alone: what loads weights starts threads."""
+    """A tiny BERT is loaded: the library's tables for reading weights take 0.3 s when they are first wanted."""
     import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer, logging
 
     torch.set_num_threads(1)
-    for name in ("encoder", "generative"):
-        import_module(f"inferplane.dataplane.runtimes.huggingface.{name}")
+    import_module("inferplane.dataplane.runtimes.huggingface.generative")
     for name in TRANSFORMERS:
         import_module(f"transformers.{name}")
-    warm()
-    return _nothing
-
-
-TRANSFORMERS = (
-    "modeling_utils",
-    "tokenization_utils_tokenizers",
-    "models.auto.modeling_auto",
-    "models.auto.tokenization_auto",
-    "models.bert.modeling_bert",
-    "models.xlm_roberta.modeling_xlm_roberta",
-)
-"""What every model of transformers needs, and the classes of which most encoders are."""
-
-
-def _nothing() -> None:
-    """There is no rehearsal."""
+    logging.disable_progress_bar()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]
+    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    with TemporaryDirectory() as directory:
+        BertTokenizer(vocab={word: number for number, word in enumerate(words)}).save_pretrained(directory)
+        BertForSequenceClassification(BertConfig(vocab_size=len(words), **sizes)).save_pretrained(directory)
+        return _predicted("huggingface", Path(directory), ["a"])
 
 
 def mlflow() -> None:
@@ -151,17 +144,18 @@ def pytorch() -> Rehearsal:
         return _predicted("pytorch", Path(directory))
 
 
-def _predicted(format: str, directory: Path) -> Rehearsal:
+def _predicted(format: str, directory: Path, rows: object = ROWS[:1]) -> Rehearsal:
     warm()
-    model = runtime(format)("warm", directory)
+    [model] = models(format, "warm", directory)
     model.load()
-    model.predict({"instances": ROWS[:1]}, {})
+    model.predict({"instances": rows}, {})
     model.stop()
-    [file] = directory.iterdir()
-    return partial(_rehearse, format, file.name, file.read_bytes())
+    files = {file.name: file.read_bytes() for file in directory.iterdir()}
+    return partial(_rehearse, format, files, orjson.dumps({"instances": rows}, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
-def _rehearse(format: str, name: str, content: bytes) -> None:
+def _rehearse(format: str, files: Mapping[str, bytes], body: bytes) -> None:
     with TemporaryDirectory() as directory:
-        (Path(directory) / name).write_bytes(content)
-        rehearse(format, Path(directory), BODY)
+        for name, content in files.items():
+            (Path(directory) / name).write_bytes(content)
+        rehearse(format, Path(directory), body)

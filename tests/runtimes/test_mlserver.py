@@ -49,7 +49,7 @@ import mlflow.sklearn
 from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression
 model = LinearRegression().fit(x, y)
-mlflow.sklearn.save_model(model, f"{{directory}}/m", signature=infer_signature(x, y))
+mlflow.sklearn.save_model(model, f"{{directory}}/m", signature=infer_signature(x, y), pip_requirements=["scikit-learn"])
 import os
 for one in os.listdir(f"{{directory}}/m"):
     os.rename(f"{{directory}}/m/{{one}}", f"{{directory}}/{{one}}")

@@ -175,7 +175,7 @@ def test_its_metrics_are_where_its_file_says(tried: Tried) -> None:
             "broken",
             "TorchServe cannot load broken: its worker died: ModuleNotFoundError: No module named 'nothing_there'",
         ),
-        ("cut", "cut.mar"),
+        ("cut", "cut.mar: not an archive of TorchServe's: 4 bytes that are neither zip nor tar, or cut off"),
         ("flat", "TorchServe's model store is not there"),
     ],
 )

@@ -11,8 +11,10 @@ import json
 import re
 import shutil
 import sys
+import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ _DIED = "Backend worker process died."
 _MOST_DEATHS = 2
 """TorchServe starts a worker that died again, for ever; one that dies as often while it loads its model will not."""
 _LOOK_EVERY = 0.2
+_GRACE = 2.0
 _ERROR = re.compile(r"MODEL_LOG - ((?:[A-Za-z_][\w.]*)?(?:Error|Exception|Exit|Interrupt)\b.*)")
 _NOT_OURS = ("TS_CONFIG_FILE", "TS_INFERENCE_ADDRESS", "TS_MANAGEMENT_ADDRESS", "TS_METRICS_ADDRESS", "TS_MODEL_STORE")
 """Variables that TorchServe would follow before the file, if the file says that it may."""
@@ -67,7 +70,8 @@ class TorchServe:
         raise TorchServeFailed(f"TorchServe ended by itself with exit code {code}{self._said()}")
 
     def stop(self) -> None:
-        self._server.stop()
+        """When all requests are answered: Java takes its time to end, and has nothing left to do."""
+        self._server.stop(grace=_GRACE)
 
     def _check(self, waiting: set[str]) -> None:
         if (code := self._server.code()) is not None:
@@ -168,7 +172,7 @@ def planned(config: Path, store: Path, environ: Mapping[str, str], host: str, ta
                 f"{path}: TorchServe's {what} is not there; {above} has {found}",
                 fix="a model directory for TorchServe has model-store/NAME.mar and config/config.properties",
             )
-    return torchserve_config.plan(
+    made = torchserve_config.plan(
         config.read_text(),
         environ,
         host=host,
@@ -177,6 +181,25 @@ def planned(config: Path, store: Path, environ: Mapping[str, str], host: str, ta
         archives=[one.name for one in store.iterdir()],
         java=java_version(java_home(environ)),
     )
+    for one in made.models:
+        if why := _no_archive(store / one.archive):
+            raise TorchServeFailed(f"{store / one.archive}: {why}", fix="make it with torch-model-archiver")
+    return made
+
+
+_MANIFEST = "MAR-INF/MANIFEST.json"
+
+
+def _no_archive(path: Path) -> str:
+    """Why TorchServe could not read it; TorchServe itself tells of a module of a strange name."""
+    if path.is_dir():
+        return "" if (path / _MANIFEST).is_file() else f"no {_MANIFEST} in the directory"
+    if not path.is_file() or tarfile.is_tarfile(path):
+        return ""  # from elsewhere, or to be unpacked whole
+    if not zipfile.is_zipfile(path):
+        return f"not an archive of TorchServe's: {path.stat().st_size} bytes that are neither zip nor tar, or cut off"
+    with zipfile.ZipFile(path) as archive:
+        return "" if _MANIFEST in archive.namelist() else f"not an archive of TorchServe's: no {_MANIFEST} in it"
 
 
 class Workplace:

@@ -1,5 +1,7 @@
 """What is said when TorchServe cannot start; and which of its workers counts as ready."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,31 @@ def test_a_missing_configuration_says_what_is_beside_the_store(tmp_path: Path) -
         planned(tmp_path / "config" / "config.properties", tmp_path / "model-store", {}, "127.0.0.1", (8080,))
     assert "configuration is not there" in str(caught.value)
     assert "has model-store" in str(caught.value)
+
+
+def a_store(directory: Path, archive: bytes) -> None:
+    (directory / "model-store").mkdir()
+    (directory / "model-store" / "a.mar").write_bytes(archive)
+    (directory / "config.properties").write_text("load_models=all\n")
+
+
+def refused(directory: Path) -> str:
+    (directory / "java" / "bin").mkdir(parents=True)
+    (directory / "java" / "bin" / "java").touch()
+    environ = {"JAVA_HOME": str(directory / "java")}
+    with pytest.raises(TorchServeFailed) as caught:
+        planned(directory / "config.properties", directory / "model-store", environ, "127.0.0.1", (8080,))
+    return str(caught.value)
+
+
+def test_an_archive_that_is_cut_off_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    a_store(tmp_path, b"PK\x03\x04")
+    assert "a.mar: not an archive of TorchServe's: 4 bytes that are neither zip nor tar" in refused(tmp_path)
+
+
+def test_a_zip_file_of_something_else_is_no_archive(tmp_path: Path) -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("model.pt", b"")
+    a_store(tmp_path, written.getvalue())
+    assert "a.mar: not an archive of TorchServe's: no MAR-INF/MANIFEST.json in it" in refused(tmp_path)

@@ -1,4 +1,4 @@
-"""grpc_predict_v2.proto → grpc_predict_v2_pb2.py and .pyi.
+"""Each .proto of ours → its module (_pb2.py) and stub (.pyi).
 
 Not protoc's own module: that registers `inference.ModelInferRequest` and its like in the process-wide descriptor pool,
 where the modules of `kserve` and `tritonclient` register theirs, and the second one to be imported fails. It also
@@ -13,7 +13,10 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
-PROTO = Path("src/inferplane/inference/grpc/grpc_predict_v2.proto")
+PROTOS = (
+    Path("src/inferplane/inference/grpc/grpc_predict_v2.proto"),
+    Path("src/inferplane/inference/tensorflow/tensorflow_serving.proto"),
+)
 
 _MODULE = '''# ruff: noqa
 # fmt: off
@@ -77,10 +80,11 @@ def _stub(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    stale = [path for path, text in generated(PROTO).items() if not path.exists() or path.read_text() != text]
+    made = {path: text for proto in PROTOS for path, text in generated(proto).items()}
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
     if arguments != ["--check"]:
-        for path, text in generated(PROTO).items():
-            path.write_text(text)
+        for path in stale:
+            path.write_text(made[path])
         return 0
     for path in stale:
         print(f"{path} is out of date: run scripts/protos.sh", file=sys.stderr)

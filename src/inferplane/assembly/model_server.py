@@ -177,10 +177,18 @@ def _models(options: Options) -> list[Model]:
     if options.agent.puller is not None:
         return []
     directory = _directory(options.model_dir)
+    if options.model_config_file:
+        return _configured(options, directory)
     found = models(options.format or detected(directory), options.model_name, directory, _runtime_options(options))
     for model in found:
         model.enable_latency_logging = options.enable_latency_logging
     return found
+
+
+def _configured(options: Options, directory: Path) -> list[Model]:
+    from inferplane.assembly.configured_models import configured  # of no use to other formats
+
+    return configured(Path(options.model_config_file), directory, _runtime_options(options))
 
 
 def _runtime_options(options: Options) -> RuntimeOptions:
@@ -189,6 +197,8 @@ def _runtime_options(options: Options) -> RuntimeOptions:
     tell_libraries()
     # A pool of threads for the tokens of one text costs more than it saves, and does not survive a fork.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # TensorFlow would tell how it was built.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     return RuntimeOptions(
         method=options.predict_method,
         predict_proba=os.environ.get("PREDICT_PROBA", "false").lower() == "true",

@@ -58,6 +58,7 @@ class Options:
     model_class_name: str
     allow_pickle_globals: tuple[str, ...]
     warmup: bool
+    model_config_file: str
     workers: int
     execution: Execution
     grpc: GrpcFlags
@@ -109,6 +110,7 @@ def parse(arguments: Sequence[str]) -> Options:
         model_class_name=found.model_class_name,
         allow_pickle_globals=allowed_pickle_globals(found.allow_pickle_globals, os.environ),
         warmup=found.warmup,
+        model_config_file=found.model_config_file,
         workers=found.workers,
         execution=with_batcher(execution(found), agent.batcher),
         grpc=_grpc(found),
@@ -221,6 +223,11 @@ def _add_runtime_flags(parser: argparse.ArgumentParser) -> None:
         "--allow_pickle_globals",
         default="",
         help="sklearn: what pickles may use beside the usual libraries, with commas, such as mymodule.* or ALL",
+    )
+    parser.add_argument(
+        "--model_config_file",
+        default="",
+        help="tensorflow: the models, their versions and labels, as TensorFlow Serving is configured",
     )
     parser.add_argument(
         "--memory_limit",

@@ -7,6 +7,7 @@ A function returns the rehearsal of the zygote's spares (`controlplane.node.spar
 from its flags to an answer and its end. A spare may start threads; they have ended when it is done.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -159,3 +160,12 @@ def _rehearse(format: str, files: Mapping[str, bytes], body: bytes) -> None:
         for name, content in files.items():
             (Path(directory) / name).write_bytes(content)
         rehearse(format, Path(directory), body)
+
+
+def tensorflow() -> None:
+    """Imports alone: with its first operation TensorFlow starts threads, which no fork has."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import_module("inferplane.assembly.tensorflow_serving")
+    import_module("inferplane.inference.tensorflow.messages")
+    runtime("tensorflow")
+    warm()

@@ -28,6 +28,7 @@ from inferplane.controlplane.node.lookups import Lookups
 from inferplane.controlplane.node.memory_limits import MemoryWatch
 from inferplane.controlplane.node.pods import Pods
 from inferplane.controlplane.node.prewarm import Prewarm, Workload
+from inferplane.controlplane.node.programs import present
 from inferplane.controlplane.node.registration import Machine, Registration
 from inferplane.controlplane.node.server import application
 from inferplane.controlplane.node.services import ServiceAddresses
@@ -116,7 +117,7 @@ class Agent:
         services = self._informers.cache(kinds.SERVICE, Service)
         self._services = ServiceAddresses(api, services, self._addresses)
         workloads = self._informers.cache(kinds.DEPLOYMENT, Workload)
-        self._prewarm = Prewarm(workloads, self._images, self._keepers, self._environments)
+        self._prewarm = Prewarm(workloads, self._images, self._keepers, self._environments, present(path))
         self._pods: Pods | None = None
         self._ending = asyncio.Event()
         self._with_processes = False

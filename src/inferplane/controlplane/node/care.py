@@ -21,7 +21,7 @@ from inferplane.controlplane.node.environment import ConfigError
 from inferplane.controlplane.node.environments.choose import InvalidRequirements
 from inferplane.controlplane.node.environments.shared import EnvironmentFailed
 from inferplane.controlplane.node.events import PodEvents
-from inferplane.controlplane.node.images import ImageNotRunnable, install_hint, recipe
+from inferplane.controlplane.node.images import ImageNotRunnable, install_hint
 from inferplane.controlplane.node.keepers import KeeperFailed, Keepers
 from inferplane.controlplane.node.launcher import LIBRARY_VERSION, Launcher, Setting
 from inferplane.controlplane.node.memory_limits import Limited, memory_limit
@@ -118,7 +118,7 @@ class Care:
             self._refuse("ImageNotRunnable", str(error), "Failed")
         except KeeperFailed as error:
             missing = error.message.startswith("ModuleNotFoundError")
-            how = recipe(self.container, self.tools.launcher.images.list())
+            how = self.tools.launcher.recipe(self.container)
             hint = install_hint(how, error.message) if missing else error.message
             self._refuse("RuntimeNotInstalled" if missing else "RuntimeBroken", hint, "Failed", _TRY_IMPORT_AGAIN)
         except EnvironmentFailed as error:

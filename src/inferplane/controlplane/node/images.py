@@ -1,15 +1,19 @@
 """How a container becomes a process: its own command, else the table of process images, else not at all (pure).
 
+An image in the table may stand in for commands of programs that only a container has: those it names, where the machine
+has no such program.
+
 A container engine is the third way of the design and is not supported yet; the message says so.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from inferplane.controlplane.node.environments.choose import Environment, Wish
 from inferplane.controlplane.node.keepers import IN_ENVIRONMENT, KeeperSpec
+from inferplane.controlplane.node.programs import Present, nowhere
 from inferplane.kernel.errors import InferplaneError
 from inferplane.resources.core import Container, EnvVar
 from inferplane.resources.process_image import ProcessImage, find, version_of
@@ -36,11 +40,11 @@ class Recipe:
     wish: Wish | None = None
 
 
-def recipe(container: Container, images: Sequence[ProcessImage]) -> Recipe:
-    """Raises ImageNotRunnable."""
-    if container.command:
-        return Recipe(PLAIN, (*container.command, *container.args))
+def recipe(container: Container, images: Sequence[ProcessImage], has: Present = nowhere) -> Recipe:
+    """`has` tells which programs the machine has. Raises ImageNotRunnable."""
     image = find(images, container.image)
+    if container.command and not (image is not None and stands_in(image, container.command[0], has)):
+        return Recipe(PLAIN, (*container.command, *container.args))
     if image is None:
         raise ImageNotRunnable(
             f"image {container.image!r} is not in the table of process images",
@@ -51,12 +55,17 @@ def recipe(container: Container, images: Sequence[ProcessImage]) -> Recipe:
     spec = image.spec
     return Recipe(
         keeper=zygote(image) if spec.entrypoint else PLAIN,
-        argv=(*spec.command, *spec.args, *container.args),
+        argv=(*spec.command, *spec.args, *container.command[1:], *container.args),
         entrypoint=spec.entrypoint,
         env=tuple(spec.env),
         announces=spec.announces_readiness,
         wish=wish(image, container.image),
     )
+
+
+def stands_in(image: ProcessImage, command: str, has: Present) -> bool:
+    """Whether what the image is here runs in place of a container's own command: of one that the machine has not."""
+    return PurePosixPath(command).name in image.spec.stands_in_for and not has(command)
 
 
 def wish(image: ProcessImage, name: str) -> Wish:

@@ -18,6 +18,7 @@ from inferplane.controlplane.node.images import Recipe, housed, recipe
 from inferplane.controlplane.node.lookups import Lookups
 from inferplane.controlplane.node.model_versions import LISTING, READERS, listed, model_directory, recorded
 from inferplane.controlplane.node.probes import Target
+from inferplane.controlplane.node.programs import present
 from inferplane.controlplane.node.protocol import Launch
 from inferplane.controlplane.node.services import ServiceAddresses
 from inferplane.controlplane.node.status import Place
@@ -70,11 +71,15 @@ class Launcher:
     ours: Mapping[str, str] = field(default_factory=dict)
     confinement: Confinement = NONE
 
+    def recipe(self, container: Container) -> Recipe:
+        """Raises ImageNotRunnable."""
+        return recipe(container, self.images.list(), present(self.path))
+
     async def prepare(
         self, pod: Pod, container: Container, directory: PodDirectory, place: Place, attempt: int
     ) -> Setting:
         """Raises ImageNotRunnable, ConfigError (MountError among them), ApiError, ServerUnreachable, OSError."""
-        how = recipe(container, self.images.list())
+        how = self.recipe(container)
         sources = await self._sources(pod, container, place)
         names = [one.name for one in container.volume_mounts]
         volumes = await self.volumes.prepare(pod, names, directory, sources)

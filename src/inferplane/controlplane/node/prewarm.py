@@ -18,6 +18,7 @@ from inferplane.controlplane.node.environments.choose import InvalidRequirements
 from inferplane.controlplane.node.environments.shared import EnvironmentFailed, Environments
 from inferplane.controlplane.node.images import ImageNotRunnable, Recipe, housed, recipe
 from inferplane.controlplane.node.keepers import KeeperFailed, Keepers, KeeperSpec
+from inferplane.controlplane.node.programs import Present, nowhere
 from inferplane.resources.core import Container
 from inferplane.resources.meta import View
 from inferplane.resources.process_image import ProcessImage
@@ -77,6 +78,7 @@ class Prewarm:
     images: Cache[ProcessImage]
     keepers: Keepers
     environments: Environments
+    present: Present = nowhere
     kept: frozenset[str] = frozenset()
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -94,7 +96,11 @@ class Prewarm:
             self._changed.set()
 
     async def _warm(self) -> None:
-        wanted = [spec for one in wishes(self.workloads.list(), self.images.list()) if (spec := await self._spec(one))]
+        wanted = [
+            spec
+            for one in wishes(self.workloads.list(), self.images.list(), self.present)
+            if (spec := await self._spec(one))
+        ]
         self.kept = frozenset(spec.name for spec in wanted)
         for spec in wanted:
             try:
@@ -117,21 +123,22 @@ class Prewarm:
         return housed(how.keeper, environment, self.environments.builder.path(environment))
 
 
-def wishes(workloads: Sequence[Workload], images: Sequence[ProcessImage]) -> list[Recipe]:
+def wishes(workloads: Sequence[Workload], images: Sequence[ProcessImage], has: Present = nowhere) -> list[Recipe]:
     """How the containers of marked workloads run, each way once; commands of their own need nothing ahead."""
     found: dict[tuple[str, str], Recipe] = {}
-    for how in _recipes(workloads, images):
+    for how in _recipes(workloads, images, has):
         version = how.wish.version if how.wish is not None else ""
         found.setdefault((how.keeper.name, version), how)
     return list(found.values())
 
 
-def _recipes(workloads: Sequence[Workload], images: Sequence[ProcessImage]) -> Iterator[Recipe]:
+def _recipes(workloads: Sequence[Workload], images: Sequence[ProcessImage], has: Present) -> Iterator[Recipe]:
     for one in workloads:
         spec = one.spec.template.spec
         for container in [*spec.init_containers, *spec.containers] if one.marked else []:
             try:
-                how = recipe(Container(name=container.name, image=container.image, command=container.command), images)
+                asked = Container(name=container.name, image=container.image, command=container.command)
+                how = recipe(asked, images, has)
             except ImageNotRunnable:
                 continue  # its pod will say so
             if how.entrypoint:

@@ -1,6 +1,8 @@
 """How a model is to be run: the server's flags and environment that concern runtimes, for all formats alike."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from inferplane.inference.tensorflow.versions import Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class RuntimeOptions:
     one, because a machine has many pods. `providers` are ONNX Runtime's execution providers by preference.
     `device` is PyTorch's (empty: the first GPU, else the CPU), `model_class_name` the class that PyTorch's weights fill
     where the file beside them has several. `allow_pickle_globals` are patterns of what pickles may use beside the usual
-    libraries (`pickle_globals`).
+    libraries (`pickle_globals`). `versions` are those of a SavedModel that TensorFlow Serving's configuration asks for.
     """
 
     method: str = ""
@@ -43,6 +45,7 @@ class RuntimeOptions:
     model_class_name: str = ""
     allow_pickle_globals: tuple[str, ...] = ()
     huggingface: HuggingFaceOptions = HuggingFaceOptions()
+    versions: Versions = field(default_factory=Versions)
 
 
 DEFAULTS = RuntimeOptions()

@@ -144,6 +144,11 @@ def _stacked(records: Sequence[tables.Record]) -> dict[str, "Array | Json"]:
 def fed(port: Port, values: "Array | Json", where: str) -> Array:
     """The values as the graph wants them: type, then shape."""
     found = _texts(values, where) if port.datatype is Datatype.BYTES else _numbers(port, values, where)
+    return fitted(port, found, where)
+
+
+def fitted(port: Port, found: Array, where: str) -> Array:
+    """In the port's shape: a last dimension of 1 may be there or not. InvalidInput where it does not fit."""
     if port.shape is None:
         return np.ascontiguousarray(found)
     if found.ndim == len(port.shape) - 1 and port.shape[-1] in (1, -1):

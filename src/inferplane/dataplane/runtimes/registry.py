@@ -39,6 +39,7 @@ FORMATS = {
     "paddle": Format("inferplane.dataplane.runtimes.paddle", "PaddleModel", "paddle"),
     "pytorch": Format("inferplane.dataplane.runtimes.pytorch", "PyTorchModel", "pytorch"),
     "huggingface": Format("inferplane.dataplane.runtimes.huggingface.runtime", "huggingface", "huggingface"),
+    "tensorflow": Format("inferplane.dataplane.runtimes.tensorflow", "TensorFlowModel", "tensorflow"),
 }
 
 

@@ -110,3 +110,37 @@ def test_the_runtimes_that_are_asked_for_are_warm_from_the_start(prewarm: list[s
 def test_all_model_servers_are_warm_when_all_are_asked_for() -> None:
     others = [one for one in IMAGES if one.spec.on_demand and not one.spec.library]
     assert ahead(IMAGES, ["all"]) == [one for one in zygotes(IMAGES) if one not in zygotes(others)]
+
+
+TENSORFLOW = Container(
+    name="c",
+    image="tensorflow/serving:2.6.2",
+    command=["/usr/bin/tensorflow_model_server"],
+    args=["--model_base_path=/mnt/models"],
+)
+
+
+def test_an_image_stands_in_for_a_command_that_the_machine_has_not() -> None:
+    found = recipe(TENSORFLOW, IMAGES)
+    assert found.entrypoint == "inferplane.assembly.tensorflow_serving:main"
+    assert found.argv == ("--model_base_path=/mnt/models",)
+    wordy = msgspec.structs.replace(TENSORFLOW, command=["tensorflow_model_server", "--port=9000"])
+    assert recipe(wordy, IMAGES).argv == ("--port=9000", "--model_base_path=/mnt/models")
+
+
+def test_a_command_that_the_machine_has_is_run_as_it_is() -> None:
+    found = recipe(TENSORFLOW, IMAGES, {"/usr/bin/tensorflow_model_server"}.__contains__)
+    assert (found.keeper, found.entrypoint) == (PLAIN, "")
+    assert found.argv == ("/usr/bin/tensorflow_model_server", "--model_base_path=/mnt/models")
+
+
+def test_an_image_stands_in_for_the_commands_that_it_names_and_no_other() -> None:
+    other = msgspec.structs.replace(TENSORFLOW, command=["sh", "-c", "tensorflow_model_server"])
+    assert recipe(other, IMAGES).keeper == PLAIN
+    assert recipe(msgspec.structs.replace(TENSORFLOW, image="mine:1"), IMAGES).keeper == PLAIN
+
+
+def test_no_tag_of_tensorflow_serving_chooses_a_version_of_the_library() -> None:
+    found = recipe(TENSORFLOW, IMAGES).wish
+    assert found is not None
+    assert (found.requirements, found.version) == (("inferplane[tensorflow]",), "")

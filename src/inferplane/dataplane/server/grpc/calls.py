@@ -43,6 +43,7 @@ def methods(dispatch: Dispatch, probes: Probes) -> dict[str, Method]:
     found[paths.STREAM] = Method(streaming=lambda incoming, headers: Stream(dispatch, headers).messages(incoming))
     found[paths.HEALTH_CHECK] = Method(_limited(service.health))
     found[paths.HEALTH_WATCH] = Method(streaming=_Watch(service.health).messages)
+    found.update({path: Method(_Serving(dispatch, path)) for path in paths.SERVING})
     found.update({f"/{version}/ServerReflectionInfo": Method(streaming=_reflection) for version in paths.REFLECTION})
     return found
 
@@ -51,6 +52,22 @@ def _reflection(incoming: AsyncIterator[bytes], headers: Headers) -> AsyncIterat
     from inferplane.dataplane.server.grpc import reflection  # with descriptors that only a tool ever asks for
 
     return reflection.messages(incoming)
+
+
+class _Serving:
+    """A call of TensorFlow Serving's, whose messages are imported with the first one."""
+
+    def __init__(self, dispatch: Dispatch, path: str) -> None:
+        self._dispatch = dispatch
+        self._path = path
+        self._call: Unary | None = None
+
+    def __call__(self, body: bytes, headers: Headers, timeout: float | None) -> Outcome:
+        if self._call is None:
+            from inferplane.dataplane.server.grpc import serving
+
+            self._call = serving.unary(self._dispatch, self._path)
+        return self._call(body, headers, timeout)
 
 
 def _limited(call: Handler) -> Unary:

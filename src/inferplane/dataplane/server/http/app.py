@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from inferplane.dataplane.model.example import Example
+from inferplane.dataplane.model.model import Model
 from inferplane.dataplane.server import administration
 from inferplane.dataplane.server.answers import JSON, Answer, of_error, of_v2_error
 from inferplane.dataplane.server.dispatch import Dispatch
@@ -47,6 +48,39 @@ class Pages:
     async def model_ready(self, request: Request) -> Response:
         name = _named(request, self._dispatch)
         return _response(await self._probes.model_ready(name))
+
+    async def model(self, request: Request) -> Response:
+        """V1's readiness and, of a model of versions, what TensorFlow Serving tells of them."""
+        name = _named(request, self._dispatch)
+        answer = await self._probes.model_ready(name)
+        model = self._dispatch.repository.existing(name)
+        if answer.status != 200 or not hasattr(model, "signatures_of"):
+            return _response(answer)
+        from inferplane.dataplane.server import servables  # with messages that most servers never see
+
+        return _json({"name": name, "ready": True, **servables.model_status(model, servables.which(None, None))})
+
+    async def versions(self, request: Request) -> Response:
+        """As TensorFlow Serving tells of a version."""
+        from inferplane.dataplane.server import servables
+
+        model, version, label = self._of_servables(request)
+        return _json(servables.model_status(model, servables.which(version, label)))
+
+    async def signatures(self, request: Request) -> Response:
+        """As TensorFlow Serving tells of a version's signatures."""
+        from inferplane.dataplane.server import servables
+
+        model, version, label = self._of_servables(request)
+        return _json(servables.model_metadata(model, servables.which(version, label)))
+
+    def _of_servables(self, request: Request) -> tuple[Model, str | None, str | None]:
+        """Model, version and label of the path."""
+        version = request.path_params.get("version")
+        if version is not None and not (version.isascii() and version.isdecimal() and len(version) < 19):
+            raise HTTPException(404)
+        model = self._dispatch.repository.ready_model(request.path_params["model"])
+        return model, version, request.path_params.get("label")
 
     async def metadata(self, request: Request) -> Response:
         name = _named(request, self._dispatch)

@@ -12,6 +12,7 @@ class Body(StrEnum):
 
     NONE = ""
     V1 = "V1Request"
+    EXAMPLES = "ExamplesRequest"
     V2 = "InferRequest"
     GENERATE = "GenerateRequest"
     INDEX = "IndexRequest"
@@ -38,6 +39,9 @@ class Gives(StrEnum):
     LOADED = "Loaded"
     UNLOADED = "Unloaded"
     PREDICTION = "V1Response"
+    RESULTS = "Results"
+    VERSIONS = "ModelVersions"
+    SIGNATURES = "Signatures"
     INFERENCE = "InferResponse"
     GENERATION = "GenerateResponse"
     EVENTS = "Events"
@@ -69,6 +73,7 @@ class Endpoint:
 
 _CALL = (400, 404, 408, 413, 415, 422, 500, 501, 503, 504)
 _KNOWN = (404,)
+_SERVED = (400, 404, 501, 503)
 
 
 def _versions(
@@ -92,6 +97,21 @@ def _calls(verb: str, summary: str, gives: Gives, body: Body) -> list[Endpoint]:
     return [
         Endpoint("POST", f"/v2/models/{model}/{verb}", "lane", f"{summary}{of}", gives, body, _CALL, on_lane=True)
         for model, of in (("{model}", ""), ("{model}/versions/{version}", ", by version"))
+    ]
+
+
+def _servables(which: str, of: str) -> list[Endpoint]:
+    """What TensorFlow Serving answers about a version, and with it."""
+    path = f"/v1/models/{{model}}/{which}"
+    verbs = (("predict", Gives.PREDICTION, Body.V1), ("classify", Gives.RESULTS, Body.EXAMPLES))
+    calls = [*verbs, ("regress", Gives.RESULTS, Body.EXAMPLES)]
+    return [
+        Endpoint("GET", path, "versions", f"State of {of}", Gives.VERSIONS, failures=_SERVED),
+        Endpoint("GET", f"{path}/metadata", "signatures", f"Signatures of {of}", Gives.SIGNATURES, failures=_SERVED),
+        *(
+            Endpoint("POST", f"{path}:{verb}", "lane", f"{verb.title()} with {of}", gives, body, _CALL, on_lane=True)
+            for verb, gives, body in calls
+        ),
     ]
 
 
@@ -123,11 +143,32 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/metrics", "metrics", "Prometheus metrics, OpenMetrics for those who accept it", Gives.TEXT),
     Endpoint("GET", "/openapi.json", "openapi", "This description", Gives.ANYTHING),
     Endpoint("GET", "/v1/models", "models", "Names of the models", Gives.MODELS),
-    Endpoint(
-        "GET", "/v1/models/{model}", "model_ready", "Whether a model is ready", Gives.MODEL_READY, failures=(404, 503)
-    ),
+    Endpoint("GET", "/v1/models/{model}", "model", "Whether a model is ready", Gives.MODEL_READY, failures=(404, 503)),
     Endpoint("POST", "/v1/models/{model}:predict", "lane", "Predict", Gives.PREDICTION, Body.V1, _CALL, on_lane=True),
     Endpoint("POST", "/v1/models/{model}:explain", "lane", "Explain", Gives.PREDICTION, Body.V1, _CALL, on_lane=True),
+    Endpoint(
+        "POST",
+        "/v1/models/{model}:classify",
+        "lane",
+        "Classify examples",
+        Gives.RESULTS,
+        Body.EXAMPLES,
+        _CALL,
+        on_lane=True,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/models/{model}:regress",
+        "lane",
+        "Regress examples",
+        Gives.RESULTS,
+        Body.EXAMPLES,
+        _CALL,
+        on_lane=True,
+    ),
+    Endpoint("GET", "/v1/models/{model}/metadata", "signatures", "Signatures", Gives.SIGNATURES, failures=_SERVED),
+    *_servables("versions/{version}", "a version"),
+    *_servables("labels/{label}", "the version with a label"),
     Endpoint("GET", "/v2", "server", "Name, version and extensions of the server", Gives.SERVER),
     Endpoint("GET", "/v2/health/live", "lane", "Whether the server lives", Gives.LIVE, on_lane=True),
     Endpoint(

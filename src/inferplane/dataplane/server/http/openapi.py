@@ -43,6 +43,9 @@ SCHEMAS: dict[str, Json] = {
         "properties": {"instances": _list({}), "inputs": {"type": ["array", "object"]}},
         "anyOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
     },
+    Body.EXAMPLES.value: _of(
+        "examples", signature_name=_TEXT, context={"type": "object"}, examples=_list({"type": "object"})
+    ),
     "InferInput": _of(
         "name shape datatype",
         name=_TEXT,
@@ -81,6 +84,11 @@ SCHEMAS: dict[str, Json] = {
     Gives.LOADED.value: _of("name load", name=_TEXT, load=_FLAG),
     Gives.UNLOADED.value: _of("name unload", name=_TEXT, unload=_FLAG),
     Gives.PREDICTION.value: {},
+    Gives.RESULTS.value: _of("results", results=_list({})),
+    Gives.VERSIONS.value: _of(
+        "model_version_status", model_version_status=_list(_of("version state", version=_TEXT, state=_TEXT))
+    ),
+    Gives.SIGNATURES.value: _of("model_spec metadata", model_spec={"type": "object"}, metadata={"type": "object"}),
     "InferOutput": _of(
         "name shape datatype", name=_TEXT, shape=_SHAPE, datatype=_DATATYPE, parameters=_PARAMETERS, data=_list({})
     ),

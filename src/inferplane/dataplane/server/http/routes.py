@@ -78,6 +78,8 @@ class HotRoutes:
         if (found := _V1.fullmatch(path)) is not None:
             verb = self._dispatch.predict if found["verb"] == "predict" else self._dispatch.explain
             return partial(verb, unquote(found["model"]))
+        if (found := _SERVABLES.fullmatch(path)) is not None:
+            return self._of_servables(found)
         if (found := _V2.fullmatch(path)) is not None:
             name, version = unquote(found["model"]), unquote(found["version"] or "")
             call = self._calls_of_v2[found["verb"]]
@@ -85,6 +87,12 @@ class HotRoutes:
         if (found := _OPENAI.fullmatch(path)) is not None:
             return self._openai.handler(found["api"])
         return None
+
+    def _of_servables(self, found: re.Match[str]) -> Handler:
+        from inferplane.dataplane.server import servables  # with messages that most servers never see
+
+        codec = servables.codec(found["verb"], servables.which(found["version"], found["label"]))
+        return partial(self._dispatch.call, codec, unquote(found["model"]))
 
     def _unknown_version(self, version: str, name: str, body: bytes, headers: dict[str, str]) -> Answer:
         try:
@@ -98,6 +106,9 @@ class HotRoutes:
 _V1 = re.compile(r"/v1/models/(?P<model>[^/]+):(?P<verb>predict|explain)")
 _V2 = re.compile(
     r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?/(?P<verb>infer|explain|infer_stream|generate|generate_stream)"
+)
+_SERVABLES = re.compile(
+    r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[0-9]{1,18})|/labels/(?P<label>[^/:]+))?:(?P<verb>predict|classify|regress)"
 )
 """Names have no slash."""
 _OPENAI = re.compile(r"(?:/openai)?/v1/(?P<api>completions|chat/completions|embeddings|rerank)")

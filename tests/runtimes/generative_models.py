@@ -19,7 +19,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-CONTEXT = 512
+CONTEXT = 4096
 
 TEXTS = [
     "The quick brown fox jumps over the lazy dog, and the dog sleeps on.",

@@ -1,7 +1,7 @@
 """Texts that a model writes: those of `generate` for the same prompt alone, whoever is in the batch with it."""
 
 import json
-import urllib.error
+import math
 import urllib.request
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +15,15 @@ import torch
 import tritonclient.grpc as triton
 from tests.e2e.whole import eventually
 from tests.runtimes.generative_models import CONTEXT, made, saved, trained
-from tests.runtimes.serving import Server, serving, why_not
+from tests.runtimes.serving import Server, serving
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from inferplane.dataplane.runtimes.huggingface.batching import Limits, Run, Sampling
 from inferplane.dataplane.runtimes.huggingface.decoders import DecoderRows, EncodedGroups
 from inferplane.dataplane.runtimes.huggingface.engine import Generator
 from inferplane.dataplane.runtimes.huggingface.sampling import choose
+
+torch.set_num_threads(1)
 
 PROMPT = "The quick brown"
 PROMPTS = ["The", "A model is asked, a model", "où il fait", "Köln " * 9, "def answer(", "x"]
@@ -90,7 +92,7 @@ def test_texts_behind_an_encoder_are_those_written_alone() -> None:
 def test_a_batch_that_grows_past_its_buffers_goes_on() -> None:
     model = made("llama")
     runs = [*runs_of(["The"]), *runs_of(["A model"])]
-    for run, count in zip(runs, (300, 420), strict=True):
+    for run, count in zip(runs, (200, 270), strict=True):
         run.limits = Limits(count)
     stepped(DecoderRows(model, 0, most_rows=2), runs)
     assert [[*run.prompt, *run.tokens] for run in runs] == [alone(model, run) for run in runs]
@@ -130,9 +132,9 @@ def test_top_p_is_of_what_top_k_leaves() -> None:
 
 
 def test_a_tail_longer_than_what_is_looked_at_first_is_still_cut_right() -> None:
-    shares = drawn([0.0] * 4000, temperature=1.0, top_p=0.9)
-    assert len(shares) > 1024
-    assert sum(shares.values()) == pytest.approx(1.0)
+    shares = drawn([0.0] * 2000, count=2000, temperature=1.0, top_p=0.9)
+    assert max(shares) > 1024
+    assert len(shares) == pytest.approx(1800 * (1 - math.exp(-2000 / 1800)), rel=0.1)
 
 
 def test_rows_are_drawn_each_in_its_own_way() -> None:
@@ -318,10 +320,10 @@ def test_a_message_that_the_model_cannot_read_is_refused(client: openai.OpenAI, 
 def test_texts_of_waiting_requests_share_their_steps(server: Server, client: openai.OpenAI) -> None:
     before = told(server, "generation_steps_total")
     with ThreadPoolExecutor(16) as threads:
-        texts = [*threads.map(lambda _: completed(client, count=100, extra_body={"ignore_eos": True}), range(16))]
+        texts = [*threads.map(lambda _: completed(client, count=600, extra_body={"ignore_eos": True}), range(16))]
     assert len({text.choices[0].text for text in texts}) == 1
-    # One after the other would take 16 × 99.
-    assert told(server, "generation_steps_total") - before <= 4 * 99
+    # One after the other would take 16 × 599.
+    assert told(server, "generation_steps_total") - before <= 4 * 599
 
 
 def test_a_client_that_leaves_makes_room(server: Server, client: openai.OpenAI) -> None:
@@ -330,7 +332,7 @@ def test_a_client_that_leaves_makes_room(server: Server, client: openai.OpenAI) 
     before = told(server, "generation_tokens_total")
     stream.close()
     eventually(lambda: told(server, "generation_running") == 0, within=60)
-    assert told(server, "generation_tokens_total") - before < CONTEXT - 20
+    assert told(server, "generation_tokens_total") - before < CONTEXT / 2
 
 
 def told(server: Server, metric: str) -> float:
@@ -410,13 +412,3 @@ def test_an_encoder_decoder_answers_what_the_library_writes(translator: tuple[Pa
         with pytest.raises(openai.BadRequestError, match="'echo' is not supported by encoder-decoder models"):
             completed(client, echo=True)
     assert server.v1([PROMPT])[0].startswith(wanted)
-
-
-# What cannot be loaded.
-
-
-def test_weights_of_another_model_are_not_loaded(tmp_path: Path) -> None:
-    saved("llama", tmp_path)
-    made("gpt2").save_pretrained(tmp_path / "other")
-    (tmp_path / "other" / "model.safetensors").replace(tmp_path / "model.safetensors")
-    assert "the weights do not fill LlamaForCausalLM" in why_not("huggingface", tmp_path)

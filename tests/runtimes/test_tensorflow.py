@@ -287,7 +287,7 @@ def test_metadata_tells_the_signatures(server: Server) -> None:
         ("words:predict", {"instances": [{"text": "a"}]}, 400, "instances[0]: expected text, times, got text"),
         ("words:predict", {"instances": [{"text": "a", "times": 1.5}]}, 400, "1.5 at [0] does not fit INT32"),
         ("words:predict", {"instances": [{"text": {"b64": "?"}, "times": 1}]}, 400, "expected base64 text"),
-        ("m:classify", {"examples": [{"x": 1.0}]}, 400, "classify wants one that takes inputs and gives classes or scores"),
+        ("m:classify", {"examples": [{"x": 1.0}]}, 400, "classify wants one that takes inputs and gives classes"),
         ("examples:classify", {"examples": []}, 400, "expected examples, a list of at least one"),
         ("examples:classify", {"examples": [{"x": [1.0, "a"]}]}, 400, "examples[0].x: expected values of one type"),
         ("examples:classify", {"examples": [{"z": 1.0}]}, 400, "Feature: x (data type: float) is required"),

@@ -32,12 +32,12 @@ class Choice(View, frozen=True, kw_only=True):
 class ProcessImageSpec(View, frozen=True, kw_only=True):
     """`entrypoint` ("module:function", called in a fork) or `command` (executed); `args` precede the container's own.
 
-    `images` are patterns of repository names, see `matches`. `stands_in_for` names programs: where a machine has not the
-    one that is the command of a container of the image, this runs instead, with the rest of that command. `requirements`
-    are the packages that the process needs: where the platform's own environment does not have them, the node builds one
-    that does. `library` is the package whose version a tag such as `1.4.2` means; `companions` keep what that library
-    needs at versions of its time; `choices` are for an image with more in it than one container uses. A machine that has
-    `program` on its PATH needs none of these.
+    `images` are patterns of repository names, see `matches`. `stands_in_for` names programs: where a machine has not
+    the one that is the command of a container of the image, this runs instead, with the rest of that command.
+    `requirements` are the packages that the process needs: where the platform's own environment does not have them,
+    the node builds one that does. `library` is the package whose version a tag such as `1.4.2` means; `companions`
+    keep what that library needs at versions of its time; `choices` are for an image with more in it than one container
+    uses. A machine that has `program` on its PATH needs none of these.
     `preload` names modules, or `module:function` to call once they are imported. With `on_demand` the zygote starts
     with the first container of the image, not with the node.
     """

@@ -99,9 +99,10 @@ def check(signature: Signature, method: Method) -> None:
     TensorFlow Serving: what TensorFlow 2 saves always says predict."""
     gives = (_CLASSES, _SCORES) if method is Method.CLASSIFY else (_OUTPUTS,)
     if signature.inputs.keys() != {INPUTS} or not signature.outputs.keys() <= set(gives) or not signature.outputs:
+        takes, given = (", ".join(names) or "nothing" for names in (signature.inputs, signature.outputs))
         raise InvalidInput(
-            f"signature {signature.name}: {method} wants one that takes {INPUTS} and gives {' or '.join(gives)}, "
-            f"and takes {', '.join(signature.inputs) or 'nothing'} and gives {', '.join(signature.outputs) or 'nothing'}",
+            f"signature {signature.name}: {method} wants one that takes {INPUTS} and gives {' or '.join(gives)}; "
+            f"it takes {takes} and gives {given}",
             fix="name another in signature_name, or use predict",
         )
 

@@ -1,5 +1,5 @@
 # `make run` sets up everything and runs the main job; `make test` sets up and passes the tests.
-.PHONY: run test test-runtimes check units lint bench format imports clean help
+.PHONY: run test test-runtimes check units lint bench bench-runtimes format imports clean help
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
@@ -12,6 +12,7 @@ help:
 	@echo "make check          format, lint, types, import contracts, unit tests: under 90 s"
 	@echo "make lint           the first four of these alone"
 	@echo "make bench          the model server beside its peers (QUICK=1: kserve only; WRITE=1: into bench/RESULTS.md)"
+	@echo "make bench-runtimes each runtime beside its format's usual server (FORMATS='onnx pmml': these alone; WRITE=1)"
 	@echo "make format         rewrite the sources in the project's format"
 
 run:
@@ -43,6 +44,10 @@ lint:
 bench:
 	@sh scripts/environment.sh dev
 	$(PYTHON) -m bench.model_server $(if $(QUICK),--quick) $(if $(WRITE),--write bench/RESULTS.md)
+
+bench-runtimes:
+	@sh scripts/environment.sh dev
+	$(PYTHON) -m bench.runtimes $(FORMATS) $(if $(WRITE),--write bench/RESULTS.md)
 
 format:
 	@sh scripts/environment.sh dev

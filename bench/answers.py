@@ -1,6 +1,7 @@
 """Whether a server answers what the model says: one request, its answer as numbers."""
 
 import http.client
+from collections.abc import Iterator
 
 import grpc
 import numpy as np
@@ -67,6 +68,24 @@ def values_of(body: bytes, head: int | None) -> np.ndarray:
         return raw_values(body[head:], only["datatype"])
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise Wrong(f"not an answer of V1 or V2: {body[:200]!r}") from error
+
+
+def numbers_of(body: bytes) -> np.ndarray:
+    """The same where a prediction may be an object of named outputs, in their order."""
+    document = orjson.loads(body)
+    if "predictions" not in document:
+        return values_of(body, None)
+    return np.array([value for one in document["predictions"] for value in _leaves(one)], dtype=float)
+
+
+def _leaves(value: object) -> Iterator[float]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _leaves(one)
+    else:
+        yield float(value)  # type: ignore[arg-type]  # what is no number is a wrong answer
 
 
 def raw_values(data: bytes, datatype: str) -> np.ndarray:

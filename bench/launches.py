@@ -40,10 +40,27 @@ def mosec(python: Path, kind: Kind, model: Path, work: Path) -> Launch:
 
 
 def mlserver(python: Path, kind: Kind, model: Path, work: Path) -> Launch:
+    method = {"extra": {"predict_fn": "transform"}} if kind is models.PICTURE else {}
+    return mlserver_of(python, kind.name, "mlserver_sklearn.SKLearnModel", model, work, method)
+
+
+def mlserver_of(
+    python: Path,
+    name: str,
+    implementation: str,
+    model: Path,
+    work: Path,
+    parameters: Mapping[str, object] | None = None,
+) -> Launch:
     """In process: a pool of workers would only add hops to one model."""
     ports = free_ports()
+    described = {
+        "name": name,
+        "implementation": implementation,
+        "parameters": {"uri": str(model), **(parameters or {})},
+    }
     (work / "settings.json").write_text(json.dumps(_mlserver_settings(ports)))
-    (work / "model-settings.json").write_text(json.dumps(_mlserver_model(kind, model)))
+    (work / "model-settings.json").write_text(json.dumps(described))
     return Launch((str(python.with_name("mlserver")), "start", str(work)), _ONE_THREAD, ports)
 
 
@@ -55,15 +72,6 @@ def _mlserver_settings(ports: Ports) -> dict[str, object]:
         "grpc_port": ports.grpc,
         "metrics_port": ports.metrics,
         "parallel_workers": 0,
-    }
-
-
-def _mlserver_model(kind: Kind, model: Path) -> dict[str, object]:
-    method = {"extra": {"predict_fn": "transform"}} if kind is models.PICTURE else {}
-    return {
-        "name": kind.name,
-        "implementation": "mlserver_sklearn.SKLearnModel",
-        "parameters": {"uri": str(model), **method},
     }
 
 

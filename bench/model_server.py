@@ -36,7 +36,8 @@ def main() -> int:
     text = report.document(results, verdicts, setting.here(versions, _command(options), options.note))
     print(text)
     if options.write:
-        options.write.write_text(text)
+        before = options.write.read_text() if options.write.exists() else ""
+        options.write.write_text(report.section(before, report.HEADING, text))
     return 1 if any(verdict.met is False for verdict in verdicts) else 0
 
 

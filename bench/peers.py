@@ -8,13 +8,13 @@ for scikit-learn gets, without development tools: scikit-learn imports pandas wh
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 
 REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
-    "inferplane": ("--editable", f"{_ROOT}[sklearn]"),
+    "inferplane": ("--editable", f"{ROOT}[sklearn]"),
     "kserve": ("kserve", "scikit-learn", "joblib"),
     "mlserver": ("mlserver", "mlserver-sklearn", "uvloop<0.22"),  # its event loop policy is refused by later ones
     "mosec": ("mosec", "scikit-learn", "joblib"),
@@ -28,22 +28,27 @@ LEFT_OUT: Mapping[str, str] = {
 
 _DISTRIBUTIONS = {"triton": "nvidia-pytriton"}
 _CONSTRAINTS = Path(__file__).with_name("constraints")
+_OF_FORMATS = _CONSTRAINTS / "formats.txt"
 
 
 class Missing(Exception):
     """Why this machine does not have the peer."""
 
 
-def environment(name: str, root: Path = Path(".venv-peers")) -> Path:
-    """The Python of the peer's environment."""
+def environment(name: str, root: Path = Path(".venv-peers"), requirements: tuple[str, ...] = ()) -> Path:
+    """The Python of the peer's environment; with `requirements` of its own, `name` is `PEER-FORMAT`."""
     python = root / name / "bin" / "python"
     stamp = root / name / "bench.txt"
-    pinned = _CONSTRAINTS / f"{name}.txt"
-    files = [pinned] if pinned.exists() else [_ROOT / "constraints.txt", _ROOT / "pyproject.toml"]
-    wanted = "\n".join([*REQUIREMENTS[name], *(file.read_text() for file in files)])
+    requirements = requirements or REQUIREMENTS[name]
+    pinned = _CONSTRAINTS / f"{name.partition('-')[0]}.txt"
+    constraints = [pinned if pinned.exists() else ROOT / "constraints.txt"]
+    if "-" in name:
+        constraints.append(_OF_FORMATS)
+    ours = [] if pinned.exists() else [ROOT / "pyproject.toml"]
+    wanted = "\n".join([*requirements, *(file.read_text() for file in (*constraints, *ours))])
     if not (python.exists() and stamp.exists() and stamp.read_text() == wanted):
         print(f"installing {name} into {root / name}", file=sys.stderr, flush=True)
-        _install(python, REQUIREMENTS[name], files[0])
+        _install(python, requirements, constraints)
         stamp.write_text(wanted)
     return python.absolute()
 
@@ -54,12 +59,12 @@ def version(name: str, python: Path) -> str:
     return found if distribution == name else f"{distribution} {found}"
 
 
-def _install(python: Path, requirements: tuple[str, ...], constraints: Path) -> None:
+def _install(python: Path, requirements: tuple[str, ...], constraints: Sequence[Path]) -> None:
     uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
     _output(uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(python.parent.parent))
     _output(
         uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python),
-        "--constraint", str(constraints), *requirements,
+        *(part for file in constraints for part in ("--constraint", str(file))), *requirements,
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """A run as text: Markdown whose tables are lined up, so that a terminal shows them as well."""
 
+import re
 from collections.abc import Sequence
 
 from bench.budgets import Verdict
@@ -26,9 +27,20 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]
     return [line(rows[0]), f"| {' | '.join(rule)} |", *map(line, rows[1:])]
 
 
+HEADING = "# The model server beside its peers"
+
+
+def section(report: str, heading: str, text: str) -> str:
+    """The report with `text`, which begins with the heading, in the place of that section, or at the end."""
+    parts = [part for part in re.split(r"^(?=# )", report, flags=re.MULTILINE) if part.strip()]
+    if not any(part.startswith(heading) for part in parts):
+        parts.append(heading)
+    return "\n".join(text if part.startswith(heading) else part.rstrip("\n") + "\n" for part in parts)
+
+
 def document(results: Results, verdicts: Sequence[Verdict], setting: Setting) -> str:
     parts = [
-        ["# The model server beside its peers"],
+        [HEADING],
         _how(results, setting),
         ["## Requests"],
         table(_request_rows(results), right=(1, 3, 4, 5, 6, 7)),

@@ -76,3 +76,10 @@ def test_the_report_says_when_where_how_and_with_what() -> None:
         "- kserve 0.21.0",
     ):
         assert line in text().splitlines()
+
+
+def test_a_section_is_replaced_where_it_is_and_the_others_stay() -> None:
+    before = "# A\n\nold\n\n## more\n\n# B\n\nother\n"
+    assert report.section(before, "# A", "# A\n\nnew\n") == "# A\n\nnew\n\n# B\n\nother\n"
+    assert report.section(before, "# C", "# C\n") == before + "\n# C\n"
+    assert report.section("", "# A", "# A\n") == "# A\n"

@@ -20,15 +20,17 @@ from tests.runtimes import tiny_texts
 from tests.runtimes.serving import Server, serving, why_not
 from tests.runtimes.tiny_texts import POSITIONS, edited, saved
 
+from inferplane.dataplane.model.predictor import PredictorConfig, tell_near_predictor, tell_predictor
 from inferplane.dataplane.openai.answers import Embedding, Rerank
 from inferplane.dataplane.openai.errors import InvalidField
 from inferplane.dataplane.openai.requests import EmbeddingRequest, RerankRequest
 from inferplane.dataplane.runtimes.huggingface.encoder import EncoderModel
+from inferplane.dataplane.runtimes.huggingface.remote import RemoteEncoderModel
 from inferplane.dataplane.runtimes.options import HuggingFaceOptions, RuntimeOptions
 from inferplane.dataplane.runtimes.registry import models
 from inferplane.dataplane.server.batching.join import RowJoining
 from inferplane.inference.errors import Unimplemented
-from inferplane.inference.tensors import InferInput, InferRequest, InferResponse
+from inferplane.inference.tensors import InferInput, InferRequest, InferResponse, output
 from inferplane.kernel.errors import InferplaneError
 
 TEXTS = ["hello world", "the quick brown fox jumps over the lazy dog", "paris is the capital of france"]
@@ -374,6 +376,73 @@ def test_a_model_of_several_classes_neither_embeds_nor_ranks(made: Path) -> None
         ranked(model, query="a", documents=["b"])
 
 
+# A tokenizer before a predictor.
+
+
+class Predictor:
+    """Has the weights, and answers with the library's own output."""
+
+    def __init__(self, directory: Path) -> None:
+        kind, _ = KINDS[directory.name]
+        self.model = kind.from_pretrained(directory).eval()  # type: ignore[attr-defined]
+        self.asked: list[dict[str, str]] = []
+
+    async def predict(self, name: str, payload: object, headers: object) -> InferResponse:
+        assert isinstance(payload, InferRequest)
+        self.asked.append({tensor.name: tensor.datatype for tensor in payload.inputs})
+        with torch.no_grad():
+            found = self.model(**{one.name: torch.from_numpy(one.as_numpy()) for one in payload.inputs})
+        logits = found.logits if hasattr(found, "logits") else found.last_hidden_state
+        return InferResponse("1", name, [output("logits", logits.numpy())])
+
+
+@pytest.fixture
+def far() -> Iterator[Callable[..., tuple[RemoteEncoderModel, Predictor]]]:
+    """Makes a model whose weights a predictor has."""
+
+    def make(directory: Path, protocol: str = "v2", **asked: Any) -> tuple[RemoteEncoderModel, Predictor]:
+        predictor = Predictor(directory)
+        tell_predictor(PredictorConfig("far:8080", protocol))
+        tell_near_predictor(predictor)
+        [model] = models("huggingface", "m", directory, RuntimeOptions(huggingface=HuggingFaceOptions(**asked)))
+        assert isinstance(model, RemoteEncoderModel)
+        model.load()
+        return model, predictor
+
+    yield make
+    tell_predictor(None)
+    tell_near_predictor(None)
+
+
+@pytest.mark.parametrize("name", ["classes", "tokens", "masks", "vectors"])
+def test_a_predictor_that_has_the_weights_is_asked_in_tokens(name: str, made: Path, far: Any) -> None:
+    texts = MASKED if name == "masks" else TEXTS
+    here = v1(loaded(made / name), texts)
+    model, predictor = far(made / name)
+    _assert_close(asyncio.run(model.predict({"instances": texts}, {}))["predictions"], here)
+    assert predictor.asked == [dict.fromkeys(("input_ids", "token_type_ids", "attention_mask"), "INT64")]
+
+
+def test_only_the_tensors_that_are_named_are_sent(made: Path, far: Any) -> None:
+    model, predictor = far(made / "classes", tensor_input_names=("input_ids", "attention_mask"))
+    asyncio.run(model.predict({"instances": TEXTS}, {}))
+    assert predictor.asked == [{"input_ids": "INT64", "attention_mask": "INT64"}]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"protocol": "v1"}, "protocol v1 cannot be sent tensors of tokens: --predictor_protocol=v2"),
+        ({"tensor_input_names": ("ids",)}, "the tokenizer gives input_ids, token_type_ids, attention_mask, and no ids"),
+    ],
+)
+def test_a_predictor_that_cannot_be_asked_is_told_at_the_start(
+    made: Path, far: Any, asked: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InferplaneError, match=said):
+        far(made / "classes", **asked)
+
+
 # What does not load.
 
 
@@ -546,6 +615,11 @@ def test_a_device_that_is_not_there_is_named(made: Path) -> None:
     [model] = models("huggingface", "m", made / "classes", options)
     with pytest.raises(InferplaneError, match="the device abc cannot be used"):
         model.load()
+
+
+def test_an_engine_that_is_not_installed_is_named(made: Path) -> None:
+    with pytest.raises(InferplaneError, match="Backend is set to 'vllm' but vLLM is not available"):
+        loaded(made / "classes", backend="vllm")
 
 
 # What loads though something is missing.

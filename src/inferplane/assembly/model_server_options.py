@@ -122,7 +122,7 @@ def parse(arguments: Sequence[str]) -> Options:
         log_config_file=found.log_config_file,
         predictor=asked,
         max_asyncio_workers=found.max_asyncio_workers,
-        warnings=(*warnings(found), *asked_of_nobody(asked)),
+        warnings=(*warnings(found), *asked_of_nobody(asked, asks=found.format == "huggingface")),
         agent=agent,
         memory_limit=found.memory_limit,
         huggingface=huggingface_options(found),

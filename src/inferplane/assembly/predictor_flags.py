@@ -54,10 +54,10 @@ def predictor(found: argparse.Namespace, environ: Mapping[str, str]) -> Predicto
     )
 
 
-def asked_of_nobody(config: PredictorConfig) -> list[str]:
-    """What a server of built-in formats, whose models predict by themselves, has to say of these flags."""
+def asked_of_nobody(config: PredictorConfig, *, asks: bool = False) -> list[str]:
+    """What a server of built-in formats has to say of these flags. `asks`: its models do not predict by themselves."""
     if config.predictor_health_check and not config.predictor_host:
         return ["--enable_predictor_health_check: no --predictor_host says which predictor; none is asked"]
-    if config.predictor_host and not config.predictor_health_check:
+    if config.predictor_host and not config.predictor_health_check and not asks:
         return ["--predictor_host: this model predicts by itself; only --enable_predictor_health_check asks there"]
     return []

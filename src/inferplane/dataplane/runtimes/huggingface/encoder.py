@@ -23,16 +23,14 @@ from inferplane.dataplane.openai.requests import EmbeddingRequest, RerankRequest
 from inferplane.dataplane.runtimes.huggingface import loading, vectors
 from inferplane.dataplane.runtimes.huggingface.heads import LENGTH, OUTPUT, Known, Rows
 from inferplane.dataplane.runtimes.huggingface.inputs import Texts, texts_of
-from inferplane.dataplane.runtimes.huggingface.reading import CUT, Reader
+from inferplane.dataplane.runtimes.huggingface.reading import CUT, INPUTS, Reader
 from inferplane.dataplane.runtimes.huggingface.tasks import Task
 from inferplane.dataplane.runtimes.options import RuntimeOptions
-from inferplane.inference.datatypes import Datatype
 from inferplane.inference.errors import InferenceError, ModelLoadError, ModelNotReady
 from inferplane.inference.tensors import TensorMetadata
 
 log = logging.getLogger("inferplane.runtimes")
 
-INPUT = "input-0"
 _PAD = "[PAD]"
 # sentence-transformers and the vectors of KServe need no more than the hidden states.
 _UNUSED = {Task.TEXT_EMBEDDING: ("pooler.",)}
@@ -95,7 +93,7 @@ class EncoderModel(RowModel):
         return False
 
     def get_input_types(self) -> Sequence[TensorMetadata]:
-        return [TensorMetadata(INPUT, Datatype.BYTES, [-1])]
+        return INPUTS
 
     def get_output_types(self) -> Sequence[TensorMetadata]:
         return [] if self._reader is None else self._reader.outputs

@@ -19,6 +19,7 @@ from inferplane.inference.tensors import Array, InferRequest, InferResponse, Ten
 
 OFFSETS = "offset_mapping"
 CUT = "truncated"
+INPUTS = [TensorMetadata("input-0", Datatype.BYTES, [-1])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ def add_huggingface_flags(to: argparse.ArgumentParser) -> None:
     to.add_argument("--dtype", choices=DTYPES, default="auto", help=of + "auto is float16 on a GPU, else float32")
     tokens = "tokens that a text may have (the model's when not given)"
     to.add_argument("--max_model_len", "--max_length", type=count, help=of + tokens)
+    to.add_argument("--max_num_seqs", type=count, default=32, help=of + "texts that are generated together")
     _add_switches(to)
     to.add_argument("--tensor_input_names", default="", help=of + "tensors that a predictor is sent, with commas")
     nothing = of + "without effect"
@@ -53,6 +54,7 @@ def huggingface_options(found: argparse.Namespace) -> HuggingFaceOptions:
         backend=found.backend,
         dtype=found.dtype,
         max_length=found.max_model_len,
+        max_num_seqs=found.max_num_seqs,
         trust_remote_code=found.trust_remote_code,
         disable_lower_case=found.disable_lower_case,
         add_special_tokens=not found.disable_special_tokens,

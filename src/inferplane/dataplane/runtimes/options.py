@@ -9,7 +9,8 @@ from inferplane.inference.tensorflow.versions import Versions
 class HuggingFaceOptions:
     """KServe's flags for transformers' models, by its names.
 
-    `task` empty: as `config.json` says. `max_length` is in tokens, None for the model's own. Of `return_probabilities`
+    `task` empty: as `config.json` says. `max_length` is in tokens, None for the model's own. `max_num_seqs` is vLLM's
+    name for how many texts are generated together. Of `return_probabilities`
     and `return_raw_logits` one at most is true.
     """
 
@@ -17,6 +18,7 @@ class HuggingFaceOptions:
     backend: str = "auto"
     dtype: str = "auto"
     max_length: int | None = None
+    max_num_seqs: int = 32
     trust_remote_code: bool = False
     disable_lower_case: bool = False
     add_special_tokens: bool = True

@@ -169,17 +169,18 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
         yield Tried(found, said, sinks, files, directory)
 
 
-NAMES = [one.name for one in FORMATS]
+@pytest.fixture(scope="module", params=[one.name for one in FORMATS])
+def name(request: pytest.FixtureRequest) -> str:
+    """Of the module, so that the tests of one format follow each other: its server falls asleep soon."""
+    return str(request.param)
 
 
-@pytest.mark.parametrize("name", NAMES)
 def test_answers_are_the_librarys_though_requests_are_joined(tried: Tried, name: str) -> None:
     found = tried.services.at_once(name, ROWS)
     assert [number for [number] in found] == pytest.approx(tried.said[name], rel=1e-6)
     assert tried.services.containers(name) == ["kserve-container", "agent"]
 
 
-@pytest.mark.parametrize("name", NAMES)
 def test_every_request_is_two_events_in_each_sink(tried: Tried, name: str) -> None:
     arrived, row = tried.sinks[name], [1.0, 2.0, 3.0, float(len(name))]
     before = len(arrived.events)
@@ -197,7 +198,6 @@ def test_every_request_is_two_events_in_each_sink(tried: Tried, name: str) -> No
     eventually(written, PATIENCE)
 
 
-@pytest.mark.parametrize("name", NAMES)
 def test_health_readiness_and_metadata_come_through_the_gateway(tried: Tried, name: str) -> None:
     for path in ("/v2/health/live", "/v2/health/ready", f"/v2/models/{name}/ready"):
         assert tried.services.ask(name, path)[0] == 200, path
@@ -265,7 +265,6 @@ def test_its_models_come_by_trained_models(tried: Tried) -> None:
         assert many.infer("many", ROWS, name) == pytest.approx(tried.said["lightgbm"])
 
 
-@pytest.mark.parametrize("name", NAMES)
 def test_it_sleeps_and_wakes_for_whoever_comes(tried: Tried, name: str) -> None:
     tried.services.sleeps(name)
     assert tried.services.infer(name, ROWS) == pytest.approx(tried.said[name], rel=1e-6)

@@ -90,7 +90,7 @@ class Launcher:
         for variable in how.env:
             base[variable.name] = expand(variable.value, base)
         variables = environment(pod, container, sources, base)
-        places = mount(container, volumes, root, variables)
+        places = told(how, mount(container, volumes, root, variables))
         places[container.termination_message_path] = str(termination)
         variables = {name: relocate(value, places) for name, value in variables.items()}
         hosts = await self._hosts(pod, container, [*how.argv, *variables.values()], place)
@@ -184,6 +184,22 @@ class Launcher:
             "POD_NAMESPACE": pod.metadata.namespace,
             "PORT": str(port),
         }
+
+
+def told(how: Recipe, places: Mapping[str, str]) -> dict[str, str]:
+    """Where the process is told that its mounts are: for another project's server where the links lead, since some of
+    their libraries refuse what leads out of the directory that they are given (MLflow)."""
+    foreign = how.wish is not None and not how.entrypoint
+    return {path: str(_behind_links(Path(place))) if foreign else place for path, place in places.items()}
+
+
+def _behind_links(place: Path) -> Path:
+    """A model that is on this machine already is a directory of links to the files of another one: that one."""
+    directory = place.resolve()
+    entries = [*directory.iterdir()] if directory.is_dir() else []
+    homes = {one.readlink().parent if one.is_symlink() else directory for one in entries}
+    same_names = all(one.is_symlink() and one.readlink().name == one.name for one in entries)
+    return homes.pop() if len(homes) == 1 and same_names else directory
 
 
 def threads(container: Container) -> dict[str, str]:

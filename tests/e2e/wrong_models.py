@@ -111,7 +111,7 @@ WRONG = [
     Wrong("cut", "sklearn", lambda d: cut(estimator, d / "m.joblib"), "m.joblib: cannot be loaded: "),
     Wrong("cut-json", "xgboost", lambda d: cut(xgboost, d / "m.json"), "m.json: cannot be loaded: "),
     Wrong("cut-ubj", "xgboost", lambda d: cut(xgboost, d / "m.ubj"), "m.ubj: cannot be loaded: "),
-    Wrong("cut-lgb", "lightgbm", lambda d: cut(lightgbm, d / "m.txt"), "m.txt: cannot be loaded: "),
+    Wrong("cut-lgb", "lightgbm", lambda d: cut(lightgbm, d / "m.txt"), "m.txt: cannot be loaded: it was cut off"),
     Wrong("cut-onnx", "onnx", lambda d: cut(onnx, d / "m.onnx"), "m.onnx: cannot be loaded: "),
     Wrong("a-page", "sklearn", lambda d: (d / "m.pkl").write_text("<html>404</html>"), "m.pkl: cannot be loaded: "),
     Wrong("a-page-x", "xgboost", lambda d: (d / "m.ubj").write_text("<html>"), "not an XGBoost model: JSON or UBJSON"),

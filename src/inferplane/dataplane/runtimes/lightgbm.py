@@ -48,7 +48,9 @@ class LightGBMModel(NumericModel):
     def read(self, file: Path) -> None:
         try:
             # As a string: LightGBM reads a file through buffers of 16 MB, and keeps that memory.
-            self._booster = lightgbm.Booster(model_str=file.read_text(encoding="utf-8"))
+            text = file.read_text(encoding="utf-8")
+            _check_end(file, text)
+            self._booster = lightgbm.Booster(model_str=text)
         except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as error:
             raise ModelLoadError(f"{file}: cannot be loaded: {one_line(error)}", fix=_advice(file)) from error
         self.features = self._booster.feature_name()
@@ -76,6 +78,19 @@ class LightGBMModel(NumericModel):
             )
         size = len(next(iter(named.values()))) if named else 0
         return [named.get(name, np.full(size, np.nan)) for name in self.features]
+
+
+def _check_end(file: Path, text: str) -> None:
+    """Of a file that was cut off LightGBM loads what is there, or ends the process."""
+    if not text.startswith(("tree\nversion=v3", "tree\nversion=v4")):
+        return
+    end = text.rfind("\nend of trees")
+    rest = text[end:]
+    if end < 0 or ("\nparameters:" in rest and "\nend of parameters" not in rest):
+        expected = "end of trees" if end < 0 else "end of parameters"
+        raise ModelLoadError(
+            f"{file}: cannot be loaded: it was cut off: there is no line {expected!r}", fix="copy it again"
+        )
 
 
 def _advice(file: Path) -> str:

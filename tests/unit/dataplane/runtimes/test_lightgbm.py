@@ -161,3 +161,12 @@ def test_what_is_no_lightgbm_model_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "model.bst").write_text('{"learner": {}}')
     with pytest.raises(ModelLoadError, match="that is no LightGBM model"):
         LightGBMModel("m", tmp_path).load()
+
+
+@pytest.mark.parametrize("last", ["Tree=1", "end of trees", "[boosting: gbdt]"])
+def test_a_file_that_was_cut_off_is_not_served(tmp_path: Path, last: str) -> None:
+    booster = trained()
+    text = booster.model_to_string()
+    (tmp_path / "model.txt").write_text(text[: text.index(last)])
+    with pytest.raises(ModelLoadError, match=r"model\.txt: cannot be loaded: it was cut off"):
+        LightGBMModel("m", tmp_path).load()

@@ -18,7 +18,7 @@ import torch
 import transformers
 from tests.runtimes import tiny_texts
 from tests.runtimes.serving import Server, serving, why_not
-from tests.runtimes.tiny_texts import POSITIONS, edited, saved
+from tests.runtimes.tiny_texts import POSITIONS, SIZES, edited, saved, saved_as
 
 from inferplane.dataplane.model.predictor import PredictorConfig, tell_near_predictor, tell_predictor
 from inferplane.dataplane.openai.answers import Embedding, Rerank
@@ -254,6 +254,60 @@ def _leaves(value: Any) -> Iterator[Any]:
             yield from _leaves(one)
     else:
         yield value
+
+
+# Other architectures.
+
+WORDS = {"bos_token_id": 2, "eos_token_id": 3}
+SMALL: dict[str, object] = {"n_positions": POSITIONS, "n_embd": 32, "n_layer": 2, "n_head": 2, **WORDS}
+XLNET: dict[str, object] = {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 48}
+MODERN: dict[str, object] = {**SIZES, **WORDS, "pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3}
+OTHERS: list[tuple[type, type, dict[str, object], dict[str, object], int]] = [
+    (transformers.RobertaForSequenceClassification, transformers.RobertaConfig, {**SIZES, "pad_token_id": 0}, {}, 23),
+    (transformers.MPNetForSequenceClassification, transformers.MPNetConfig, {**SIZES, "pad_token_id": 1}, {}, 22),
+    (transformers.DebertaV2ForSequenceClassification, transformers.DebertaV2Config, SIZES, {}, POSITIONS),
+    (transformers.ModernBertForSequenceClassification, transformers.ModernBertConfig, MODERN, {}, POSITIONS),
+    (transformers.XLNetForSequenceClassification, transformers.XLNetConfig, XLNET, {"padding_side": "left"}, 2048),
+    (transformers.GPT2ForSequenceClassification, transformers.GPT2Config, SMALL, {"pad_token": None}, POSITIONS),
+    (
+        transformers.Qwen2ForSequenceClassification,
+        transformers.Qwen2Config,
+        {**SIZES, "num_key_value_heads": 2},
+        {},
+        24,
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "config", "sizes", "words", "limit"), OTHERS, ids=[one[0].__name__ for one in OTHERS])
+def test_classes_of_other_architectures_are_the_librarys(
+    kind: Any, config: type, sizes: dict[str, object], words: dict[str, object], limit: int, tmp_path: Path
+) -> None:
+    saved_as(tmp_path, kind, config, num_labels=3, **sizes)
+    edited(tmp_path / "tokenizer_config.json", **words)
+    texts = [*TEXTS, " ".join(TEXTS * 4)]
+    model = loaded(tmp_path, return_raw_logits=True)
+    assert model.joins_requests
+    itself, words_of = kind.from_pretrained(tmp_path).eval(), transformers.AutoTokenizer.from_pretrained(tmp_path)
+    with torch.no_grad():
+        each = [words_of(text, truncation=True, max_length=limit, return_tensors="pt") for text in texts]
+        wanted = [itself(**one).logits[0].tolist() for one in each]
+    np.testing.assert_allclose([[*row.values()] for row in v1(model, texts)], wanted, rtol=1e-3, atol=1e-5)
+
+
+def test_the_half_that_reads_of_an_encoder_and_decoder_embeds(tmp_path: Path) -> None:
+    sizes: dict[str, object] = {"d_model": 32, "d_kv": 16, "d_ff": 48, "num_layers": 2, "num_heads": 2}
+    saved_as(tmp_path, transformers.T5EncoderModel, transformers.T5Config, **sizes)
+    found = v1(loaded(tmp_path), TEXTS)
+    np.testing.assert_allclose(found[0], v1(loaded(tmp_path), TEXTS[:1])[0], rtol=1e-3, atol=1e-5)
+
+
+def test_a_model_whose_answers_change_with_padding_is_not_asked_for_several_requests(tmp_path: Path) -> None:
+    sizes: dict[str, object] = {"d_model": 32, "n_head": 2, "d_head": 16, "d_inner": 48, "block_sizes": [1, 1]}
+    saved_as(tmp_path, transformers.FunnelModel, transformers.FunnelConfig, **sizes)
+    model = loaded(tmp_path)
+    assert not model.joins_requests
+    assert model.notes == ["a text's answer depends on the texts beside it: requests are not joined"]
 
 
 # Limits.

@@ -42,21 +42,26 @@ def tokenizer() -> transformers.PreTrainedTokenizerFast:
     )
 
 
+SIZES: dict[str, object] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": POSITIONS,
+    # Answers of random weights differ more this way.
+    "initializer_range": 0.4,
+}
+
+
 def saved(directory: Path, kind: type, **settings: object) -> Path:
     """A BERT of the class `kind`, as its authors would save it."""
+    return saved_as(directory, kind, transformers.BertConfig, **SIZES, **settings)
+
+
+def saved_as(directory: Path, kind: type, config: type, **settings: object) -> Path:
+    """A model of any class, with the same words."""
     torch.manual_seed(11)
-    config = transformers.BertConfig(
-        vocab_size=len(tokenizer()),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=48,
-        max_position_embeddings=POSITIONS,
-        # Answers of random weights differ more this way.
-        initializer_range=0.4,
-        **settings,
-    )
-    kind(config).eval().save_pretrained(directory)
+    kind(config(vocab_size=len(tokenizer()), **settings)).eval().save_pretrained(directory)
     tokenizer().save_pretrained(directory)
     return directory
 

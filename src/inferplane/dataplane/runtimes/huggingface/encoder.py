@@ -23,7 +23,7 @@ from inferplane.dataplane.openai.requests import EmbeddingRequest, RerankRequest
 from inferplane.dataplane.runtimes.huggingface import loading, vectors
 from inferplane.dataplane.runtimes.huggingface.heads import LENGTH, OUTPUT, Known, Rows
 from inferplane.dataplane.runtimes.huggingface.inputs import Texts, texts_of
-from inferplane.dataplane.runtimes.huggingface.reading import CUT, INPUTS, Reader
+from inferplane.dataplane.runtimes.huggingface.reading import CUT, INPUTS, Encoded, Reader
 from inferplane.dataplane.runtimes.huggingface.tasks import Task
 from inferplane.dataplane.runtimes.options import RuntimeOptions
 from inferplane.inference.errors import InferenceError, ModelLoadError, ModelNotReady
@@ -46,6 +46,7 @@ class EncoderModel(RowModel):
         self._reader: Reader | None = None
         self._model: Any = None
         self._device = torch.device("cpu")
+        self._joins = False
 
     # Life.
 
@@ -58,8 +59,9 @@ class EncoderModel(RowModel):
         kind, unused = _auto_class(self.task, config), _UNUSED.get(self.task, ())
         self._model = loading.loaded_model(self.directory, kind, config, asked, self._device, unused)
         self.notes = _padded(tokenizer, self._model)
-        _check_vocabulary(self.directory, tokenizer, self._model)
-        self._reader = Reader(self.directory, self.task, Known(tokenizer, self._model.config), asked)
+        self.notes += _unknown_tokens(self.directory, tokenizer, self._model)
+        known, positions = Known(tokenizer, self._model.config), loading.positions_of(self._model)
+        self._reader = Reader(self.directory, self.task, known, asked, positions)
         self._try(self._reader)
         for note in self.notes:
             log.warning("model=%s %s", self.name, note)
@@ -67,14 +69,19 @@ class EncoderModel(RowModel):
         return True
 
     def _try(self, reader: Reader) -> None:
-        """One text, before the model is called ready: what cannot work is told now, and first calls are slow."""
+        """Two texts, before the model is called ready: what cannot work is told now, and first calls are slow."""
+        short = {name: column[:1] for name, column in reader.example.items()}
         try:
+            alone, padded = [self._output(reader.encoded(texts)) for texts in (short, reader.example)]
             self.predict_rows(reader.example)
         except Exception as error:
             raise ModelLoadError(
                 f"{self.directory}: the model fails on a first text: {loading.reason(error)}",
                 fix="are its tokenizer and --return_token_type_ids those of this model?",
             ) from error
+        self._joins = reader.alike(_values(alone)[0], _values(padded)[0])
+        if not self._joins:
+            self.notes.append("a text's answer depends on the texts beside it: requests are not joined")
 
     def stop(self) -> None:
         super().stop()
@@ -87,6 +94,10 @@ class EncoderModel(RowModel):
         return self._reader
 
     # Requests.
+
+    @property
+    def joins_requests(self) -> bool:
+        return self._joins
 
     @property
     def is_exact(self) -> bool:
@@ -105,11 +116,14 @@ class EncoderModel(RowModel):
         reader = self.reader
         encoded = reader.encoded(cast(Texts, rows))
         with torch.inference_mode():
-            try:
-                given = self._model(**encoded.tensors.to(self._device), return_dict=True)
-            except Exception as error:
-                raise InferenceError(loading.reason(error)) from error
-            return reader.rows(given, encoded)
+            return reader.rows(self._output(encoded), encoded)
+
+    def _output(self, encoded: Encoded) -> Any:
+        try:
+            with torch.inference_mode():
+                return self._model(**encoded.tensors.to(self._device), return_dict=True)
+        except Exception as error:
+            raise InferenceError(loading.reason(error)) from error
 
     def result(self, payload: object, predicted: Rows) -> object:
         return self.reader.result(self.name, payload, predicted)
@@ -152,11 +166,16 @@ class EncoderModel(RowModel):
         return self.task is Task.SEQUENCE_CLASSIFICATION and self.reader.head.config.num_labels == 1
 
 
+def _values(given: Any) -> "torch.Tensor":
+    """Logits, or hidden states."""
+    return cast("torch.Tensor", given.logits if "logits" in given else given.last_hidden_state)
+
+
 def _auto_class(task: Task, config: "transformers.PretrainedConfig") -> Any:
     if task is Task.TEXT_EMBEDDING:
-        # The model of an encoder and a decoder would want texts for both.
-        halves = getattr(config, "is_encoder_decoder", False)
-        return transformers.AutoModelForTextEncoding if halves else transformers.AutoModel
+        # Of a model with a decoder, which would want texts too, the half that reads.
+        half = config.is_encoder_decoder or (config.architectures or [""])[0].endswith("EncoderModel")
+        return transformers.AutoModelForTextEncoding if half else transformers.AutoModel
     if task is Task.FILL_MASK:
         return transformers.AutoModelForMaskedLM
     if task is Task.TOKEN_CLASSIFICATION:
@@ -166,22 +185,30 @@ def _auto_class(task: Task, config: "transformers.PretrainedConfig") -> Any:
 
 def _padded(tokenizer: "transformers.PreTrainedTokenizerBase", model: "transformers.PreTrainedModel") -> list[str]:
     """Gives the tokenizer a token to pad with where it has none, as KServe does; returns what there is to say of it."""
-    if tokenizer.pad_token is not None:
-        return []
-    tokenizer.add_special_tokens({"pad_token": _PAD})
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
-        with loading.quiet():
-            model.resize_token_embeddings(len(tokenizer))
-    model.config.pad_token_id = tokenizer.pad_token_id
-    return [f"the tokenizer has no padding token: {_PAD} was added"]
+    notes = []
+    if tokenizer.pad_token is None:
+        tokenizer.add_special_tokens({"pad_token": _PAD})
+        if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+            with loading.quiet():
+                model.resize_token_embeddings(len(tokenizer))
+        model.config.pad_token_id = tokenizer.pad_token_id
+        notes.append(f"the tokenizer has no padding token: {_PAD} was added")
+    if model.config.pad_token_id is None:
+        # Classifiers that read to the last token would refuse several texts at a time.
+        model.config.pad_token_id = tokenizer.pad_token_id
+    return notes
 
 
-def _check_vocabulary(
+def _unknown_tokens(
     directory: Path, tokenizer: "transformers.PreTrainedTokenizerBase", model: "transformers.PreTrainedModel"
-) -> None:
-    words, rows = len(tokenizer), model.get_input_embeddings().num_embeddings
+) -> list[str]:
+    """What there is to say of tokens that the model has no vectors for; ModelLoadError where words are among them."""
+    words, tokens, rows = tokenizer.vocab_size, len(tokenizer), model.get_input_embeddings().num_embeddings
     if words > rows:
         raise ModelLoadError(
             f"{directory}: the tokenizer has {words} tokens, the model {rows}: they are not of one model",
             fix="copy tokenizer and model from the same place",
         )
+    return (
+        [f"the tokenizer has {tokens} tokens, the model {rows}: the last ones cannot be used"] if tokens > rows else []
+    )

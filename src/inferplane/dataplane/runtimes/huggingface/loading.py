@@ -171,19 +171,32 @@ def token_limit(
     config: "transformers.PretrainedConfig",
     tokenizer: "transformers.PreTrainedTokenizerBase",
     asked: int | None,
+    positions: int | None = None,
 ) -> int:
-    """How many tokens a text may have. ModelLoadError when more are asked for than the model has positions."""
-    known = [length for name in _LENGTHS if (length := getattr(config, name, None)) is not None]
-    positions = min(known, default=None)
+    """How many tokens a text may have. ModelLoadError when more are asked for than the model has positions.
+
+    `positions` are those of the weights, which may be fewer than the configuration says (`positions_of`).
+    """
+    said = [getattr(config, name, None) for name in _LENGTHS]
+    # XLNet's -1 is no limit.
+    known = [length for length in [*said, positions] if length is not None and length > 0]
+    most = min(known, default=None)
     if asked is not None:
-        if positions is not None and asked > positions:
+        if most is not None and asked > most:
             raise ModelLoadError(
-                f"--max_model_len={asked}: {directory / CONFIG} says that the model takes {positions} tokens",
-                fix=f"--max_model_len={positions}, or less",
+                f"--max_model_len={asked}: {directory / CONFIG} says that the model takes {most} tokens",
+                fix=f"--max_model_len={most}, or less",
             )
         return asked
-    # RoBERTa's has two positions fewer than its configuration says; its tokenizer knows.
-    return min(_LENGTH_UNSAID if positions is None else positions, int(tokenizer.model_max_length))
+    return min(_LENGTH_UNSAID if most is None else most, int(tokenizer.model_max_length))
+
+
+def positions_of(model: "transformers.PreTrainedModel") -> int | None:
+    """Of tables whose first positions are kept for padding, such as RoBERTa's: how many are left; else None."""
+    for name, part in model.named_modules():
+        if name.endswith("position_embeddings") and getattr(part, "padding_idx", None) is not None:
+            return int(part.num_embeddings - part.padding_idx - 1)
+    return None
 
 
 @contextlib.contextmanager

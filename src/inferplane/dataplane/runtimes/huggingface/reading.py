@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import transformers
 
 from inferplane.dataplane.runtimes.huggingface import heads, loading
@@ -19,6 +20,8 @@ from inferplane.inference.tensors import Array, InferRequest, InferResponse, Ten
 
 OFFSETS = "offset_mapping"
 CUT = "truncated"
+# Of what sums in another order can change, as a share of the largest value.
+_TOLERANCE, _HALFS = 1e-3, 5e-2
 INPUTS = [TensorMetadata("input-0", Datatype.BYTES, [-1])]
 
 
@@ -34,9 +37,12 @@ class Encoded:
 class Reader:
     """Of one model. `limit` is in tokens."""
 
-    def __init__(self, directory: Path, task: Task, known: Known, options: HuggingFaceOptions) -> None:
+    def __init__(
+        self, directory: Path, task: Task, known: Known, options: HuggingFaceOptions, positions: int | None = None
+    ) -> None:
         longest = longest_of(directory) if task is Task.TEXT_EMBEDDING else None
-        self.limit = loading.token_limit(directory, known.config, known.tokenizer, options.max_length or longest)
+        asked = options.max_length or longest
+        self.limit = loading.token_limit(directory, known.config, known.tokenizer, asked, positions)
         self.head = _head(directory, task, known, options)
         self._tokenizer = known.tokenizer
         self._options = options
@@ -49,8 +55,9 @@ class Reader:
 
     @property
     def example(self) -> Texts:
-        """That any model of the task answers."""
-        return arrays([f"a {self._tokenizer.mask_token or ''}"])
+        """Two texts of different lengths, that any model of the task answers."""
+        short = f"a {self._tokenizer.mask_token or ''}"
+        return arrays([short, f"{short}, and a few words more"])
 
     def encoded(self, texts: Texts) -> Encoded:
         found = self._tokenizer(
@@ -69,6 +76,14 @@ class Reader:
         told = found.encodings or [None] * len(texts[TEXT])
         cut = np.array([one is not None and bool(one.overflowing) for one in told])
         return Encoded(found, cut, None if offsets is None else offsets.numpy())
+
+    def alike(self, alone: "torch.Tensor", padded: "torch.Tensor") -> bool:
+        """Whether the model says the same of a text, [tokens, …] or […], with and without padding."""
+        if alone.ndim > 1:
+            size = len(alone)
+            padded = padded[-size:] if self._tokenizer.padding_side == "left" else padded[:size]
+        most = float(alone.abs().max()) or 1.0
+        return bool((alone - padded).abs().max() <= most * (_TOLERANCE if alone.dtype == torch.float32 else _HALFS))
 
     def tokens(self, texts: Texts, row: int) -> int:
         """How many the row has as a whole."""

@@ -9,6 +9,8 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
     PreTrainedModel,
@@ -64,7 +66,7 @@ _TOKENS = {"pad_token_id": 0, "bos_token_id": None, "eos_token_id": 1}
 
 
 def made(kind: str) -> PreTrainedModel:
-    """llama, qwen2, mistral (with a window), gpt2 or t5."""
+    """llama, qwen2, mistral (with a window), gpt2, mamba or t5."""
     torch.manual_seed(7)
     size = len(trained())
     if kind == "llama":
@@ -78,6 +80,10 @@ def made(kind: str) -> PreTrainedModel:
             GPT2Config(vocab_size=size, n_embd=64, n_layer=2, n_head=4, n_positions=CONTEXT, initializer_range=0.4,
                        **_TOKENS)
         )  # fmt: skip
+    elif kind == "mamba":
+        model = MambaForCausalLM(
+            MambaConfig(vocab_size=size, hidden_size=64, num_hidden_layers=2, initializer_range=0.4, **_TOKENS)
+        )
     else:
         model = T5ForConditionalGeneration(
             T5Config(vocab_size=size, d_model=64, d_kv=16, d_ff=96, num_layers=2, num_heads=4, initializer_factor=3.0,

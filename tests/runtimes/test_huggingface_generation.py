@@ -2,6 +2,7 @@
 
 import json
 import math
+import queue
 import urllib.request
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from inferplane.dataplane.runtimes.huggingface.batching import Limits, Run, Samp
 from inferplane.dataplane.runtimes.huggingface.decoders import DecoderRows, EncodedGroups
 from inferplane.dataplane.runtimes.huggingface.engine import Generator
 from inferplane.dataplane.runtimes.huggingface.sampling import choose
+from inferplane.dataplane.runtimes.huggingface.states import StateRows, keeps_keys_and_values
 
 torch.set_num_threads(1)
 
@@ -87,6 +89,13 @@ def test_texts_behind_an_encoder_are_those_written_alone() -> None:
     model, runs = made("t5"), runs_of(PROMPTS)
     stepped(EncodedGroups(model, 0, 0), runs)
     assert [[0, *run.tokens] for run in runs] == [alone(model, run) for run in runs]
+
+
+def test_texts_of_a_model_that_keeps_a_state_are_those_written_alone() -> None:
+    model, runs = made("mamba"), runs_of(PROMPTS)
+    assert not keeps_keys_and_values(model)
+    stepped(StateRows(model), runs)
+    assert [[*run.prompt, *run.tokens] for run in runs] == [alone(model, run) for run in runs]
 
 
 def test_a_batch_that_grows_past_its_buffers_goes_on() -> None:
@@ -361,6 +370,24 @@ def test_grpc_answers_texts(server: Server, forty: str) -> None:
     with triton.InferenceServerClient(server.grpc) as client:
         found = client.infer("m", [given], parameters={"max_tokens": 40}, client_timeout=60).as_numpy("text_output")
     assert [text.decode() for text in found] == [forty]
+
+
+def test_a_stream_of_grpc_brings_pieces(server: Server, forty: str) -> None:
+    given = triton.InferInput("text_input", [1], "BYTES")
+    given.set_data_from_numpy(np.array([PROMPT.encode()], dtype=object))
+    found: queue.Queue[Any] = queue.Queue()
+    with triton.InferenceServerClient(server.grpc) as client:
+        client.start_stream(lambda result, error: found.put((result, error)))
+        asked = {"max_tokens": 40, "stream": True}
+        client.async_stream_infer("m", [given], parameters=asked, enable_empty_final_response=True)
+        pieces, last = [], False
+        while not last:
+            result, error = found.get(timeout=60)
+            assert error is None
+            last = result.get_response().parameters["triton_final_response"].bool_param
+            pieces += [] if last else [result.as_numpy("text_output")[0].decode()]
+    assert len(pieces) > 1
+    assert "".join(pieces) == forty
 
 
 def test_generate_answers_one_text_and_its_stream_pieces(server: Server, forty: str) -> None:

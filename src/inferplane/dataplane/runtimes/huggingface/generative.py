@@ -28,6 +28,7 @@ from inferplane.dataplane.runtimes.huggingface.counting import counting
 from inferplane.dataplane.runtimes.huggingface.decoders import DecoderRows, EncodedGroups
 from inferplane.dataplane.runtimes.huggingface.engine import Engine, Generator, Replies, Sizes, State
 from inferplane.dataplane.runtimes.huggingface.plain_texts import Texts
+from inferplane.dataplane.runtimes.huggingface.states import StateRows, keeps_keys_and_values
 from inferplane.dataplane.runtimes.huggingface.tasks import Task
 from inferplane.dataplane.runtimes.huggingface.text import Decode
 from inferplane.dataplane.runtimes.options import DEFAULTS, RuntimeOptions
@@ -109,7 +110,7 @@ class GenerativeModel(Model):
             log.debug("rehearsal failed model=%s", self.name, exc_info=error)
             raise ModelLoadError(
                 f"{self.directory}: a text cannot be generated with it: {loading.reason(error)}",
-                fix="models that keep another state than keys and values, such as Mamba, are not served",
+                fix="serve it with the transformers that wrote it, or check --task",
             ) from error
 
     def stop(self) -> None:
@@ -282,7 +283,7 @@ def _generator(
 ) -> Generator:
     pad = next((one for one in (tokenizer.pad_token_id, model.config.pad_token_id) if one is not None), 0)
     if not apart:
-        return DecoderRows(model, pad, sizes.batch)
+        return DecoderRows(model, pad, sizes.batch) if keeps_keys_and_values(model) else StateRows(model)
     start = next(
 
             one

@@ -15,10 +15,10 @@ from paddle.static import InputSpec
 class Two(nn.Layer):
     def __init__(self) -> None:
         super().__init__()
-        self.half = self.create_parameter([1], default_initializer=nn.initializer.Constant(0.5))
+        self.offset = self.create_parameter([1], default_initializer=nn.initializer.Constant(0.5))
 
     def forward(self, numbers: paddle.Tensor, words: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        return numbers.sum(axis=1) + self.half, words * 2
+        return numbers.sum(axis=1) + self.offset, words * 2
 
 
 def main(directory: Path) -> None:

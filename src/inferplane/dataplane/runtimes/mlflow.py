@@ -134,8 +134,10 @@ def _requirements(directory: Path) -> list[Requirement]:
 
 def _loaded(file: Path, listed: Sequence[Requirement], said: MLmodel) -> PyFuncModel:
     logging.getLogger("mlflow").setLevel(logging.ERROR)  # what it warns of is in our notes
+    # A local model's files are linked into the pod's directory; MLflow takes none that are links to elsewhere.
+    directory = file.resolve().parent
     try:
-        return mlflow.pyfunc.load_model(str(file.parent.resolve()), suppress_warnings=True)
+        return mlflow.pyfunc.load_model(str(directory), suppress_warnings=True)
     except ModuleNotFoundError as error:
         raise _missing_module(file, error, listed, said) from error
     except Exception as error:

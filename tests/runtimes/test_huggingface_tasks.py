@@ -9,6 +9,7 @@ import base64
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from inferplane.dataplane.openai.answers import Embedding, Rerank
 from inferplane.dataplane.openai.errors import InvalidField
 from inferplane.dataplane.openai.requests import EmbeddingRequest, RerankRequest
 from inferplane.dataplane.runtimes.huggingface.encoder import EncoderModel
+from inferplane.dataplane.runtimes.huggingface.inputs import arrays
 from inferplane.dataplane.runtimes.huggingface.remote import RemoteEncoderModel
 from inferplane.dataplane.runtimes.options import HuggingFaceOptions, RuntimeOptions
 from inferplane.dataplane.runtimes.registry import models
@@ -254,6 +256,21 @@ def _leaves(value: Any) -> Iterator[Any]:
             yield from _leaves(one)
     else:
         yield value
+
+
+def test_requests_may_come_on_several_threads(made: Path) -> None:
+    """The tokenizer keeps between calls how texts are cut: it would be another thread's wish."""
+    model = loaded(made / "vectors")
+    long = " ".join(TEXTS * 4)
+    tokens = model.reader.tokens(arrays([long]), 0)
+
+    def ask(turn: int) -> int:
+        if turn % 2:
+            return model.reader.tokens(arrays([long]), 0)
+        return int(model.predict_rows(arrays([long]))["length"][0])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [*pool.map(ask, range(200))] == [POSITIONS, tokens] * 100
 
 
 # Other architectures.

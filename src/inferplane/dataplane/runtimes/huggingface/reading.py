@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ class Reader:
         self.limit = loading.token_limit(directory, known.config, known.tokenizer, asked, positions)
         self.head = _head(directory, task, known, options)
         self._tokenizer = known.tokenizer
+        # A call sets how the tokenizer cuts and pads, and calls come from several threads.
+        self._turn = Lock()
         self._options = options
         self._has_offsets = task is Task.TOKEN_CLASSIFICATION and options.return_offsets_mapping
 
@@ -60,17 +63,18 @@ class Reader:
         return arrays([short, f"{short}, and a few words more"])
 
     def encoded(self, texts: Texts) -> Encoded:
-        found = self._tokenizer(
-            texts[TEXT].tolist(),
-            texts[PAIR].tolist() if PAIR in texts else None,
-            max_length=self.limit,
-            truncation=True,
-            padding=True,
-            add_special_tokens=self._options.add_special_tokens,
-            return_token_type_ids=self._options.return_token_type_ids or None,
-            return_offsets_mapping=self._has_offsets,
-            return_tensors="pt",
-        )
+        with self._turn:
+            found = self._tokenizer(
+                texts[TEXT].tolist(),
+                texts[PAIR].tolist() if PAIR in texts else None,
+                max_length=self.limit,
+                truncation=True,
+                padding=True,
+                add_special_tokens=self._options.add_special_tokens,
+                return_token_type_ids=self._options.return_token_type_ids or None,
+                return_offsets_mapping=self._has_offsets,
+                return_tensors="pt",
+            )
         offsets = found.pop(OFFSETS, None)
         # A tokenizer that is written in Python does not tell what it has cut.
         told = found.encodings or [None] * len(texts[TEXT])
@@ -87,7 +91,7 @@ class Reader:
 
     def tokens(self, texts: Texts, row: int) -> int:
         """How many the row has as a whole."""
-        with loading.quiet():
+        with self._turn, loading.quiet():
             found = self._tokenizer(*[column[row] for column in texts.values()])
         return len(found["input_ids"])
 

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from inferplane.assembly.home import Home, home_from
@@ -18,7 +18,7 @@ from inferplane.dataplane.storage.errors import StorageError, shown
 from inferplane.dataplane.storage.fetch import Fetcher
 from inferplane.dataplane.storage.settings import connections, is_true
 from inferplane.dataplane.storage.transfer import Effort, Meter
-from inferplane.dataplane.storage.uris import LOCAL, store_of
+from inferplane.dataplane.storage.uris import LOCAL, archive_of, store_of
 from inferplane.resources.schemas.quantities import amount
 
 MODEL_CACHE = "INFERPLANE_MODEL_CACHE"
@@ -50,7 +50,7 @@ def cache_size(text: str) -> int:
 def fetch(uri: str, destination: Path, environ: Mapping[str, str], say: Callable[[str], None]) -> str:
     """Fetches into `destination`, telling `say` how far it is; returns what was done, in words. Raises StorageError."""
     meter, started = Meter(), time.monotonic()
-    with _cache(destination, environ) as cache, _progress(uri, meter, say):
+    with _cache(destination, environ) as cache, _progress(uri, meter, say) if _takes_time(uri) else nullcontext():
         fetcher = Fetcher(
             cache,
             environ,
@@ -89,6 +89,11 @@ def _cache(destination: Path, environ: Mapping[str, str]) -> Iterator[Cache]:
     yield Cache(beside, 0)
     # After a failure it stays: the container's next start goes on from there.
     shutil.rmtree(beside, ignore_errors=True)
+
+
+def _takes_time(uri: str) -> bool:
+    """All but what is on this machine already, as it is to be: that is linked."""
+    return store_of(uri) != LOCAL or bool(archive_of(uri))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ made from these types, with the inlined parts taken from Kubernetes' own schemas
 # msgspec copies a mutable default for each instance.
 
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import msgspec
@@ -350,5 +351,10 @@ class InferenceService(View, frozen=True, kw_only=True):
 
 def passthrough(raw: JsonObject, own: type[View]) -> JsonObject:
     """The fields of `raw` that are not fields of `own`: the pod or container fields inlined beside them."""
-    mine = {field.encode_name for field in msgspec.structs.fields(own)}
+    mine = _names(own)
     return {key: value for key, value in raw.items() if key not in mine}
+
+
+@cache
+def _names(own: type[View]) -> frozenset[str]:
+    return frozenset(field.encode_name for field in msgspec.structs.fields(own))

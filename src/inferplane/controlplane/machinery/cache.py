@@ -235,6 +235,11 @@ class Cache(Generic[T]):
         if key in self:
             self._change(key, None)
 
+    @property
+    def fresh(self) -> int:
+        """How many were changed or decoded since the last look."""
+        return len(self._fresh)
+
     def pack(self) -> Iterator[None]:
         """Packs what was last changed or decoded before the last look. Stops after each, so that others can work."""
         waiting, self._aging, self._fresh = self._aging, self._fresh, {}

@@ -1,6 +1,7 @@
 """All caches of a process: one list and watch for each kind, however many controllers read it."""
 
 import asyncio
+from collections.abc import Callable
 
 from inferplane.client.kubernetes.api import Api, Resource
 from inferplane.controlplane.machinery.cache import Cache, T
@@ -11,6 +12,12 @@ from inferplane.kernel.json import JsonObject
 
 PACK_EVERY = 10.0
 """Seconds between two looks at what is at rest."""
+_LOOK_EVERY = 1.0
+_MOST_FRESH = 5000
+"""Views decoded since the last look that make for a next one at once: a restarted process looks at everything."""
+_MANY = 2000
+"""Views packed in one go that leave megabytes free."""
+_LISTS_AT_ONCE = 4
 _AT_ONCE = 16
 """Objects packed in a row, in 0.2 ms; others have work to do in between."""
 
@@ -23,6 +30,7 @@ class Informers:
         self._clock = clock
         self._reflectors: dict[tuple[Resource, str], Reflector] = {}
         self._running = False
+        self._turns = asyncio.Semaphore(_LISTS_AT_ONCE)
 
     @property
     def api(self) -> Api:
@@ -55,14 +63,25 @@ class Informers:
             self._running = False
             await asyncio.gather(*(one.stop() for one in self._reflectors.values()))
 
-    async def keep_small(self) -> None:
-        """Packs the objects that nobody needs at present, until cancelled. For processes that know thousands."""
+    async def keep_small(self, freed: Callable[[], None] = lambda: None) -> None:
+        """Packs the objects that nobody needs at present, until cancelled. For processes that know thousands.
+
+        `freed` is called when many were packed.
+        """
+        last = self._clock.monotonic()
         while True:
-            await self._clock.sleep(PACK_EVERY)
+            await self._clock.sleep(_LOOK_EVERY)
+            fresh = sum(one.fresh for one in self._reflectors.values())
+            if self._clock.monotonic() - last < PACK_EVERY and fresh < _MOST_FRESH:
+                continue
+            last = self._clock.monotonic()
             packing = (step for one in [*self._reflectors.values()] for step in one.pack())
+            number = 0
             for number, _ in enumerate(packing, 1):
                 if number % _AT_ONCE == 0:
                     await asyncio.sleep(0)
+            if number >= _MANY:
+                freed()
 
     async def synced(self) -> None:
         """Returns when every cache has its first list."""
@@ -72,7 +91,9 @@ class Informers:
     def _reflector(self, resource: Resource, fields: str) -> Reflector:
         found = self._reflectors.get((resource, fields))
         if found is None:
-            found = self._reflectors[resource, fields] = Reflector(self._api, self._clock, resource, fields)
+            found = self._reflectors[resource, fields] = Reflector(
+                self._api, self._clock, resource, fields, self._turns
+            )
             if self._running:
                 found.start()
         return found

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # A control plane that was killed is back within a second or two, and nobody should be blind for longer than it is gone.
 _RECONNECT = Backoff(first=0.05, limit=1.0)
+_IN_A_ROW = 500
+"""Objects of a list that are decoded before those that were decoded before them are packed."""
 
 
 def version_of(item: JsonObject) -> int:
@@ -30,8 +32,12 @@ def version_of(item: JsonObject) -> int:
 
 
 class Reflector:
-    def __init__(self, api: Api, clock: Clock, resource: Resource, fields: str = "") -> None:
+    def __init__(
+        self, api: Api, clock: Clock, resource: Resource, fields: str = "", turns: asyncio.Semaphore | None = None
+    ) -> None:
+        """`turns`: where several share a semaphore, no more of them list at a time than that allows."""
         self._api = api
+        self._turns = turns or asyncio.Semaphore()
         self._clock = clock
         self._resource = resource
         self._fields = fields
@@ -56,6 +62,11 @@ class Reflector:
     def start(self) -> asyncio.Task[None]:
         self._task = asyncio.create_task(self._run(), name=f"reflector {self._resource.plural}")
         return self._task
+
+    @property
+    def fresh(self) -> int:
+        """How many views were changed or decoded since the last look."""
+        return sum(cache.fresh for cache in self._caches.values())
 
     def pack(self) -> Iterator[None]:
         """A step for each object that its caches pack."""
@@ -106,16 +117,24 @@ class Reflector:
                 await self._clock.sleep(_RECONNECT.delay(failures))
 
     async def _list(self) -> None:
-        found = await self._api.list(self._resource, fields=self._fields)
-        position = int(found.resource_version) if found.resource_version.isdigit() else 0
-        current = {key_of(item): item for item in found.items}
-        for key in [key for key, version in self._versions.items() if key not in current and version <= position]:
-            self._drop(key)
-        for item in current.values():
-            self._put(item)
-        self._position = position
+        async with self._turns:
+            found = await self._api.list(self._resource, fields=self._fields)
+            self._take_all(found.items, int(found.resource_version) if found.resource_version.isdigit() else 0)
         self._stale = False
         self._listed.set()
+
+    def _take_all(self, items: list[JsonObject], position: int) -> None:
+        """Takes `items` apart: of thousands each is let go before the next one is decoded."""
+        there = {key_of(item) for item in items}
+        for key in [key for key, version in self._versions.items() if key not in there and version <= position]:
+            self._drop(key)
+        items.reverse()
+        while items:
+            self._put(items.pop())
+            if len(items) % _IN_A_ROW == 0:
+                for _ in self.pack():
+                    pass
+        self._position = position
 
     async def _watch(self) -> None:
         """Until the server ends it, which it does now and then."""

@@ -49,7 +49,7 @@ def read(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """TorchServe's own flags; and those of them that are handed on to it as they are."""
     reader = argparse.ArgumentParser(prog="torchserve", add_help=False, allow_abbrev=False)
     reader.add_argument("--model-store", type=Path, default=MODEL_STORE)
-    reader.add_argument("--ts-config", type=Path, default=Path(os.environ.get("TS_CONFIG_FILE") or CONFIG))
+    reader.add_argument("--ts-config", type=Path, default=CONFIG)
     handed_on = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("--log-config", "--plugins-path", "--workflow-store", "--cpp-log-config"):
         handed_on.add_argument(name)
@@ -58,7 +58,10 @@ def read(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     options = [
         f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}") for name, value in given.items() if value
     ]
-    return reader.parse_known_args(arguments)[0], options
+    found = reader.parse_known_args(arguments)[0]
+    # As in TorchServe, where the variable comes before the flag.
+    found.ts_config = Path(os.environ.get("TS_CONFIG_FILE") or found.ts_config)
+    return found, options
 
 
 def _serve(found: argparse.Namespace, options: list[str]) -> None:

@@ -31,7 +31,7 @@ from inferplane.dataplane.runtimes.huggingface.remote import RemoteEncoderModel
 from inferplane.dataplane.runtimes.options import HuggingFaceOptions, RuntimeOptions
 from inferplane.dataplane.runtimes.registry import models
 from inferplane.dataplane.server.batching.join import RowJoining
-from inferplane.inference.errors import Unimplemented
+from inferplane.inference.errors import InvalidInput, Unimplemented
 from inferplane.inference.tensors import InferInput, InferRequest, InferResponse, output
 from inferplane.kernel.errors import InferplaneError
 
@@ -349,12 +349,19 @@ def test_no_more_tokens_than_the_model_has_positions_can_be_asked_for(made: Path
         loaded(made / "classes", max_length=99)
 
 
+@pytest.mark.parametrize("texts", [[""], ["hello world", ""]])
+def test_a_text_of_no_tokens_is_the_clients_mistake(made: Path, texts: list[str]) -> None:
+    model = loaded(made / "vectors", add_special_tokens=False)
+    with pytest.raises(InvalidInput, match=f"row {len(texts) - 1}: a text of no tokens"):
+        model.predict({"instances": texts}, {})
+
+
 def test_mistakes_are_answered_with_400(served: Server) -> None:
     server = served.of("classes")
     status, said = server.refusal("/v1/models/classes:predict", {"instances": [1.5]})
     assert (status, "expected a text" in said) == (400, True)
     status, said = server.refusal("/v1/models/masks:predict", {"instances": ["no mask here"]})
-    assert (status, "instances[0]: no [MASK] among the tokens" in said) == (400, True)
+    assert (status, "row 0: no [MASK] among the tokens" in said) == (400, True)
 
 
 # The OpenAI endpoints' side.

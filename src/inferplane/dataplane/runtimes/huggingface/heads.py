@@ -131,7 +131,7 @@ class MaskHead(Head):
         for row, where in enumerate(masks):
             if not where.any():
                 raise InvalidInput(
-                    f"instances[{row}]: no {self.tokenizer.mask_token} among the tokens that the model is given",
+                    f"row {row}: no {self.tokenizer.mask_token} among the tokens that the model is given",
                     fix=f"put {self.tokenizer.mask_token} where a word is to be filled in",
                 )
             found[row] = self._of_masks(given.logits[row, where])

@@ -16,7 +16,7 @@ from inferplane.dataplane.runtimes.huggingface.pooling import longest_of, poolin
 from inferplane.dataplane.runtimes.huggingface.tasks import Task
 from inferplane.dataplane.runtimes.options import HuggingFaceOptions
 from inferplane.inference.datatypes import Datatype
-from inferplane.inference.errors import ModelLoadError
+from inferplane.inference.errors import InvalidInput, ModelLoadError
 from inferplane.inference.tensors import Array, InferRequest, InferResponse, TensorMetadata, output
 
 OFFSETS = "offset_mapping"
@@ -76,6 +76,9 @@ class Reader:
                 return_tensors="pt",
             )
         offsets = found.pop(OFFSETS, None)
+        for row, length in enumerate(found["attention_mask"].sum(1).tolist()):
+            if not length:
+                raise InvalidInput(f"row {row}: a text of no tokens", fix="send one that is not empty")
         # A tokenizer that is written in Python does not tell what it has cut.
         told = found.encodings or [None] * len(texts[TEXT])
         cut = np.array([one is not None and bool(one.overflowing) for one in told])

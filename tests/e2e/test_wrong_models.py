@@ -1,6 +1,10 @@
-"""Model directories that can't be served, on one platform: `inferplane why` gives the cause of each in one line."""
+"""Model directories that can't be served, on one platform: `inferplane why` gives the cause of each in one line.
+
+Beside them one that can, with an example of a request.
+"""
 
 import asyncio
+import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -9,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.e2e.whole import INFERPLANE, Whole, whole_platform
-from tests.e2e.wrong_models import WRONG, Wrong
+from tests.e2e.wrong_models import WRONG, Wrong, with_example
 
 from inferplane.cli.why.causes import Kind
 from inferplane.cli.why.collect import collect
@@ -29,10 +33,14 @@ def service(wrong: Wrong, directory: Path) -> JsonObject:
     wrong.make(directory)
     model: JsonObject = {"modelFormat": {"name": wrong.format}, "storageUri": f"file://{directory}"}
     annotations: JsonObject = {"serving.kserve.io/deploymentMode": "Standard", **wrong.annotations}
+    return isvc(wrong.name, annotations, model)
+
+
+def isvc(name: str, annotations: JsonObject, model: JsonObject) -> JsonObject:
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
-        "metadata": {"name": wrong.name, "annotations": annotations},
+        "metadata": {"name": name, "annotations": annotations},
         "spec": {"predictor": {"model": model}},
     }
 
@@ -76,3 +84,12 @@ def test_the_command_says_it_in_the_terminal(platform: Whole) -> None:
     )
     assert done.returncode == 1
     assert "m.bst is a LightGBM booster: modelFormat.name: lightgbm" in " ".join(done.stdout.split())
+
+
+def test_a_models_own_example_is_what_predict_sends(platform: Whole, tmp_path: Path) -> None:
+    with_example(tmp_path, [0.0, 0.0], [1.0, 1.0])
+    standard: JsonObject = {"serving.kserve.io/deploymentMode": "Standard"}
+    model: JsonObject = {"modelFormat": {"name": "sklearn"}, "storageUri": f"file://{tmp_path}"}
+    manifest = yaml.safe_dump(isvc("good", standard, model))
+    platform.run(INFERPLANE, "apply", "--timeout", "120", "-f", "-", stdin=manifest, timeout=130)
+    assert json.loads(platform.inferplane("predict", "good", "--example")) == {"predictions": [0, 1]}

@@ -90,6 +90,28 @@ def two_graphs(directory: Path) -> None:
         onnx(directory / name)
 
 
+class Broken:
+    """Fails when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (int, ("x",))
+
+
+def newer(directory: Path) -> None:
+    """As a scikit-learn to come might write it."""
+    (directory / "m.pkl").write_bytes(pickle.dumps({"state": {"_sklearn_version": "9.9.9"}, "last": Broken()}))
+
+
+def with_example(directory: Path, *rows: object) -> None:
+    estimator(directory / "m.joblib")
+    (directory / "example.json").write_text(json.dumps({"instances": [*rows]}))
+
+
+def no_json(directory: Path) -> None:
+    with_example(directory)
+    (directory / "example.json").write_text("{")
+
+
 def moved(directory: Path) -> None:
     """As scikit-learn 0.18 wrote it."""
     (directory / "model.pkl").write_bytes(b"csklearn.ensemble.forest\nRandomForestClassifier\n.")
@@ -150,6 +172,12 @@ WRONG = [
         {"inferplane.dev/allow-pickle-globals": "mymodule.*"},
     ),
     Wrong("moved", "sklearn", moved, "No module named 'sklearn.ensemble.forest'", "MissingLibrary", INSTALLED),
+    Wrong("newer", "sklearn", newer, "it was saved with scikit-learn 9.9.9 and this is", annotations=INSTALLED),
+    Wrong(
+        "width", "sklearn", lambda d: with_example(d, [1, 2, 3]), "X has 3 features, but SVC is expecting 2 features"
+    ),
+    Wrong("names", "sklearn", lambda d: with_example(d, {"x": 1}), "does not answer its own example"),
+    Wrong("no-json", "sklearn", no_json, "example.json: not JSON"),
     Wrong("a-dict", "sklearn", lambda d: (d / "m.pkl").write_bytes(pickle.dumps({"a": 1})), "got builtins.dict"),
     Wrong(
         "old-booster",

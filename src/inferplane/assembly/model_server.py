@@ -178,8 +178,10 @@ def _models(options: Options) -> list[Model]:
         return []
     directory = _directory(options.model_dir)
     if options.model_config_file:
-        return _configured(options, directory)
-    found = models(options.format or detected(directory), options.model_name, directory, _runtime_options(options))
+        found = _configured(options, directory)
+    else:
+        named = options.format or detected(directory)
+        found = models(named, options.model_name, directory, _runtime_options(options))
     for model in found:
         model.enable_latency_logging = options.enable_latency_logging
     return found

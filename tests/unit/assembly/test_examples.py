@@ -56,6 +56,13 @@ async def test_a_model_that_does_not_answer_its_example_is_not_loaded(tmp_path: 
     assert said in str(caught.value)
 
 
+async def test_a_model_need_not_answer_what_was_written_for_mlflow(tmp_path: Path) -> None:
+    (tmp_path / "input_example.json").write_text('{"data": [[1.0, 2.0, 3.0]]}')
+    repository = await loaded(tmp_path, None)
+    await warmed_up(repository, "m")
+    assert repository.models["m"].example is None
+
+
 async def test_a_model_without_an_example_is_ready_as_it_is(tmp_path: Path) -> None:
     repository = await loaded(tmp_path, None)
     await warmed_up(repository, "m")

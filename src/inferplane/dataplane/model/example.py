@@ -1,7 +1,7 @@
 """A request that a model brings along: run before the model is ready, and shown to who asks what it takes.
 
 `example.json` in the model's directory is the body of a V1 or V2 request. MLflow's `input_example.json` is understood
-too: a table as columns and data, or plain rows.
+too, a table as columns and data, or plain rows; it was not written for us, so what it is beside that is no mistake.
 """
 
 import json
@@ -11,7 +11,8 @@ from pathlib import Path
 from inferplane.inference.errors import ModelLoadError
 from inferplane.kernel.json import Json, JsonObject
 
-NAMES = ("example.json", "input_example.json")
+OURS, MLFLOWS = "example.json", "input_example.json"
+NAMES = (OURS, MLFLOWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +24,26 @@ class Example:
     file: Path
 
     @property
+    def has_to_work(self) -> bool:
+        """Whether a model that does not answer it is wrong."""
+        return self.file.name == OURS
+
+    @property
     def body(self) -> bytes:
         return json.dumps(self.request).encode()
 
 
 def beside(directory: Path) -> Example | None:
-    """The example in a model's directory. ModelLoadError for a file that is none."""
-    file = next((directory / name for name in NAMES if (directory / name).is_file()), None)
-    if file is None:
-        return None
+    """The example in a model's directory. ModelLoadError for an `example.json` that is none."""
+    if (directory / OURS).is_file():
+        return _read(directory / OURS)
+    try:
+        return _read(directory / MLFLOWS) if (directory / MLFLOWS).is_file() else None
+    except ModelLoadError:
+        return None  # a conversation, say
+
+
+def _read(file: Path) -> Example:
     try:
         told: Json = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:

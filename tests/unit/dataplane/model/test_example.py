@@ -47,3 +47,9 @@ def test_a_file_that_is_no_request_is_named_with_the_form(tmp_path: Path, conten
     (tmp_path / "example.json").write_text(content)
     with pytest.raises(ModelLoadError, match=r"example\.json: not .*write it as"):
         beside(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", '{"messages": []}'])
+def test_what_mlflow_wrote_for_others_is_no_mistake(tmp_path: Path, content: str) -> None:
+    (tmp_path / "input_example.json").write_text(content)
+    assert beside(tmp_path) is None

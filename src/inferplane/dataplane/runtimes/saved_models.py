@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from inferplane.dataplane.runtimes.single_file import one_line
 from inferplane.inference.datatypes import Datatype
 from inferplane.inference.errors import InferenceError, InvalidInput, Malformed, ModelLoadError, ModelMissingError
 from inferplane.inference.tensorflow import signatures
@@ -51,7 +50,7 @@ class SavedModel:
 
 
 # What TensorFlow calls InvalidArgument is about the values of a request; loading has tried all else.
-_INPUT = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.UnimplementedError, ValueError)
+_INPUT = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, ValueError)
 
 
 def _tensor(values: Array, dtype: int) -> "tf.Tensor":
@@ -199,14 +198,14 @@ _COPY = "copy the model anew, or save it with this version of TensorFlow"
 
 
 def reason(error: Exception) -> str:
-    """TensorFlow's message in one line, without where in its sources it comes from, and without the graph's nodes."""
-    told = one_line(error if not isinstance(error, tf.errors.OpError) else ValueError(error.message))
-    told = re.sub(r"^Graph execution error: .*?(?=\S+: )", "", told)
-    told = re.sub(r"Detected at node .*?(?=Node: |$)", "", told)
-    told = re.sub(r"\s*\[\[?\{\{.*$|\s*\[Op:\w+\]", "", told)
-    return told[:_LONGEST].strip() or type(error).__name__
+    """TensorFlow's message in one line, without the graph's nodes and the stacks of where they were made."""
+    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
+    lines = [line.strip() for line in text.splitlines()]
+    told = " ".join(line for line in lines if line and not line.startswith(_WHERE))
+    return re.sub(r"\s*\[Op:\w+\].*$", "", told)[:_LONGEST].strip() or type(error).__name__
 
 
+_WHERE = ("Graph execution error", "Detected at node", "<stack traces", 'File "', "[[", "(most recent call last)")
 _LONGEST = 400
 
 

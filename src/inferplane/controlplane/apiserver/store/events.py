@@ -43,6 +43,11 @@ class Event:
         self._object: JsonObject | None = None
         self._previous_object: JsonObject | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes of both values."""
+        return len(self.value) + len(self.previous or b"")
+
     def forget_forms(self) -> None:
         """They are made again if somebody asks."""
         self.encoded.clear()

@@ -23,6 +23,7 @@ from inferplane.kernel.errors import InferplaneError
 logger = logging.getLogger(__name__)
 
 RECENT = 2048  # events kept in memory, for watches that start a little in the past
+RECENT_BYTES = 4 << 20  # what they may take together: a CRD has 100 kB
 FRESH = 64  # of these the newest, whose decoded and encoded forms are kept: all watchers want them at once
 BATCH = 512  # changes in one transaction at most
 
@@ -69,7 +70,8 @@ class Store:
         self.revision = reader.last_revision()  # published: what lists and new watches see
         self._compacted = reader.compacted()
         self._given = self.revision
-        self._recent: deque[Event] = deque(maxlen=RECENT)
+        self._recent: deque[Event] = deque()
+        self._recent_bytes = 0
         self._forgotten = self.revision  # events up to here are not in `_recent`
         self._subscriptions: dict[str, set[Subscription]] = defaultdict(set)
         self._ending = False
@@ -212,11 +214,14 @@ class Store:
             subscription.offer(events)
 
     def _remember(self, event: Event) -> None:
-        if len(self._recent) == RECENT:
-            self._forgotten = self._recent[0].revision
         self._recent.append(event)
+        self._recent_bytes += event.size
         if len(self._recent) > FRESH:
             self._recent[-FRESH].forget_forms()
+        while len(self._recent) > (FRESH if self._recent_bytes > RECENT_BYTES else RECENT):
+            oldest = self._recent.popleft()
+            self._recent_bytes -= oldest.size
+            self._forgotten = oldest.revision
         self.revision = event.revision
 
     def _refuse(self, writes: list[_Write], error: StoreError) -> None:

@@ -12,7 +12,7 @@ from tests.fakes.clock import FakeClock
 
 from inferplane.controlplane.apiserver.store.events import Event, SlowWatcher, Subscription
 from inferplane.controlplane.apiserver.store.log import Key, Row, StoreError
-from inferplane.controlplane.apiserver.store.store import RECENT, Compacted, Outdated, Store
+from inferplane.controlplane.apiserver.store.store import RECENT, RECENT_BYTES, Compacted, Outdated, Store
 
 
 def key(name: str, resource: str = "/pods") -> Key:
@@ -86,6 +86,15 @@ async def test_a_watch_from_the_past_gets_memory_or_the_database_and_can_t_tell(
     await asyncio.gather(*(put(store, f"p{n}") for n in range(count)))
     events = await store.subscribe("/pods", "", 3).batch(1)
     assert [event.revision for event in events or []] == list(range(4, count + 1))
+
+
+async def test_of_large_objects_few_are_kept_in_memory_and_a_watch_from_the_past_can_t_tell(store: Store) -> None:
+    for number in range(100):
+        await put(store, f"p{number}", "x" * 100_000)
+    assert sum(one.size for one in store._recent) < RECENT_BYTES + 64 * 100_100
+    assert len(store._recent) == 64
+    events = await store.subscribe("/pods", "", 3).batch(1)
+    assert [event.revision for event in events or []] == list(range(4, 101))
 
 
 async def test_a_restarted_store_tells_the_changes_of_before_with_what_they_replaced(

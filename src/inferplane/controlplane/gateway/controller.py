@@ -2,10 +2,10 @@
 
 Changes that arrive together are planned together; a single one is planned at once, at the cost of what depends on it.
 Only Gateways, their classes and namespaces concern everything. A change of endpoints goes straight to its clusters.
-Statuses are written when Envoy has answered, which it does within milliseconds: only when it stays silent, or a new
-route's Service has nobody for as long, is that written (`PATIENCE`), and a route that was programmed stays so while
-Envoy or this process is started again (`LOYALTY`), since Envoy keeps serving meanwhile or is configured again before
-anybody could act on it.
+Statuses are written when Envoy has answered, which it does within milliseconds: only when it stays silent is that
+written (`PATIENCE`), or when nobody comes to be behind a new route (`STARTING`), and a route that was programmed stays
+so while Envoy or this process is started again (`LOYALTY`), since Envoy keeps serving meanwhile or is configured again
+before anybody could act on it.
 """
 
 import asyncio
@@ -62,6 +62,8 @@ MANAGER = "inferplane-gateway"
 # Seconds that Envoy may take before a route is called Pending: one that is new or changed, one that was programmed.
 PATIENCE = 0.1
 LOYALTY = 5.0
+# Seconds that the first endpoint of a new or changed route may take before that is said.
+STARTING = 0.5
 COUNTS_WAIT = 0.5
 # After a plan the next waits for this many times as long as it took, so that a storm costs a fifth of a core; a plan
 # that a garbage collection or a busy machine held up is no storm, hence the limit in seconds.
@@ -432,7 +434,7 @@ class GatewayController:
             self._unplanned[controller, key] = None
         return not self._stale
 
-    def _patience(self, key: Key, progress: Iterable[Progress], *, was_programmed: bool) -> float | None:
+    def _patience(self, key: Key, progress: Sequence[Progress], *, was_programmed: bool) -> float | None:
         """Seconds until a missing acknowledgement is worth a status, None when there is something to say now.
 
         That there is no endpoint yet is worth one no sooner: those of a new service are about to be there.
@@ -442,7 +444,9 @@ class GatewayController:
             self._waiting_since.pop(key, None)
             return None
         now = self._clock.monotonic()
-        left = self._waiting_since.setdefault(key, now) + (LOYALTY if was_programmed else PATIENCE) - now
+        pending = any(one.state is State.PENDING for one in progress)
+        wait = LOYALTY if was_programmed else PATIENCE if pending else STARTING
+        left = self._waiting_since.setdefault(key, now) + wait - now
         return left if left > 0 else None
 
     def _listening(self, name: str) -> Progress:

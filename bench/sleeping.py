@@ -15,7 +15,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,13 +67,19 @@ def service(name: str, model: str) -> dict[str, object]:
     }
 
 
-def create(platform: Platform, names: Sequence[str], model: str, workers: int = 4) -> None:
-    """Makes them, and waits until each is ready."""
+def create(
+    platform: Platform,
+    names: Sequence[str],
+    model: str,
+    made: Callable[[str, str], dict[str, object]] = service,
+    workers: int = 4,
+) -> None:
+    """Makes them, `made` of a name and the model, and waits until each is ready."""
 
     def work(number: int) -> None:
         client = platform.client()
         for name in names[number::workers]:
-            status, answer = client.call("POST", KIND, service(name, model))
+            status, answer = client.call("POST", KIND, made(name, model))
             assert status == 201, answer
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]

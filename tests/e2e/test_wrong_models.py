@@ -50,7 +50,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     models = tmp_path_factory.mktemp("models")
     services = [service(wrong, models / wrong.name) for wrong in WRONG]
     with whole_platform(tmp_path_factory.mktemp("home")) as found:
-        found.run(INFERPLANE, "apply", "--no-wait", "-f", "-", stdin=yaml.safe_dump_all(services))
+        found.run(INFERPLANE, "apply", "--no-wait", "-f", "-", stdin=yaml.safe_dump_all(services), timeout=PATIENCE)
         yield found
 
 

@@ -26,6 +26,8 @@ from inferplane.inference.recorded_versions import sklearn_version
 _STRICT = PickleGlobals()
 # The one before 1.5 gives the stream alone.
 _opened = getattr(numpy_pickle_utils, "_validate_fileobject_and_memmap", None) or numpy_pickle_utils._read_fileobject
+_TAKES = inspect.signature(numpy_pickle.NumpyUnpickler.__init__).parameters
+_NATIVE = {"ensure_native_byte_order": True} if "ensure_native_byte_order" in _TAKES else {}
 _ARRAY = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 
 
@@ -85,9 +87,7 @@ class _Reader(_Judging, numpy_pickle.NumpyUnpickler):  # type: ignore[misc]  # j
     """joblib's own, whose arrays of objects are pickles inside the pickle."""
 
     def __init__(self, where: Path, stream: IO[bytes], allowed: PickleGlobals) -> None:
-        takes = inspect.signature(numpy_pickle.NumpyUnpickler.__init__).parameters
-        native = {"ensure_native_byte_order": True} if "ensure_native_byte_order" in takes else {}
-        super().__init__(str(where), stream, **native)
+        super().__init__(str(where), stream, **_NATIVE)
         self.where, self.allowed = where, allowed
 
     def find_class(self, module: str, name: str) -> Any:

@@ -76,3 +76,10 @@ def test_a_directory_without_an_mlflow_model_lists_nothing(tmp_path: Path) -> No
     assert listed(tmp_path, pinned=True) == ()
     (tmp_path / "MLmodel").write_text("[]")
     assert listed(tmp_path, pinned=True) == ()
+
+
+def test_xgboosts_old_binary_files_want_the_last_version_that_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "model.bst").write_bytes(b"binf" + bytes(200))
+    assert recorded("xgboost-cpu", tmp_path) == "3.0"
+    (tmp_path / "model.bst").write_bytes(b'{"learner": {}}')
+    assert recorded("xgboost-cpu", tmp_path) == ""

@@ -23,7 +23,6 @@ TIMEOUT = 30000
 
 WITHOUT_EFFECT = (
     "--allow_version_labels_for_unavailable_models",
-    "--enable_cors_support",
     "--enable_grpc_healthcheck_service",
     "--enable_model_warmup",
     "--enable_profiler",
@@ -35,15 +34,20 @@ WITHOUT_EFFECT = (
     "--load_retry_interval_micros",
     "--max_num_load_retries",
     "--model_config_file_poll_wait_seconds",
+    "--monitoring_config_file",
     "--num_load_threads",
     "--num_request_iterations_for_warmup",
     "--num_unload_threads",
+    "--remove_unused_fields_from_bundle_metagraph",
     "--rest_api_num_threads",
     "--skip_initialize_tpu",
     "--tensorflow_inter_op_parallelism",
     "--tensorflow_session_parallelism",
+    "--thread_pool_factory_config_file",
+    "--xla_cpu_compilation_enabled",
+    "--xla_gpu_compilation_enabled",
 )
-"""Flags of tensorflow_model_server about what is otherwise here: threads, polling, loading again."""
+"""Flags of tensorflow_model_server about what is otherwise here: threads, polling, loading again, metrics."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -37,6 +37,7 @@ def collocated(environ: Mapping[str, str]) -> NearPredictor | None:
         predict_proba=environ.get("PREDICT_PROBA", "false").lower() == "true",
         nthread=options.nthread,
         providers=options.providers,
+        device=options.device,
         allow_pickle_globals=options.allow_pickle_globals,
     )
     found = [_loaded(one) for one in models(options.format, options.model_name, Path(options.model_dir), wanted)]

@@ -89,11 +89,13 @@ class _Reader(_Judging, numpy_pickle.NumpyUnpickler):  # type: ignore[misc]  # j
     def __init__(self, where: Path, stream: IO[bytes], allowed: PickleGlobals) -> None:
         super().__init__(str(where), stream, **_NATIVE)
         self.where, self.allowed = where, allowed
+        self._judged: dict[tuple[str, str], Any] = {_ARRAY: _ArrayWrapper}
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == _ARRAY:
-            return _ArrayWrapper
-        return self.judged(module, name, super().find_class)
+        """Forests name a few classes thousands of times."""
+        if (found := self._judged.get((module, name))) is None:
+            found = self._judged[module, name] = self.judged(module, name, super().find_class)
+        return found
 
 
 class _Inner(_Judging, pickle._Unpickler):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.runtimes.foreign import STANDARD, Services, isvc, services
 from tests.runtimes.serving import Server, serving
 
 from inferplane.dataplane.runtimes.options import DEFAULTS, RuntimeOptions
@@ -18,26 +19,11 @@ from inferplane.inference.errors import InferenceFailure
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what Paddle has to say of compilers and of other libraries
+    from paddle import inference
+
     from inferplane.dataplane.runtimes.paddle import PaddleModel
 
 ROWS = np.array([[6.8, 2.8, 4.8, 1.4], [6.0, 3.4, 4.5, 1.6]], dtype=np.float32)
-
-# In a process of its own, as the server is: the library has switches for a whole process.
-DIRECTLY = """
-import sys
-import numpy as np
-from paddle import inference
-
-config = inference.Config(sys.argv[1], sys.argv[2])
-config.disable_glog_info()
-config.disable_gpu()
-config.set_cpu_math_library_num_threads(1)
-predictor = inference.create_predictor(config)
-handle = predictor.get_input_handle("x")
-handle.copy_from_cpu(np.load(sys.argv[3]))
-predictor.run()
-np.save(sys.argv[4], predictor.get_output_handle(predictor.get_output_names()[0]).copy_to_cpu())
-"""
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +38,16 @@ def run(*words: object) -> None:
     subprocess.run([sys.executable, *map(str, words)], check=True, cwd=root, capture_output=True, timeout=120)
 
 
-def directly(program: Path, scratch: Path) -> NDArray[np.float32]:
+def directly(program: Path) -> NDArray[np.float32]:
     """What Paddle Inference answers to ROWS."""
-    np.save(scratch / "x.npy", ROWS)
-    run("-c", DIRECTLY, program, program.with_suffix(".pdiparams"), scratch / "x.npy", scratch / "y.npy")
-    found: NDArray[np.float32] = np.load(scratch / "y.npy")
+    config = inference.Config(str(program), str(program.with_suffix(".pdiparams")))
+    config.disable_glog_info()
+    config.disable_gpu()
+    config.set_cpu_math_library_num_threads(1)
+    predictor = inference.create_predictor(config)
+    predictor.get_input_handle("x").copy_from_cpu(ROWS)
+    predictor.run()
+    found: NDArray[np.float32] = predictor.get_output_handle(predictor.get_output_names()[0]).copy_to_cpu()
     return found
 
 
@@ -67,10 +58,10 @@ class Served:
 
 
 @pytest.fixture(scope="module", params=["new/model.json", "old/model.pdmodel"])
-def served(request: pytest.FixtureRequest, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(request: pytest.FixtureRequest, models: Path) -> Iterator[Served]:
     program = models / request.param
     with serving("paddle", program.parent) as server:
-        yield Served(server, directly(program, tmp_path_factory.mktemp("directly")))
+        yield Served(server, directly(program))
 
 
 def test_v1_answers_what_the_library_does(served: Served) -> None:
@@ -120,7 +111,7 @@ def test_several_inputs_and_outputs_go_by_name(models: Path) -> None:
     assert (status, "input words: missing" in told) == (400, True), told
 
 
-# What goes wrong when a model is loaded: that a server says it, test_paddle_platform shows.
+# What goes wrong when a model is loaded: that a server says it, the platform shows below.
 
 
 def why_not(directory: Path, options: RuntimeOptions = DEFAULTS) -> str:
@@ -164,3 +155,37 @@ def test_parameters_that_were_cut_say_so(name: str, models: Path, tmp_path: Path
 
 def test_another_device_than_the_cpu_is_refused(models: Path) -> None:
     assert "served on the CPU, not on cuda:1" in why_not(models / "new", RuntimeOptions(device="cuda:1"))
+
+
+# Through the whole platform.
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    with services(tmp_path_factory.mktemp("platform")) as found:
+        yield found
+
+
+def applied(platform: Services, name: str, directory: Path) -> None:
+    model = {"modelFormat": {"name": "paddle"}, "storageUri": f"file://{directory}"}
+    platform.apply(isvc(name, STANDARD, {"predictor": {"model": model}}))
+
+
+@pytest.mark.e2e
+def test_a_model_is_served_through_the_gateway(platform: Services, models: Path) -> None:
+    expected = directly(models / "new" / "model.json")
+    applied(platform, "flowers", models / "new")
+    platform.wait("flowers")
+    status, found = platform.ask("flowers", "/v1/models/flowers:predict", {"instances": ROWS.tolist()})
+    assert status == 200
+    np.testing.assert_array_equal(np.array(found["predictions"], dtype=np.float32), expected)
+    np.testing.assert_array_equal(platform.infer_grpc("flowers", {"x": ROWS})["output-0"], expected)
+    runtime = platform.platform.kubectl("get", "isvc/flowers", "-o", "jsonpath={.status.clusterServingRuntimeName}")
+    assert runtime == "kserve-paddleserver"
+
+
+@pytest.mark.e2e
+def test_why_a_model_does_not_load_is_told(platform: Services, models: Path, tmp_path: Path) -> None:
+    shutil.copy(models / "new" / "model.pdiparams", tmp_path)
+    applied(platform, "alone", tmp_path)
+    platform.says_why("alone", "Missing model file with extension '.pdmodel' or '.json'")

@@ -222,10 +222,11 @@ _COMPANIONS: dict[str, list[tuple[str, list[str]]]] = {
 }
 
 
-def _model_server(
-    name: str, image: str, format: str, library: str, *args: str, on_demand: bool = True
-) -> JsonObject:
-    """Our model server for one format, with further `args`. A zygote that is not on demand takes 70 to 180 MB while it is idle."""
+def _model_server(name: str, image: str, format: str, library: str, *args: str, on_demand: bool = True) -> JsonObject:
+    """Our model server for one format, with further `args`.
+
+    A zygote that is not on demand takes 70 to 180 MB while it is idle.
+    """
     companions: list[Json] = [
         {"versions": versions, "requirements": [*requirements]}
         for versions, requirements in _COMPANIONS.get(library, [])
@@ -252,7 +253,7 @@ def _predictive_server() -> JsonObject:
         images=["kserve/predictiveserver", "inferplane/predictiveserver"],
         entrypoint="inferplane.assembly.model_server:main",
         requirements=[f"inferplane[{','.join(formats)}]"],
-        preload=[f"inferplane.assembly.warming:{format}" for format in formats],
+        preload=[f"inferplane.assembly.warming:{one}" for one in formats],
         announcesReadiness=True,
         onDemand=True,
     )

@@ -78,3 +78,9 @@ def test_flags_that_nobody_gave_are_not_warned_of() -> None:
 def test_a_value_that_a_flag_cannot_have_is_misuse_and_the_flag_is_named(flag: str) -> None:
     with pytest.raises(UsageError, match=flag.split("=")[0]):
         parse(["--model_dir=.", flag])
+
+
+def test_kserves_predictive_server_names_the_format_a_framework() -> None:
+    assert parse(["--model_dir=.", "--framework=xgboost", "--nthread=1"]).format == "xgboost"
+    with pytest.raises(UsageError, match=r"--framework.*'onnx'"):
+        parse(["--model_dir=.", "--framework=onnx"])

@@ -34,7 +34,7 @@ def test_the_most_exact_pattern_wins() -> None:
     found = find([loose, *IMAGES], "kserve/sklearnserver:v1")
     assert found is not None
     assert found.metadata.name == "kserve-sklearnserver"
-    assert find([loose, *IMAGES], "kserve/pmmlserver") == loose
+    assert find([loose, *IMAGES], "kserve/autogluonserver") == loose
     assert find(IMAGES, "nginx") is None
 
 
@@ -48,3 +48,11 @@ def test_the_default_images_are_what_their_own_schema_allows() -> None:
         assert isinstance(spec, dict)
         assert set(spec) <= set(properties)  # type: ignore[arg-type]
         assert ("entrypoint" in spec) != ("command" in spec)
+
+
+def test_the_predictive_server_is_ours_with_the_libraries_of_its_three_formats() -> None:
+    image = find(IMAGES, "kserve/predictiveserver:latest")
+    assert image is not None
+    assert image.spec.entrypoint == "inferplane.assembly.model_server:main"
+    assert image.spec.requirements == ["inferplane[sklearn,xgboost,lightgbm]"]
+    assert image.spec.args == []  # --framework is the runtime's own

@@ -47,8 +47,9 @@ class Inputs:
         schema = signature.inputs if signature is not None else None
         self._schema = schema
         self._tensors: Mapping[str, Port] = ports(schema) if schema is not None and schema.is_tensor_spec() else {}
-        named = schema is not None and schema.has_input_names() and not self._tensors
-        self._columns: Mapping[str, ColSpec] = {str(one.name): one for one in schema.inputs} if named else {}
+        self._columns: Mapping[str, ColSpec] = {}
+        if schema is not None and schema.has_input_names() and not self._tensors:
+            self._columns = {str(one.name): one for one in schema.inputs}
         self._names = list(self._columns)
         self._sole = schema is not None and not schema.has_input_names()
         self._as_it_is = bool(signature is not None and signature._is_signature_from_type_hint)

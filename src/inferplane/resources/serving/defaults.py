@@ -1,7 +1,7 @@
 """What a new platform starts with: KServe's cluster-wide runtimes and the ConfigMap `inferenceservice-config`.
 
 The runtimes are KServe's own, field by field, so that the same YAML runs the same command here and there; some are ours
-(`inferplane-…`). Two have a readiness probe that KServe's lack: those servers open their port before the model is loaded.
+(`inferplane-…`). Two have a readiness probe that KServe's lack: those servers open their port before they have a model.
 Those behind whose image our own server runs on one machine say that its HTTP port takes gRPC too, and that it logs and
 batches by itself.
 """
@@ -77,9 +77,7 @@ _RUNTIMES = (
         args=(*_ARGS, "--nthread=1"),
         bridge=True,
     ),
-    _Runtime(
-        "kserve-paddleserver", [_Format("paddle", "2", 1)], "kserve/paddleserver:latest", args=_ARGS, bridge=True
-    ),
+    _Runtime("kserve-paddleserver", [_Format("paddle", "2", 1)], "kserve/paddleserver:latest", args=_ARGS, bridge=True),
     # Ours; KServe has MLServer only, which speaks V2 alone and goes before this one where that is wanted.
     _Runtime(
         "inferplane-mlflowserver",
@@ -178,7 +176,7 @@ _RUNTIMES = (
         # In place of KServe's wrapper, which is in the image, our own server is before TorchServe (decision 0040).
         bridge=True,
     ),
-    # Ours. A pytorch model without a version is TorchServe's, as with KServe; `version: "2"` or the name asks for this one.
+    # Ours. A pytorch model without a version is TorchServe's, as with KServe; `version: "2"` or the name asks for this.
     _Runtime(
         "inferplane-torchserver",
         [_Format("pytorch", "2", 1)],

@@ -65,7 +65,7 @@ def test_equals_are_ordered_by_protocol_then_youth_then_name() -> None:
         (model("SKLearn"), "NoSupportingRuntime"),
     ],
 )
-def test_the_default_runtimes_are_chosen_as_kserve_chooses_them_but_for_onnx_and_mlflow(wanted: ModelSpec, name: str) -> None:
+def test_the_default_runtimes_are_chosen_as_kserve_chooses_them_and_ours_beside(wanted: ModelSpec, name: str) -> None:
     assert chosen(wanted, *DEFAULTS) == name
 
 

@@ -38,8 +38,8 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a container asks for. `ours`: our own code runs in it (an entry point of `inferplane`). With `program` on the
-    PATH it asks for nothing.
+    """What a container asks for. `ours`: our own code runs in it (an entry point of `inferplane`). With `program` on
+    the PATH it asks for nothing.
 
     `version` is the library's by the image's tag, `recorded` the one that the model was saved with; "" for none.
     `listed` is what the model itself says that it needs; that goes before `requirements`.

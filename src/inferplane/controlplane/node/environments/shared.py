@@ -39,7 +39,7 @@ class _Failed:
 
 @dataclass(slots=True)
 class Environments:
-    """`find_installed` looks at the platform's own environment; tests give another one. `path`: the containers' PATH."""
+    """`find_installed` looks at the platform's own environment; tests give another. `path`: the containers' PATH."""
 
     builder: Builder
     clock: Clock

@@ -1,10 +1,13 @@
-"""Many services at zero: `python -m bench.sleeping [--services 10000] [--trials 60] [--at-once 100]`.
+"""Many services at zero: `python -m bench.sleeping [--services 10000] [--trials 60] [--at-once 100] [--copied]`.
 
 Every service is an InferenceService in Knative mode with scikit-learn's iris model, and asleep from the beginning
 (`initial-scale: "0"`). First a few are there and some of them are woken, one after the other, through the gateway; then
 all are. Printed: what each service takes of the processes' private memory (smaps) and of the control plane's CPU when
 it is made, CPU while nothing happens, the times of wakes among few and among all, and of many at the same moment. Each
 trial wakes another service, so nothing is warm but what always is.
+
+`--copied`: those that come to the first few are not made but copied in the store of the stopped platform
+(`bench.multiplied`), so that the figures are those of a platform that was started with all of them.
 """
 
 import argparse
@@ -24,6 +27,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from bench import models
+from bench.multiplied import multiply
 from bench.rest import cpu
 from bench.soak import KIND, Client, Platform, memory, running, until
 
@@ -34,6 +38,11 @@ CLAIMS = "/api/v1/namespaces/default/persistentvolumeclaims"
 CLAIM = "models"
 BODY = json.dumps({"instances": models.IRIS.tensor.tolist()})
 PATIENCE = 600.0
+REST = 25.0
+"""Seconds after which the control plane has packed what nobody needs."""
+ORIGINAL = "zoriginal"
+BUSY = 10.0
+"""Percent of a core that all processes take together, from which on they have something to do."""
 PAUSE = 0.5
 """Seconds between two wakes: a spare is forked when nothing was started for half as long."""
 
@@ -90,6 +99,20 @@ def create(
     client = platform.client()
     for name in names:
         await_ready(client, name)
+
+
+def copied(platform: Platform, names: Sequence[str], model: str) -> None:
+    """Starts the platform anew with copies of a service, and waits until it has nothing to do."""
+    create(platform, [ORIGINAL], model)
+    platform.command("down")
+    multiply(platform.home / "state.db", ORIGINAL, names)
+    begun = time.monotonic()
+    platform.up()
+    print(f"up with {len(names)} copies after {time.monotonic() - begun:.0f} s", flush=True)
+    calm = 0
+    while calm < 2:
+        calm = calm + 1 if sum(cpu(platform, 5.0).values()) < BUSY else 0
+    print(f"at rest after {time.monotonic() - begun:.0f} s", flush=True)
 
 
 def await_ready(client: Client, name: str) -> None:
@@ -158,18 +181,22 @@ class Figures:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._memory = memory(platform)
-        self._cpu = self._seconds()
+        self._pid, self._cpu = self._seconds()
 
-    def _seconds(self) -> float:
-        return sum(psutil.Process(self._platform.processes()["control-plane"]).cpu_times()[:2])
+    def _seconds(self) -> tuple[int, float]:
+        """Of which process, and how many."""
+        pid = self._platform.processes()["control-plane"]
+        return pid, sum(psutil.Process(pid).cpu_times()[:2])
 
     def of_each(self, count: int) -> str:
         """Since the last look, for each of so many services."""
-        memory_before, cpu_before = self._memory, self._cpu
-        self._memory, self._cpu = memory(self._platform), self._seconds()
+        memory_before, pid_before, cpu_before = self._memory, self._pid, self._cpu
+        self._memory = memory(self._platform)
+        self._pid, self._cpu = self._seconds()
+        spent = self._cpu - (cpu_before if self._pid == pid_before else 0.0)
         sizes = {name: (self._memory[name] - memory_before[name]) * 1e3 / count for name in memory_before}
         shown = ", ".join(f"{name} {size:.1f}" for name, size in sizes.items() if name in self._memory)
-        return f"kB each: {shown}; CPU of the control plane for each: {(self._cpu - cpu_before) * 1e3 / count:.1f} ms"
+        return f"kB each: {shown}; CPU of the control plane for each: {spent * 1e3 / count:.1f} ms"
 
 
 def main() -> None:
@@ -177,6 +204,7 @@ def main() -> None:
     parser.add_argument("--services", type=int, default=10_000)
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--at-once", type=int, default=100)
+    parser.add_argument("--copied", action="store_true", help="copy services in the store instead of making them")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sleeping-") as work, running(Path(work) / "home") as platform:
         measure(platform, claimed(platform), given)
@@ -193,9 +221,12 @@ def measure(platform: Platform, model: str, given: argparse.Namespace) -> None:
     until("all are asleep again", lambda: _awake(platform))
     figures = Figures(platform)
     names = [f"many-{number}" for number in range(given.services - FEW)]
-    create(platform, names, model)
+    if given.copied:
+        copied(platform, names, model)
+    else:
+        create(platform, names, model)
+    time.sleep(REST)
     print(figures.of_each(len(names)), flush=True)
-    time.sleep(15)
     shares = cpu(platform, IDLE_SECONDS)
     print("idle: " + ", ".join(f"{name} {share:.2f} % of a core" for name, share in shares.items()), flush=True)
     print("in all: " + ", ".join(f"{name} {size:.0f} MB" for name, size in memory(platform).items()), flush=True)

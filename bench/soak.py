@@ -82,7 +82,7 @@ class Platform:
         return done.stdout
 
     def up(self) -> None:
-        self.command("up", "-d", *self._ports)
+        self.command("up", "-d", *self._ports, timeout=900.0)
 
     def processes(self) -> dict[str, int]:
         """By name, as the supervisor wrote it last. Raises OSError while there is none."""

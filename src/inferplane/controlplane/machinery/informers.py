@@ -10,12 +10,12 @@ from inferplane.controlplane.machinery.writes import SeenWrites
 from inferplane.kernel.clock import Clock
 from inferplane.kernel.json import JsonObject
 
-PACK_EVERY = 10.0
+PACK_EVERY = 4.0
 """Seconds between two looks at what is at rest."""
 _LOOK_EVERY = 1.0
 _MOST_FRESH = 5000
 """Views decoded since the last look that make for a next one at once: a restarted process looks at everything."""
-_MANY = 2000
+_MANY = 1000
 """Views packed in one go that leave megabytes free."""
 _LISTS_AT_ONCE = 4
 _AT_ONCE = 16

@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from tests.runtimes.serving import Server, serving
 
+from inferplane.dataplane.server.batching.join import RowJoining
 from inferplane.inference.errors import InferenceFailure
 
 with warnings.catch_warnings():
@@ -256,6 +257,17 @@ def test_other_flavours_answer_what_mlflow_does(tmp_path: Path) -> None:
             np.testing.assert_allclose(by_v1, wanted, rtol=1e-6)
             [by_v2] = server.of(name).v2_grpc({"x": asked}).values()
             np.testing.assert_array_equal(by_v2, wanted)
+
+
+def test_requests_that_are_computed_together_get_their_own_rows(titanic: Served, expected: list[int]) -> None:
+    model = MLflowModel("m", titanic.directory)
+    model.load()
+    joining = RowJoining(model, inexact=True)
+    payloads = [{"instances": RECORDS[:1]}, {"dataframe_split": SPLIT}]
+    parts = [joining.part(payload) for payload in payloads]
+    assert parts[0].kind == parts[1].kind is not None
+    first, second = joining.together(payloads, parts, {})
+    assert [np.asarray(one["predictions"]).tolist() for one in (first, second)] == [expected[:1], expected]  # type: ignore[index]  # V1's
 
 
 # What goes wrong when a model is loaded: that a server says it, test_mlflow_platform shows.

@@ -15,9 +15,10 @@ import torch
 
 from inferplane.dataplane.runtimes.ports import Feeds, PortModel
 from inferplane.dataplane.runtimes.single_file import SingleFileModel
+from inferplane.dataplane.runtimes.torch_devices import device_of
 from inferplane.dataplane.runtimes.torch_programs import DATATYPES, Program, opened, reason
 from inferplane.inference.datatypes import Datatype
-from inferplane.inference.errors import InferenceError, InvalidInput, ModelLoadError
+from inferplane.inference.errors import InferenceError, InvalidInput
 from inferplane.inference.tensors import Array
 
 _OF_DATATYPE = {datatype: dtype for dtype, datatype in DATATYPES.items()}
@@ -34,7 +35,7 @@ class PyTorchModel(SingleFileModel, PortModel):
 
     def read(self, file: Path) -> None:
         torch.set_num_threads(self.options.nthread)
-        self._device = _device(self.options.device, file)
+        self._device = device_of(self.options.device, file)
         self._program = program = opened(file, self._device, self.options.model_class_name)
         self.takes = program.takes
         unsaid = DATATYPES.get(program.floats, Datatype.FP32)
@@ -113,18 +114,6 @@ def _told(error: Exception) -> Exception:
     """PyTorch has no type for what an input has brought about; its words tell."""
     told = reason(error)
     return InvalidInput(told) if any(word in told for word in _INPUT) else InferenceError(told)
-
-
-def _device(wanted: str, file: Path) -> "torch.device":
-    """What is asked for, else the first GPU, else the CPU."""
-    try:
-        device = torch.device(wanted or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
-    except Exception as error:
-        raise ModelLoadError(
-            f"{file}: the device {wanted} cannot be used: {reason(error)}", fix="--device=cpu, or leave it out"
-        ) from error
-    return device
 
 
 def _by_name(found: object) -> "Mapping[str, torch.Tensor]":

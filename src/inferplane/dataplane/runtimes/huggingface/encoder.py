@@ -26,6 +26,7 @@ from inferplane.dataplane.runtimes.huggingface.inputs import Texts, texts_of
 from inferplane.dataplane.runtimes.huggingface.reading import CUT, INPUTS, Encoded, Reader
 from inferplane.dataplane.runtimes.huggingface.tasks import Task
 from inferplane.dataplane.runtimes.options import RuntimeOptions
+from inferplane.dataplane.runtimes.torch_devices import device_of
 from inferplane.inference.errors import InferenceError, ModelLoadError, ModelNotReady
 from inferplane.inference.tensors import TensorMetadata
 
@@ -53,7 +54,7 @@ class EncoderModel(RowModel):
     def load(self) -> bool:
         torch.set_num_threads(self.options.nthread)
         asked = self.options.huggingface
-        self._device = loading.device_of(self.options.device, self.directory)
+        self._device = device_of(self.options.device, self.directory)
         config = loading.loaded_config(self.directory, asked)
         tokenizer = loading.loaded_tokenizer(self.directory, asked)
         kind, unused = _auto_class(self.task, config), _UNUSED.get(self.task, ())

@@ -32,6 +32,7 @@ from inferplane.dataplane.runtimes.huggingface.states import StateRows, keeps_ke
 from inferplane.dataplane.runtimes.huggingface.tasks import Task
 from inferplane.dataplane.runtimes.huggingface.text import Decode
 from inferplane.dataplane.runtimes.options import DEFAULTS, RuntimeOptions
+from inferplane.dataplane.runtimes.torch_devices import device_of
 from inferplane.inference.errors import InferenceError, ModelLoadError
 from inferplane.inference.tensors import InferRequest, TensorMetadata
 
@@ -76,7 +77,7 @@ class GenerativeModel(Model):
         torch.set_num_threads(self.options.nthread)
         config = loading.loaded_config(self.directory, options)
         self._tokenizer = loading.loaded_tokenizer(self.directory, options)
-        device = loading.device_of(self.options.device, self.directory)
+        device = device_of(self.options.device, self.directory)
         apart = self.task is Task.TEXT2TEXT_GENERATION
         kind = transformers.AutoModelForSeq2SeqLM if apart else transformers.AutoModelForCausalLM
         model = loading.loaded_model(self.directory, kind, config, options, device)

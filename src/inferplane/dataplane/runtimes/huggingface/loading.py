@@ -77,18 +77,6 @@ def read_any(file: Path, instead: str = "") -> Json:
         raise ModelLoadError(f"{file}: not JSON: {one_line(error)}", fix="copy it again") from error
 
 
-def device_of(asked: str, directory: Path) -> "torch.device":
-    """What is asked for, else the first GPU, else the CPU."""
-    try:
-        device = torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
-    except Exception as error:
-        raise ModelLoadError(
-            f"{directory}: the device {asked} cannot be used: {one_line(error)}", fix="--device=cpu, or leave it out"
-        ) from error
-    return device
-
-
 def dtype_of(asked: str, device: "torch.device") -> "torch.dtype":
     """KServe's `auto`: float16 on a GPU, else float32."""
     if asked == "auto":

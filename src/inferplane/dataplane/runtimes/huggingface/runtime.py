@@ -27,6 +27,8 @@ class _HuggingFace:
             from inferplane.dataplane.runtimes.huggingface.generative import GenerativeModel
 
             return GenerativeModel(name, directory, task, options)
+        if options.huggingface.backend == "vllm":
+            raise ModelLoadError("--backend=vllm: models that read are run by transformers", fix="leave --backend out")
         predictor = current_predictor()
         if predictor is not None and predictor.predictor_host:
             from inferplane.dataplane.runtimes.huggingface.remote import RemoteEncoderModel

@@ -12,7 +12,7 @@ from inferplane.controlplane.machinery.cache import Key
 from inferplane.kernel.clock import Clock
 from inferplane.resources.meta import Condition, ConditionStatus, condition
 
-PROGRESS_WAITS = 0.05
+PROGRESS_WAITS = 0.2
 """Seconds, where the control plane is one process."""
 
 

@@ -52,7 +52,9 @@ class ConfigurationController:
             self._progress.forget(key)
             return None
         made = await self._next_status(configuration)
-        if (left := self._progress.of_status(key, configuration.status, made)) > 0:
+        # By the name of its revision others find what they do for it.
+        is_named = made.latest_created_revision_name == configuration.status.latest_created_revision_name
+        if is_named and (left := self._progress.of_status(key, configuration.status, made)) > 0:
             return Result(left)
         if await self._children.write_status(KNATIVE_CONFIGURATION, configuration.metadata, configuration.status, made):
             self._tell(configuration, made)

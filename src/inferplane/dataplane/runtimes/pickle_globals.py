@@ -38,6 +38,11 @@ _PLAIN = frozenset(
         "joblib.numpy_pickle.NumpyArrayWrapper",
         "operator.itemgetter",
         "pandas._libs.missing.NA",
+        # Texts of pandas 3.
+        "pyarrow.lib._restore_array",
+        "pyarrow.lib.chunked_array",
+        "pyarrow.lib.py_buffer",
+        "pyarrow.lib.type_for_alias",
         "random.Random",
         "re._compile",
         "types.SimpleNamespace",
@@ -54,6 +59,7 @@ _NEVER = (
     "imblearn.keras",
     "imblearn.tensorflow",
     "imblearn.utils",
+    "lightgbm.dask",
     "numpy.DataSource",
     "numpy.compat",
     "numpy.ctypeslib",
@@ -61,6 +67,7 @@ _NEVER = (
     "numpy.f2py",
     "numpy.lib",
     "numpy.testing",
+    "pandas.api",
     "pandas.compat",
     "pandas.core.computation",
     "pandas.io",
@@ -83,9 +90,12 @@ _NEVER = (
     "sklearn.utils._mocking",
     "sklearn.utils._testing",
     "sklearn.utils.estimator_checks",
+    "xgboost.collective",
     "xgboost.dask",
+    "xgboost.federated",
     "xgboost.spark",
     "xgboost.testing",
+    "xgboost.tracker",
 )
 
 # Modules that do something when they are imported.

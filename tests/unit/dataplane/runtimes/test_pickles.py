@@ -158,6 +158,11 @@ def stacked(module: str, name: str, *arguments: str) -> bytes:
         (stacked("pandas", "read_pickle", "x"), "pandas.read_pickle"),
         (stacked("pandas", "eval", "1"), "pandas.eval"),
         (stacked("joblib", "load", "x"), "joblib.load"),
+        (stacked("joblib.memory", "Memory", "x"), "joblib.memory.Memory"),
+        (stacked("pandas.api.typing", "StataReader", "x"), "pandas.api.typing.StataReader"),
+        (stacked("pandas", "HDFStore", "x"), "pandas.HDFStore"),
+        (stacked("numpy", "DataSource", "x"), "numpy.DataSource"),
+        (stacked("xgboost.tracker", "RabitTracker", "x"), "xgboost.tracker.RabitTracker"),
         (stacked("sklearn.datasets", "load_svmlight_file", "x"), "sklearn.datasets.load_svmlight_file"),
         (stacked("sklearn.tree", "export_graphviz", "x"), "sklearn.tree.export_graphviz"),
         (stacked("scipy.io", "loadmat", "x"), "scipy.io.loadmat"),
@@ -221,3 +226,19 @@ def test_an_older_joblib_is_not_trusted_with_arrays_of_objects(tmp_path: Path, o
     joblib.dump({"x": np.array([Command(f"touch {trace}")], dtype=object)}, tmp_path / "model.joblib")
     assert "it uses posix.system" in refused(tmp_path / "model.joblib")
     assert not trace.exists()
+
+
+def test_estimators_of_xgboost_and_lightgbm_and_data_frames_are_opened(tmp_path: Path) -> None:
+    lightgbm = pytest.importorskip("lightgbm", reason="the extra lightgbm is not installed")
+    xgboost = pytest.importorskip("xgboost", reason="the extra xgboost is not installed")
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = pandas.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"], "c": pandas.Categorical(["u", "v"])})
+    wanted = [
+        xgboost.XGBClassifier(n_estimators=2, n_jobs=1).fit(ROWS, CLASSES),
+        lightgbm.LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1).fit(ROWS, CLASSES),
+        frame.set_index(pandas.DatetimeIndex(["2026-01-01", "2026-01-02"])),
+    ]
+    joblib.dump(wanted, tmp_path / "model.joblib")
+    found = unpickled(tmp_path / "model.joblib")[0]
+    assert isinstance(found, list)
+    assert [type(one) for one in found] == [type(one) for one in wanted]

@@ -31,7 +31,7 @@ def installed() -> Installed:
     lines = importlib.metadata.requires(OURS) or []
     extras: dict[str, list[str]] = {}
     for line in lines:
-        if (extra := _EXTRA.search(line)) is not None and _applies(line, extra[1]):
+        if (extra := _EXTRA.search(line)) is not None and applies(line, extra[1]):
             extras.setdefault(extra[1], []).append(line.partition(";")[0].strip())
     return Installed(
         versions=found,
@@ -41,7 +41,7 @@ def installed() -> Installed:
     )
 
 
-def _applies(line: str, extra: str) -> bool:
+def applies(line: str, extra: str) -> bool:
     """Whether what the extra needs is for this machine: a library may have a package for each kind of them."""
     marker = Requirement(line).marker
     return marker is None or marker.evaluate({"extra": extra})

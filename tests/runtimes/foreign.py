@@ -132,6 +132,10 @@ class Services:
 
         eventually(is_so, PATIENCE)
 
+    def delete(self, name: str) -> None:
+        """A service whose server is started over and over takes the others' time."""
+        self.platform.kubectl("delete", "isvc", name, "--wait=false")
+
     def why(self, name: str) -> str:
         command = [str(INFERPLANE), "why", name]
         done = subprocess.run(command, env=self.platform.environ, capture_output=True, text=True, check=False)

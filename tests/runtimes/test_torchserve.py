@@ -181,6 +181,7 @@ def test_its_metrics_are_where_its_file_says(tried: Tried) -> None:
 )
 def test_an_archive_that_cannot_be_served_says_why(tried: Tried, name: str, words: str) -> None:
     tried.services.says_why(name, words)
+    tried.services.delete(name)
 
 
 def test_it_sleeps_and_wakes_for_whoever_comes(tried: Tried) -> None:

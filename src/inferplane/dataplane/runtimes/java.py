@@ -4,7 +4,6 @@ Java is looked for where JAVA_HOME says, on the PATH and where systems install i
 brings one). Never started in a process that is to be forked: its threads would be missing in the fork.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import jpype
 import jpype.config
 
+from inferplane.dataplane.foreign.java import java_version
 from inferplane.dataplane.runtimes.single_file import one_line
 from inferplane.inference.errors import ModelLoadError
 
@@ -27,7 +27,7 @@ _OPTIONS = (
 
 
 def start(classpath: list[str], nthread: int) -> None:
-    """Raises ModelLoadError where there is no Java, or one that is too old. _JAVA_OPTIONS has the last word on its options."""
+    """Raises ModelLoadError where there is no Java, or too old a one. _JAVA_OPTIONS has the last word on options."""
     if jpype.isJVMStarted():
         return
     library = _library()
@@ -80,15 +80,7 @@ def _of_a_package() -> Path | None:
     return next(Path(JAVA_HOME).glob("**/libjvm.*"), None)
 
 
-_RELEASE = re.compile(r'JAVA_VERSION="(?:1\.)?(\d+)')
-
-
 def _version(library: Path) -> int | None:
-    """11 of `11.0.2`, 8 of `1.8.0`; None where nothing tells."""
-    for home in list(library.resolve().parents)[:5]:
-        try:
-            found = _RELEASE.search((home / "release").read_text())
-        except OSError:
-            continue
-        return int(found[1]) if found else None
-    return None
+    """None where nothing tells."""
+    homes = (home for home in list(library.resolve().parents)[:5] if (home / "release").is_file())
+    return next((java_version(home) or None for home in homes), None)

@@ -253,6 +253,9 @@ class Engine:
         first = len(self._rows)
         self._rows += joined
         self._tell(joined, chosen, first)
+        gone = [row for row, place in enumerate(self._rows) if place.replies.gone]
+        if gone:  # while the prompts of others were still read with theirs
+            self._leave(gone)
 
     def _tell(self, places: Sequence[_Place], chosen: Sequence[Chosen], first: int) -> None:
         """Hands out what a step has given, and has those leave that have ended. `first` is the row of the first."""

@@ -167,6 +167,22 @@ async def test_one_that_leaves_while_it_waits_is_never_begun(started: Started) -
     assert waiting.runs[0].tokens == []
 
 
+async def test_one_that_leaves_while_its_prompt_is_read_with_others_goes_no_further(started: Started) -> None:
+    model = Counting(held=True)
+    engine = started(model, Sizes(reading=10))
+    first = engine.submit([run(10, 1_000)])
+    await until(lambda: engine.state.running == 1)
+    stays, leaves = (engine.submit([Run(0, [start] * 20, Sampling(), Limits(5), numbers)]) for start in (20, 30))
+    model.may.release()
+    await until(lambda: model.read >= 10 and len(model.begun) == 2)
+    leaves.close()
+    for _ in range(12):
+        model.may.release()
+    assert await text(stays) == "21;22;23;24;25;"
+    assert len(leaves.runs[0].tokens) <= 1
+    first.close()
+
+
 async def test_a_long_prompt_is_read_between_the_steps_of_others(started: Started) -> None:
     model = Counting()
     engine = started(model, Sizes(reading=10))

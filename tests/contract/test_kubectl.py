@@ -99,10 +99,11 @@ def test_children_in_standard_mode_are_listed_in_one_go(standard: Whole) -> None
 
 
 def test_describe_tells_conditions_and_events(iris: Whole) -> None:
+    # Events are written a little after what they tell of.
+    eventually(lambda: "InferenceServiceReady" in iris.kubectl("describe", "isvc", "sklearn-iris"), 60)
     said = iris.kubectl("describe", "isvc", "sklearn-iris")
     assert "Cluster Serving Runtime Name:  kserve-sklearnserver" in said
     assert re.search(r"Type:\s+Ready", said)
-    assert "InferenceServiceReady" in said
     pod = iris.kubectl("describe", "pods", "-l", "serving.kserve.io/inferenceservice=sklearn-iris")
     assert "Scheduled" in pod
     assert re.search(r"Restart Count:\s+0", pod)

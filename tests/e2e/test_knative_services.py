@@ -96,10 +96,11 @@ def test_a_service_lives_through_its_revisions(platform: Whole) -> None:
     is_ready(platform)
     assert answer(platform) == (200, "hello-00001 one")
     eventually(lambda: row(platform, "revision") == ["hello-00001", "hello", "1", "True", "1", "1"], 60)
+    # Events are written a little after what they tell of.
+    eventually(lambda: 'Created Route "hello"' in platform.kubectl("describe", "ksvc/hello"), 60)
     described = platform.kubectl("describe", "ksvc/hello")
     assert re.search(r"Latest Ready Revision Name: +hello-00001", described)
     assert 'Created Configuration "hello"' in described
-    assert 'Created Route "hello"' in described
     assert heads(platform) == [
         ["NAME", "URL", "LATESTCREATED", "LATESTREADY", "READY", "REASON"],
         ["NAME", "LATESTCREATED", "LATESTREADY", "READY", "REASON"],
@@ -140,5 +141,5 @@ def test_a_service_lives_through_its_revisions(platform: Whole) -> None:
 def test_traffic_to_a_revision_that_is_not_there_says_so(platform: Whole) -> None:
     apply(platform, service("one", {"revisionName": "hello-00009", "percent": 100}))
     eventually(lambda: condition(platform, "route/hello", "AllTrafficAssigned", "reason") == "RevisionMissing", 60)
-    assert "hello-00009" in condition(platform, "ksvc/hello", "RoutesReady", "message")
+    eventually(lambda: "hello-00009" in condition(platform, "ksvc/hello", "RoutesReady", "message"), 60)
     platform.kubectl("delete", "ksvc/hello")

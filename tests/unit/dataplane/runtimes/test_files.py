@@ -9,7 +9,6 @@ from inferplane.dataplane.runtimes.files import find_models
 from inferplane.dataplane.runtimes.registry import RuntimeNotInstalled, models, runtime
 from inferplane.inference.errors import ModelLoadError, ModelMissingError
 
-
 HERE = ("sklearn", "xgboost", "lightgbm", "onnx")
 """Formats whose libraries the development environment has; tests/runtimes are of the others."""
 
